@@ -1,0 +1,1 @@
+//! The configuration file: parsed, checked, and turned into runtime types.

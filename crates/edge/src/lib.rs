@@ -1,0 +1,1 @@
+//! Runs a tower service on pingora's listeners.

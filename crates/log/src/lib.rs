@@ -1,0 +1,1 @@
+//! The durable, ordered write log and task store.

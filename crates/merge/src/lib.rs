@@ -1,0 +1,1 @@
+//! Several nodes' answers to one. Pure, works on the answers' bytes.

@@ -1,0 +1,1 @@
+//! Node clients as tower services: pool, health, fan-out.

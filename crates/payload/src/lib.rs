@@ -1,0 +1,1 @@
+//! Document payloads: checked as they stream in, split by owner without copying documents. Pure.

@@ -1,0 +1,1 @@
+//! Meilisearch's API as types: requests, answers, errors, tasks, settings. No I/O.

@@ -1,0 +1,1 @@
+//! Appliers: the log's entries to the nodes, in order.

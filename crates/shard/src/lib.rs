@@ -1,0 +1,1 @@
+//! Slots, placement, the shard map and rebalance plans. Pure.

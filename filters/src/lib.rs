@@ -1,0 +1,1 @@
+//! Tower layers for an edge in front of Meilisearch.
