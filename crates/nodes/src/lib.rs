@@ -1,1 +1,26 @@
-//! Node clients as tower services: pool, health, fan-out.
+//! Node clients: everything between a plan ("ask these nodes this") and the nodes' answers.
+//!
+//! - [`Node`] is one Meilisearch server: a pool of keep-alive connections, its key, its health. It is a
+//!   `tower::Service<http::Request<Body>>`, so tower's middleware goes around it.
+//! - [`fan_out`] asks several nodes at once and returns every outcome: a failure is data, never a lost error.
+//! - [`Health`] is what has been seen of a node lately; [`Prober`] looks at the ones nobody talks to.
+
+mod body;
+mod connect;
+mod error;
+mod fan_out;
+mod fleet;
+mod health;
+mod node;
+mod pool;
+mod probe;
+
+pub use self::{
+    body::{Body, PooledBody, full},
+    error::{BoxError, NodeError},
+    fan_out::{Call, Outcome, fan_out},
+    fleet::Fleet,
+    health::{Health, HealthState},
+    node::{Answer, Node, NodeConfig, NodeRequest},
+    probe::Prober,
+};

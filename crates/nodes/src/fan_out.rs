@@ -1,0 +1,41 @@
+//! Several nodes at once.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::{
+    error::NodeError,
+    node::{Answer, Node, NodeRequest},
+};
+
+/// One node's part of a request.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who is asked.
+    pub node: Node,
+    /// What it is asked.
+    pub request: NodeRequest,
+}
+
+/// What came of one [`Call`].
+#[derive(Debug)]
+pub struct Outcome {
+    /// Who was asked.
+    pub node: Node,
+    /// Its answer, or why there is none.
+    pub result: Result<Answer, NodeError>,
+}
+
+/// Asks all at once and waits for every outcome, in the order of the calls. Dropping the future cancels what is still
+/// under way.
+pub async fn fan_out(calls: &[Call], timeout: Duration) -> Vec<Outcome> {
+    if let [only] = calls {
+        return vec![ask(only, timeout).await];
+    }
+    join_all(calls.iter().map(|call| ask(call, timeout))).await
+}
+
+async fn ask(call: &Call, timeout: Duration) -> Outcome {
+    Outcome { node: call.node.clone(), result: call.node.ask(&call.request, timeout).await }
+}
