@@ -1,0 +1,185 @@
+//! Which nodes a search asks, and for what.
+
+use std::collections::BTreeMap;
+
+use crate::{Group, NodeId, Owner, ShardId, ShardMap};
+
+/// One node to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The node.
+    pub node: NodeId,
+    /// `None`: the node holds exactly what is wanted of it, so that no filter is needed. Otherwise the shards to
+    /// filter for with [`ShardMap::filter`].
+    pub shards: Option<Vec<ShardId>>,
+}
+
+/// The nodes that together answer a search, each shard exactly once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SearchPlan {
+    /// The nodes to ask, in the order of their ids.
+    pub asks: Vec<Ask>,
+    /// The shards of which no copy can be read.
+    pub missing: Vec<ShardId>,
+}
+
+impl ShardMap {
+    /// Plans a search over everything. `cost` says how dear asking a node is, lower is better, and `None` that it cannot
+    /// be asked.
+    ///
+    /// One group that covers every shard answers alone, the one whose dearest node is the cheapest. If none does, every
+    /// shard comes from the cheapest copy anywhere.
+    pub fn nodes_for_search(&self, cost: impl Fn(NodeId) -> Option<u32>) -> SearchPlan {
+        let whole = self
+            .groups
+            .iter()
+            .filter_map(|group| self.group_cost(group, &cost).map(|cost| (cost, group)))
+            .min_by_key(|(cost, _)| *cost);
+        match whole {
+            Some((_, group)) => self.plan(&cost, |shard| group.owners(shard).to_vec()),
+            None => self.plan(&cost, |shard| self.shard_owners(shard).collect()),
+        }
+    }
+
+    /// What the dearest of the needed nodes costs, unless a shard cannot be read in this group.
+    fn group_cost(&self, group: &Group, cost: &impl Fn(NodeId) -> Option<u32>) -> Option<u32> {
+        self.shards().try_fold(0, |dearest, shard| {
+            let cheapest = readable(group.owners(shard)).filter_map(|owner| cost(owner.node)).min()?;
+            Some(cheapest.max(dearest))
+        })
+    }
+
+    fn plan(
+        &self,
+        cost: &impl Fn(NodeId) -> Option<u32>,
+        owners: impl Fn(ShardId) -> Vec<Owner>,
+    ) -> SearchPlan {
+        let mut wanted: BTreeMap<NodeId, Vec<ShardId>> = BTreeMap::new();
+        let mut missing = Vec::new();
+        for shard in self.shards() {
+            // equal copies share the work
+            let load = |node| wanted.get(&node).map_or(0, Vec::len);
+            let best = readable(&owners(shard))
+                .filter_map(|owner| Some((cost(owner.node)?, load(owner.node), owner.node)))
+                .min();
+            match best {
+                Some((_, _, node)) => wanted.entry(node).or_default().push(shard),
+                None => missing.push(shard),
+            }
+        }
+        let held = self.held();
+        let asks = wanted
+            .into_iter()
+            .map(|(node, shards)| {
+                let exact = held.get(usize::from(node.0)) == Some(&shards.len());
+                Ask { node, shards: (!exact).then_some(shards) }
+            })
+            .collect();
+        SearchPlan { asks, missing }
+    }
+
+    /// How many shards every node has documents of.
+    fn held(&self) -> Vec<usize> {
+        let mut held = vec![0; self.nodes.len()];
+        for owner in self.groups.iter().flat_map(|group| group.owners.iter().flatten()) {
+            if let Some(count) = held.get_mut(usize::from(owner.node.0)) {
+                *count += 1;
+            }
+        }
+        held
+    }
+}
+
+fn readable(owners: &[Owner]) -> impl Iterator<Item = Owner> + '_ {
+    owners.iter().copied().filter(|owner| owner.state.is_read())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OwnerState, map::tests::layout};
+
+    fn map(groups: usize, nodes: usize, replicas: u8) -> ShardMap {
+        ShardMap::place(&layout(6, groups, nodes, replicas)).expect("a map")
+    }
+
+    /// Every shard is asked for once, of a node that may be read.
+    fn assert_exact(map: &ShardMap, plan: &SearchPlan) {
+        let mut asked = vec![0; 64];
+        for ask in &plan.asks {
+            let held: Vec<_> = map.shards_of(ask.node).collect();
+            let shards = ask.shards.clone().unwrap_or_else(|| held.iter().map(|(shard, _)| *shard).collect());
+            for shard in shards {
+                assert!(held.contains(&(shard, OwnerState::Readable)));
+                asked[usize::from(shard.0)] += 1;
+            }
+        }
+        for shard in map.shards() {
+            let missing = plan.missing.contains(&shard);
+            assert_eq!(asked[usize::from(shard.0)], u32::from(!missing), "{shard:?}");
+        }
+    }
+
+    #[test]
+    fn one_group_answers_without_a_filter() {
+        let map = map(2, 3, 1);
+        let plan = map.nodes_for_search(|node| Some(if node.0 < 3 { 2 } else { 1 }));
+        assert_exact(&map, &plan);
+        assert_eq!(plan.asks.iter().map(|ask| ask.node.0).collect::<Vec<_>>(), [3, 4, 5]);
+        assert!(plan.asks.iter().all(|ask| ask.shards.is_none()));
+    }
+
+    #[test]
+    fn another_group_steps_in_whole() {
+        let map = map(2, 3, 1);
+        let plan = map.nodes_for_search(|node| (node.0 != 1).then_some(node.0.into()));
+        assert_exact(&map, &plan);
+        assert!(plan.asks.iter().all(|ask| ask.node.0 >= 3 && ask.shards.is_none()));
+    }
+
+    #[test]
+    fn two_broken_groups_complete_each_other() {
+        let map = map(2, 3, 1);
+        let plan = map.nodes_for_search(|node| (node.0 != 1 && node.0 != 4).then_some(0));
+        assert_exact(&map, &plan);
+        assert!(plan.asks.len() == 4 && plan.missing.len() < 64);
+    }
+
+    #[test]
+    fn a_lost_copy_is_reported() {
+        let map = map(1, 3, 1);
+        let plan = map.nodes_for_search(|node| (node.0 != 1).then_some(0));
+        assert_exact(&map, &plan);
+        assert_eq!(plan.missing, map.shards_of(NodeId(1)).map(|(shard, _)| shard).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn replicas_share_the_shards_and_stand_in_for_each_other() {
+        let map = map(1, 3, 2);
+        let all = map.nodes_for_search(|_| Some(0));
+        assert_exact(&map, &all);
+        assert!(all.asks.iter().all(|ask| ask.shards.as_ref().is_some_and(|shards| shards.len() > 12)));
+        let without = map.nodes_for_search(|node| (node.0 != 1).then_some(0));
+        assert_exact(&map, &without);
+        assert!(without.missing.is_empty());
+    }
+
+    #[test]
+    fn a_moving_shard_is_read_where_it_is_whole() {
+        let map = map(1, 2, 1);
+        let (shard, _) = map.shards_of(NodeId(0)).next().expect("a shard");
+        let filling = map.with_owner(shard, NodeId(1), Some(OwnerState::Filling));
+        let plan = filling.nodes_for_search(|_| Some(0));
+        assert_exact(&filling, &plan);
+        assert!(plan.asks[0].shards.is_none() && plan.asks[1].shards.is_some());
+
+        let swapped = filling.with_owner(shard, NodeId(1), Some(OwnerState::Readable)).with_owner(
+            shard,
+            NodeId(0),
+            Some(OwnerState::Draining),
+        );
+        let plan = swapped.nodes_for_search(|_| Some(0));
+        assert_exact(&swapped, &plan);
+        assert!(plan.asks[0].shards.is_some() && plan.asks[1].shards.is_none());
+    }
+}
