@@ -1,1 +1,21 @@
 //! Meilisearch's API as types: requests, answers, errors, tasks, settings. No I/O.
+//!
+//! A request that Meilisearch v1.50 refuses is refused here with the same status, code and words; one that it takes
+//! becomes a type that the rest of the program works with.
+
+pub mod document;
+pub mod documents;
+pub mod error;
+pub mod index_uid;
+pub mod indexes;
+pub mod parse;
+pub mod search;
+pub mod settings;
+pub mod tasks;
+
+pub use self::{
+    error::{Code, ResponseError},
+    index_uid::IndexUid,
+    search::SearchQuery,
+    settings::Settings,
+};

@@ -1,0 +1,26 @@
+//! Index settings: parsed as a whole or one by one, kept, changed and shown.
+
+mod apply;
+mod chat;
+mod defaults;
+mod embedder;
+mod filterable;
+mod names;
+mod ranking_rule;
+mod setting;
+mod table;
+mod values;
+
+pub use self::{
+    chat::{ChatHybrid, ChatSearchParameters, ChatSettings},
+    embedder::{DistributionShift, EmbedderSettings, EmbedderSource, Fragment, Pooling, SubEmbedderSettings},
+    filterable::{FilterFeatures, FilterableFeatures, FilterablePatterns, FilterableRule},
+    names::UpdateMethod,
+    ranking_rule::{InvalidRankingRule, RankingRule},
+    setting::Setting,
+    table::{SettingName, Settings},
+    values::{
+        FacetOrder, Faceting, ForeignKey, LocalizedAttributes, MinWordSizeForTypos, Pagination, PrefixSearch,
+        ProximityPrecision, TypoTolerance,
+    },
+};
