@@ -1,1 +1,28 @@
-//! Tower layers for an edge in front of Meilisearch.
+//! Filters: tower layers for an edge in front of Meilisearch, and the registry that lets a list in the configuration
+//! file choose which of them run, in which order and with which parameters.
+//!
+//! Every filter is a file (or a folder) of its own with four names: `XConfig`, its parameters in the file; `XLayer`
+//! and `XService`, the tower layer, usable in any tower stack; and a pure type that takes the decision. What each one
+//! does, needs, rejects and adds is listed in `docs/filters.md`, which the tests hold against this registry.
+//!
+//! To add a filter, write its file and add its line to the list below.
+
+#[macro_use]
+mod registry;
+
+pub mod body;
+pub mod extensions;
+pub mod params;
+mod reject;
+
+pub use self::{
+    body::{Body, BoxError},
+    registry::{BoxService, Deps, Filter, FilterLayer, OrderError, Phase, check_order, erase, stack},
+    reject::RejectFuture,
+};
+
+filters! {
+    request_id => RequestId(RequestIdConfig),
+    auth => Auth(AuthConfig),
+    body_limit => BodyLimit(BodyLimitConfig),
+}
