@@ -1,1 +1,13 @@
 //! Document payloads: checked as they stream in, split by owner without copying documents. Pure.
+//!
+//! The way of a payload: [`Intake`] checks it chunk by chunk and writes its documents to a spool. When the write's turn
+//! comes, [`Split`] reads the spool once, finds every document's id and slot and writes an [index](IndexWriter). Then
+//! [`Frames`] cuts what each node is to get out of the spool, with the internal field put in.
+
+mod format;
+mod intake;
+
+pub use self::{
+    format::Format,
+    intake::{Intake, IntakeError, Summary},
+};
