@@ -1,1 +1,29 @@
 //! Several nodes' answers to one. Pure, works on the answers' bytes.
+//!
+//! [`merge_search`] makes one answer to a search out of those of several nodes, [`merge_documents`] one listing of
+//! documents, [`strip_internal`] a single document as a client may see it. What goes to the client is copied from the
+//! nodes' answers as it stands there; of each hit only the score details and the place in the order of insertion are
+//! read, and no further than the page goes.
+//!
+//! ```text
+//! answers -> scan (where things are) -> record (one hit) -> keys (what it is ordered by) -> kway (who is next)
+//!         -> search | documents (what is written), facets
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod documents;
+mod error;
+mod facets;
+mod keys;
+mod kway;
+mod record;
+mod scan;
+mod search;
+
+pub use self::{
+    documents::{DocumentsSpec, SortKey, merge_documents, strip_internal},
+    error::MergeError,
+    facets::{FacetOrder, FacetSpec},
+    search::{Paging, SearchSpec, merge_search},
+};

@@ -1,0 +1,103 @@
+//! Several nodes' listings of documents as one, and single documents.
+
+mod sort;
+mod source;
+
+use std::{borrow::Cow, ops::ControlFlow};
+
+use bytes::Bytes;
+
+pub use self::sort::SortKey;
+
+use self::source::Listing;
+use crate::{
+    MergeError,
+    error::InNode,
+    kway::merge,
+    record::{Record, Shape},
+    scan::{Cursor, push_count},
+};
+
+/// What a merged listing of documents is made of and looks like.
+///
+/// The nodes have to be asked with `offset: 0`, `limit: offset + limit` and, where the client names `fields`, with
+/// `_miroir.n` and the attributes of `sort` added.
+#[derive(Debug, Clone, Default)]
+pub struct DocumentsSpec {
+    /// How many documents to leave out.
+    pub offset: usize,
+    /// How many documents to give.
+    pub limit: usize,
+    /// What the nodes were asked to sort by.
+    pub sort: Vec<SortKey>,
+    /// Dotted paths that the nodes were asked for beyond what the client wants.
+    pub strip: Vec<String>,
+}
+
+/// Merges the listings (`GET /documents`, `POST /documents/fetch`) of several nodes into one, in the order of `sort`,
+/// then of insertion, then of the nodes.
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn merge_documents(answers: &[Bytes], spec: &DocumentsSpec) -> Result<Vec<u8>, MergeError> {
+    if answers.is_empty() {
+        return Err(MergeError::NoAnswers);
+    }
+    let shape = Shape::of_document(&spec.strip);
+    let opened: Result<Vec<_>, _> = answers
+        .iter()
+        .enumerate()
+        .map(|(node, text)| Listing::open(node, text, &shape, &spec.sort))
+        .collect();
+    let mut opened = opened?;
+    let mut out = Vec::with_capacity(answers.iter().map(Bytes::len).max().unwrap_or_default() + 64);
+    out.extend_from_slice(b"{\"results\":[");
+    let (mut seen, mut written) = (0, 0);
+    if spec.limit > 0 {
+        merge(&mut opened, |listing| {
+            if seen >= spec.offset {
+                if written > 0 {
+                    out.push(b',');
+                }
+                written += 1;
+                listing.write(&mut out)?;
+            }
+            seen += 1;
+            Ok(if written == spec.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+    }
+    let mut total = 0u64;
+    for listing in &mut opened {
+        total = total.saturating_add(listing.close()?);
+    }
+    for (name, number) in
+        [("],\"offset\":", spec.offset as u64), (",\"limit\":", spec.limit as u64), (",\"total\":", total)]
+    {
+        out.extend_from_slice(name.as_bytes());
+        push_count(&mut out, number);
+    }
+    out.push(b'}');
+    Ok(out)
+}
+
+/// A document without its internal field; borrowed if it has none.
+///
+/// # Errors
+///
+/// If the text is no JSON object; the node is given as 0.
+pub fn strip_internal(document: &[u8]) -> Result<Cow<'_, [u8]>, MergeError> {
+    let shape = Shape::default();
+    let mut record = Record::default();
+    let mut cursor = Cursor::new(document);
+    record.read(&mut cursor, &shape).and_then(|()| cursor.end()).in_node(0, 0)?;
+    if !record.is_changed() {
+        return Ok(Cow::Borrowed(document));
+    }
+    let mut out = Vec::with_capacity(document.len());
+    record.write(&shape, &mut out).in_node(0, 0)?;
+    Ok(Cow::Owned(out))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! `facetDistribution` and `facetStats` of several nodes as those of one.
+//!
+//! Exact as long as the nodes cut nothing: they need a `maxValuesPerFacet` wider than any facet. What cannot be told
+//! from the answers, and how it is decided:
+//! * a facet that holds both the number 5 and the string "5" lists one of them; their counts are added up;
+//! * of several spellings of a string ("Drama", "drama") the first node's is given;
+//! * by count, the order of values with equal counts depends on the shape of a node's index; here it is the reverse of
+//!   the order by name, as it is in a small one.
+
+mod normal;
+mod stats;
+mod values;
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+pub use self::values::FacetOrder;
+pub(crate) use self::{normal::normalize, stats::Stats};
+
+use self::values::{Value, Walk, arrange};
+use crate::{
+    record::is_visible,
+    scan::{Cursor, Scan, count, push_count, unescape},
+};
+
+/// With more candidates than this, Meilisearch orders numbers by value.
+const MANY_CANDIDATES: u64 = 3000;
+
+/// How facet values are listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FacetSpec {
+    /// The logical `faceting.maxValuesPerFacet`.
+    pub max_values: usize,
+    /// `faceting.sortFacetValuesBy` for `*`.
+    pub order: FacetOrder,
+    /// `faceting.sortFacetValuesBy` for attributes by name.
+    pub order_by: Vec<(String, FacetOrder)>,
+}
+
+impl FacetSpec {
+    fn walk(&self, attribute: &str, candidates: u64) -> Walk {
+        let order =
+            self.order_by.iter().find(|(name, _)| name == attribute).map_or(self.order, |(_, order)| *order);
+        match order {
+            FacetOrder::Count => Walk::Counts,
+            FacetOrder::Name if candidates <= MANY_CANDIDATES => Walk::Documents,
+            FacetOrder::Name => Walk::Names,
+        }
+    }
+}
+
+/// The merged `facetDistribution`.
+#[derive(Default)]
+pub(crate) struct Distribution<'a>(BTreeMap<Cow<'a, str>, Attribute<'a>>);
+
+/// Of one attribute: its name as written and the nodes' values.
+struct Attribute<'a> {
+    name: &'a [u8],
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Distribution<'a> {
+    /// Adds what one node says; `stats` is what all nodes say.
+    pub(crate) fn add(&mut self, text: &'a [u8], stats: &Stats<'a>) -> Scan<()> {
+        let mut cursor = Cursor::new(text);
+        cursor.enter_object()?;
+        let mut first = true;
+        while let Some(name) = cursor.key(&mut first)? {
+            let key = unescape(name);
+            if !is_visible(&key) {
+                cursor.value()?;
+                continue;
+            }
+            let numbers = stats.range(&key);
+            let attribute = self.0.entry(key).or_insert(Attribute { name, values: Vec::new() });
+            cursor.enter_object()?;
+            let mut first_value = true;
+            while let Some(text) = cursor.key(&mut first_value)? {
+                let Some(count) = count(cursor.value()?) else { return cursor.fail("expected a count") };
+                attribute.values.push(Value::new(text, count, numbers.as_ref()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the object; `candidates` is how many documents the search found.
+    pub(crate) fn write(self, spec: &FacetSpec, candidates: u64, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (index, (name, attribute)) in self.0.into_iter().enumerate() {
+            let comma: &[u8] = if index > 0 { b",\"" } else { b"\"" };
+            for part in [comma, attribute.name, b"\":{"] {
+                out.extend_from_slice(part);
+            }
+            let values = arrange(attribute.values, spec.walk(&name, candidates), spec.max_values);
+            for (index, value) in values.iter().enumerate() {
+                let comma: &[u8] = if index > 0 { b",\"" } else { b"\"" };
+                for part in [comma, value.text, b"\":"] {
+                    out.extend_from_slice(part);
+                }
+                push_count(out, value.count);
+            }
+            out.push(b'}');
+        }
+        out.push(b'}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(nodes: &[(&str, &str)], spec: &FacetSpec, candidates: u64) -> String {
+        let mut stats = Stats::default();
+        for (_, text) in nodes {
+            stats.add(text.as_bytes()).unwrap();
+        }
+        let mut distribution = Distribution::default();
+        for (text, _) in nodes {
+            distribution.add(text.as_bytes(), &stats).unwrap();
+        }
+        let mut out = Vec::new();
+        distribution.write(spec, candidates, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn attributes_come_by_name_and_the_internal_ones_not_at_all() {
+        let nodes = [
+            (
+                r#"{"year":{"1998":1},"_miroir.s":{"!":2},"genre":{}}"#,
+                r#"{"year":{"min":1998.0,"max":1998.0}}"#,
+            ),
+            (
+                r#"{"année \"x\"":{"a\"b":1},"year":{"1998":2,"2001":1}}"#,
+                r#"{"year":{"min":1998.0,"max":2001.0}}"#,
+            ),
+        ];
+        assert_eq!(
+            merged(&nodes, &FacetSpec { max_values: 10, ..FacetSpec::default() }, 5),
+            r#"{"année \"x\"":{"a\"b":1},"genre":{},"year":{"1998":3,"2001":1}}"#
+        );
+    }
+
+    #[test]
+    fn each_attribute_has_its_own_order() {
+        let spec = FacetSpec {
+            max_values: 2,
+            order: FacetOrder::Count,
+            order_by: vec![("a".to_owned(), FacetOrder::Name)],
+        };
+        let nodes =
+            [(r#"{"a":{"x":1,"y":2},"b":{"x":1,"y":2}}"#, "{}"), (r#"{"a":{"z":9},"b":{"z":9}}"#, "{}")];
+        assert_eq!(merged(&nodes, &spec, 12), r#"{"a":{"x":1,"y":2},"b":{"z":9,"y":2}}"#);
+    }
+
+    #[test]
+    fn many_candidates_order_numbers_by_value() {
+        let nodes = [(r#"{"n":{"10":1,"9":1}}"#, r#"{"n":{"min":9.0,"max":10.0}}"#)];
+        let spec = FacetSpec { max_values: 9, ..FacetSpec::default() };
+        assert_eq!(merged(&nodes, &spec, 3000), r#"{"n":{"10":1,"9":1}}"#);
+        assert_eq!(merged(&nodes, &spec, 3001), r#"{"n":{"9":1,"10":1}}"#);
+    }
+
+    #[test]
+    fn what_is_no_count_is_an_error() {
+        assert!(Distribution::default().add(br#"{"a":{"x":-1}}"#, &Stats::default()).is_err());
+        assert!(Distribution::default().add(br#"{"a":3}"#, &Stats::default()).is_err());
+        assert!(Stats::default().add(br#"{"a":3}"#).is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! The forms of facet values that Meilisearch groups and orders by.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Where Meilisearch cuts the normalised form, so that it fits a key of its store.
+const MAX_LEN: usize = 468;
+
+/// Strings are grouped and ordered without the white space around them, decomposed (NFKD) and in lower case.
+pub(crate) fn normalize(text: Cow<'_, str>) -> Cow<'_, str> {
+    let text = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    };
+    let is_normal = text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    let text = match is_normal {
+        true => text,
+        false if text.is_ascii() => Cow::Owned(text.to_ascii_lowercase()),
+        false => Cow::Owned(text.nfkd().collect::<String>().to_lowercase()),
+    };
+    if text.len() <= MAX_LEN {
+        return text;
+    }
+    let end = text.floor_char_boundary(MAX_LEN);
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(..end).unwrap_or(text)),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }
+}
+
+/// The number that a facet value may have been: its text is then exactly what Rust prints for that number.
+pub(crate) fn as_number(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "1"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole)
+        || !digits(fraction)
+        || fraction.ends_with('0')
+        || (whole.len() > 1 && whole.starts_with('0'))
+    {
+        return None;
+    }
+    let number: f64 = text.parse().ok().filter(|number: &f64| number.is_finite())?;
+    (text.len() <= 15 || number.to_string() == text).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn strings_lose_case_and_composition() {
+        assert_eq!(normalize("drama".into()), "drama");
+        assert_eq!(normalize(" Drama\n".into()), "drama");
+        assert_eq!(normalize("\u{c9}t\u{e9}".into()), "e\u{301}te\u{301}");
+        assert_eq!(normalize("\u{fb01}n".into()), "fin");
+        assert_eq!(normalize("é".repeat(300).into()).len(), 468);
+    }
+
+    #[test]
+    fn only_printed_numbers_are_numbers() {
+        for text in ["0", "-1", "1998", "6.5", "0.001", "100000000000000000000"] {
+            assert!(as_number(text).is_some(), "{text}");
+        }
+        for text in
+            ["", "-", "01", "1.0", "1.", ".5", "1e3", "+1", " 1", "12345678901234567890", "NaN", "1_0"]
+        {
+            assert!(as_number(text).is_none(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_prints_as_a_number_is_one(number in proptest::num::f64::NORMAL | proptest::num::f64::ZERO) {
+            prop_assert_eq!(as_number(&number.to_string()), Some(number));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The values of one facet: grouped over the nodes, put in order, cut.
+
+use std::{borrow::Cow, cmp::Ordering, ops::RangeInclusive};
+
+use super::normal::{as_number, normalize};
+use crate::scan::unescape;
+
+/// In which order the values of a facet are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FacetOrder {
+    /// By name (`alpha`).
+    #[default]
+    Name,
+    /// By how many documents have the value (`count`).
+    Count,
+}
+
+/// How Meilisearch walks the values of a facet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Walk {
+    /// Few candidates, by name: the values of each document. Numbers in the order of their text.
+    Documents,
+    /// Many candidates, by name: the ordered index of all values. Numbers by value.
+    Names,
+    /// The index, most frequent values first.
+    Counts,
+}
+
+/// A value of a facet.
+#[derive(Debug)]
+pub(crate) struct Value<'a> {
+    kind: Kind<'a>,
+    /// The value as a node wrote it.
+    pub(crate) text: &'a [u8],
+    pub(crate) count: u64,
+}
+
+/// What a value is ordered by.
+#[derive(Debug)]
+enum Kind<'a> {
+    Number(f64),
+    Text(Cow<'a, str>),
+}
+
+impl<'a> Value<'a> {
+    /// A value as written; a number only if the facet has numbers and this one is in their range.
+    pub(crate) fn new(text: &'a [u8], count: u64, numbers: Option<&RangeInclusive<f64>>) -> Self {
+        let value = unescape(text);
+        let number = numbers.and_then(|range| as_number(&value).filter(|number| range.contains(number)));
+        let kind = number.map_or_else(|| Kind::Text(normalize(value)), Kind::Number);
+        Self { kind, text, count }
+    }
+
+    fn is_number(&self) -> bool {
+        matches!(self.kind, Kind::Number(_))
+    }
+
+    /// By name: numbers first.
+    fn order(&self, other: &Self, walk: Walk) -> Ordering {
+        match (&self.kind, &other.kind) {
+            (Kind::Number(_), Kind::Number(_)) if walk == Walk::Documents => self.text.cmp(other.text),
+            (Kind::Number(left), Kind::Number(right)) => left.total_cmp(right),
+            (Kind::Text(left), Kind::Text(right)) => left.cmp(right),
+            _ => other.is_number().cmp(&self.is_number()),
+        }
+    }
+}
+
+/// The values of all nodes, given node after node, as one node would list them.
+pub(crate) fn arrange(mut values: Vec<Value<'_>>, walk: Walk, max_values: usize) -> Vec<Value<'_>> {
+    // Each node's values are in order already (unless by count), which makes this a merge of runs. It is stable: of
+    // several spellings the first node's is kept.
+    values.sort_by(|left, right| left.order(right, walk));
+    values.dedup_by(|later, first| {
+        let same = first.order(later, walk).is_eq();
+        first.count += if same { later.count } else { 0 };
+        same
+    });
+    if walk == Walk::Counts {
+        values.sort_by(|left, right| {
+            let kinds = right.is_number().cmp(&left.is_number());
+            // Equal counts come in the opposite order of their names: the greatest is taken from a heap.
+            kinds.then(right.count.cmp(&left.count)).then_with(|| right.order(left, walk))
+        });
+    }
+    cut(&mut values, walk, max_values);
+    values
+}
+
+/// Cuts as Meilisearch does. When it walks the index it stops at the value that makes the list exactly full, once for
+/// numbers and once for strings: if the numbers have filled the list, nothing stops the strings.
+fn cut(values: &mut Vec<Value<'_>>, walk: Walk, max_values: usize) {
+    if walk == Walk::Documents {
+        values.truncate(max_values);
+        return;
+    }
+    let numbers = values.iter().take_while(|value| value.is_number()).count();
+    if max_values == 0 {
+        return;
+    }
+    if numbers >= max_values {
+        values.drain(max_values..numbers);
+    } else {
+        values.truncate(max_values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arranged(nodes: &[&[(&'static str, u64)]], walk: Walk, max_values: usize) -> Vec<(&'static str, u64)> {
+        let range = 0.0..=1000.0;
+        let values = nodes.iter().copied().flatten();
+        let values = values.map(|(text, count)| Value::new(text.as_bytes(), *count, Some(&range))).collect();
+        let arranged = arrange(values, walk, max_values);
+        arranged.iter().map(|value| (std::str::from_utf8(value.text).unwrap(), value.count)).collect()
+    }
+
+    #[test]
+    fn counts_are_summed_by_value() {
+        let nodes: &[&[_]] = &[&[("Action", 3), ("drama", 2)], &[("action", 1), ("Comedy", 1), ("Drama", 5)]];
+        assert_eq!(arranged(nodes, Walk::Documents, 100), [("Action", 4), ("Comedy", 1), ("drama", 7)]);
+    }
+
+    #[test]
+    fn numbers_come_by_text_from_documents_and_by_value_from_the_index() {
+        let nodes: &[&[_]] = &[&[("10", 1), ("9", 2), ("a", 1)], &[("100", 1), ("9", 1)]];
+        assert_eq!(arranged(nodes, Walk::Documents, 9), [("10", 1), ("100", 1), ("9", 3), ("a", 1)]);
+        assert_eq!(arranged(nodes, Walk::Names, 9), [("9", 3), ("10", 1), ("100", 1), ("a", 1)]);
+    }
+
+    #[test]
+    fn counts_order_numbers_then_strings_with_ties_from_the_end() {
+        let nodes: &[&[_]] = &[&[("1", 1), ("2", 1), ("a", 5), ("b", 1)], &[("2", 1), ("c", 1)]];
+        let expected = [("2", 2), ("1", 1), ("a", 5), ("c", 1), ("b", 1)];
+        assert_eq!(arranged(nodes, Walk::Counts, 9), expected);
+    }
+
+    #[test]
+    fn the_cut_is_the_engines() {
+        let nodes: &[&[_]] = &[&[("1", 1), ("2", 1), ("3", 1), ("a", 1), ("b", 1)]];
+        let names =
+            |walk, max| arranged(nodes, walk, max).into_iter().map(|(text, _)| text).collect::<String>();
+        assert_eq!(names(Walk::Documents, 2), "12");
+        assert_eq!(names(Walk::Documents, 4), "123a");
+        assert_eq!(names(Walk::Names, 4), "123a");
+        assert_eq!(names(Walk::Names, 2), "12ab");
+        assert_eq!(names(Walk::Names, 0), "123ab");
+    }
+
+    #[test]
+    fn digits_are_strings_where_the_facet_has_no_numbers() {
+        let value = Value::new(b"12", 1, None);
+        assert!(!value.is_number());
+        assert!(!Value::new(b"12", 1, Some(&(20.0..=30.0))).is_number());
+    }
+}

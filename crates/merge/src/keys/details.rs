@@ -1,0 +1,166 @@
+//! The rules of one hit, in the order they were applied, and how two hits compare by them.
+
+use std::cmp::Ordering;
+
+use super::rule::Rule;
+use crate::scan::{Cursor, Scan};
+
+/// The `_rankingScoreDetails` of a hit.
+#[derive(Debug, Default)]
+pub(crate) struct Details<'a> {
+    /// As the node wrote them.
+    text: &'a [u8],
+    rules: Vec<(u64, Rule<'a>)>,
+}
+
+/// How a hybrid search weighs its two halves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weights {
+    pub(crate) semantic: f64,
+    pub(crate) keyword: f64,
+}
+
+impl<'a> Details<'a> {
+    /// Reads other details into this value. Hits that tie often come one after another: equal texts are read once.
+    pub(crate) fn read(&mut self, text: &'a [u8]) -> Scan<()> {
+        if text == self.text {
+            return Ok(());
+        }
+        self.text = &[];
+        self.rules.clear();
+        let mut cursor = Cursor::new(text);
+        cursor.enter_object()?;
+        let mut first = true;
+        while let Some(name) = cursor.key(&mut first)? {
+            self.rules.extend(Rule::read(name, &mut cursor)?);
+        }
+        if !self.rules.is_sorted_by_key(|(order, _)| *order) {
+            self.rules.sort_by_key(|(order, _)| *order);
+        }
+        self.text = text;
+        Ok(())
+    }
+
+    /// For a hit without details.
+    pub(crate) fn clear(&mut self) {
+        self.text = &[];
+        self.rules.clear();
+    }
+
+    /// Which hit comes first (`Less`) by the rules alone.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        if self.text == other.text {
+            return Ordering::Equal;
+        }
+        for ((_, left), (_, right)) in self.rules.iter().zip(&other.rules) {
+            let order = left.order(right);
+            if order.is_ne() {
+                return order;
+            }
+        }
+        // Who has more rules was looked at more closely.
+        other.rules.len().cmp(&self.rules.len())
+    }
+
+    /// The same for a hybrid search, given the `_rankingScore` of both.
+    ///
+    /// Hits of one half compare by their rules. A hit of the one half meets a hit of the other by the sort rules that
+    /// come before any score, then by score times weight.
+    pub(crate) fn order_hybrid(
+        &self,
+        score: f64,
+        other: &Self,
+        other_score: f64,
+        weights: Weights,
+    ) -> Ordering {
+        if self.is_semantic() == other.is_semantic() {
+            return self.order(other);
+        }
+        for ((_, left), (_, right)) in self.rules.iter().zip(&other.rules) {
+            if !matches!(left, Rule::Sort { .. } | Rule::Geo { .. })
+                || std::mem::discriminant(left) != std::mem::discriminant(right)
+            {
+                break;
+            }
+            let order = left.order(right);
+            if order.is_ne() {
+                return order;
+            }
+        }
+        let (left, right) = (self.weighted(score, weights), other.weighted(other_score, weights));
+        if (left - right).abs() <= f64::EPSILON {
+            // Of equals, a node takes the hit of the vectors first.
+            return other.is_semantic().cmp(&self.is_semantic());
+        }
+        right.partial_cmp(&left).unwrap_or(Ordering::Equal)
+    }
+
+    fn weighted(&self, score: f64, weights: Weights) -> f64 {
+        let vector = self.rules.iter().find_map(|(_, rule)| match rule {
+            Rule::Vector(similarity) => Some(similarity * weights.semantic),
+            _ => None,
+        });
+        vector.unwrap_or(score * weights.keyword)
+    }
+
+    /// Whether the hit was found by its vector.
+    pub(crate) fn is_semantic(&self) -> bool {
+        self.rules.iter().any(|(_, rule)| matches!(rule, Rule::Vector(_)))
+    }
+
+    /// Where the hit is pinned.
+    pub(crate) fn pin(&self) -> Option<u64> {
+        match self.rules.first() {
+            Some((_, Rule::Pin(place))) => Some(*place),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn details(text: &str) -> Details<'_> {
+        let mut details = Details::default();
+        details.read(text.as_bytes()).unwrap();
+        details
+    }
+
+    const WORDS: &str = r#"{"words":{"order":0,"matchingWords":2,"maxMatchingWords":2,"score":1.0},"year:desc":{"order":1,"value":2000.0}}"#;
+
+    #[test]
+    fn rules_decide_one_after_another() {
+        let later = details(WORDS);
+        let earlier = details(r#"{"words":{"order":0,"score":1.0},"year:desc":{"order":1,"value":2001.0}}"#);
+        let fewer = details(r#"{"words":{"order":0,"score":0.5},"year:desc":{"order":1,"value":3000.0}}"#);
+        assert_eq!(earlier.order(&later), Ordering::Less);
+        assert_eq!(later.order(&fewer), Ordering::Less);
+        assert_eq!(later.order(&details(WORDS)), Ordering::Equal);
+    }
+
+    #[test]
+    fn order_counts_not_the_place_in_the_text() {
+        let a = details(r#"{"year:asc":{"order":1,"value":1.0},"words":{"order":0,"score":0.5}}"#);
+        let b = details(r#"{"year:asc":{"order":1,"value":2.0},"words":{"order":0,"score":1.0}}"#);
+        assert_eq!(a.order(&b), Ordering::Greater);
+    }
+
+    #[test]
+    fn the_longer_details_win_a_tie() {
+        let long = details(r#"{"words":{"order":0,"score":1.0},"typo":{"order":1,"score":1.0}}"#);
+        let short = details(r#"{"words":{"order":0,"score":1.0}}"#);
+        assert_eq!(long.order(&short), Ordering::Less);
+    }
+
+    #[test]
+    fn hybrid_hits_meet_by_weighted_score() {
+        let weights = Weights { semantic: 0.25, keyword: 0.75 };
+        let keyword = details(WORDS);
+        let vector = details(r#"{"vectorSort":{"order":0,"similarity":0.9}}"#);
+        assert_eq!(keyword.order_hybrid(0.5, &vector, 0.9, weights), Ordering::Less);
+        assert_eq!(keyword.order_hybrid(0.2, &vector, 0.9, weights), Ordering::Greater);
+        assert_eq!(keyword.order_hybrid(0.3, &vector, 0.9, weights), Ordering::Greater);
+        assert!(vector.is_semantic() && !keyword.is_semantic());
+    }
+}

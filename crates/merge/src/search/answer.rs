@@ -1,0 +1,219 @@
+//! One node's answer to a search, read from front to back as the merge needs it.
+
+use std::cmp::Ordering;
+
+use crate::{
+    MergeError,
+    error::InNode,
+    keys::{Details, Weights},
+    kway::Source,
+    record::{Record, Shape},
+    scan::{Cursor, Scan, count, number},
+};
+
+/// An answer: opened before its first hit, then a source of hits, then closed for its other members.
+pub(crate) struct Answer<'a, 's> {
+    node: usize,
+    cursor: Cursor<'a>,
+    shape: &'s Shape<'s>,
+    ranking: Ranking,
+    state: State,
+    record: Record<'a>,
+    details: Details<'a>,
+    score: f64,
+    /// How many hits the answer held, as far as it was read.
+    hits: usize,
+    members: Members<'a>,
+}
+
+/// What hits are compared by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ranking {
+    /// There is one answer only: its order is the order.
+    None,
+    /// Rule by rule.
+    Rules,
+    /// A hybrid search.
+    Hybrid(Weights),
+}
+
+/// Where the cursor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In the hits, before the first one.
+    FirstHit,
+    /// In the hits, after one.
+    Hits,
+    /// After the hits.
+    Tail,
+}
+
+/// What follows the hits.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Members<'a> {
+    pub(crate) query: Option<&'a [u8]>,
+    pub(crate) query_vector: Option<&'a [u8]>,
+    pub(crate) total: Option<u64>,
+    pub(crate) facet_distribution: Option<&'a [u8]>,
+    pub(crate) facet_stats: Option<&'a [u8]>,
+    pub(crate) semantic: bool,
+    pub(crate) degraded: bool,
+}
+
+impl<'a, 's> Answer<'a, 's> {
+    /// Reads up to the hits.
+    pub(crate) fn open(
+        node: usize,
+        text: &'a [u8],
+        shape: &'s Shape<'s>,
+        ranking: Ranking,
+    ) -> Result<Self, MergeError> {
+        let mut answer = Self {
+            node,
+            cursor: Cursor::new(text),
+            shape,
+            ranking,
+            state: State::FirstHit,
+            record: Record::default(),
+            details: Details::default(),
+            score: 0.0,
+            hits: 0,
+            members: Members::default(),
+        };
+        answer.read_head().in_node(node, 0)?;
+        Ok(answer)
+    }
+
+    fn read_head(&mut self) -> Scan<()> {
+        self.cursor.enter_object()?;
+        let mut first = true;
+        while let Some(key) = self.cursor.key(&mut first)? {
+            if key == b"hits" {
+                return self.cursor.enter_array();
+            }
+            self.members.read(key, &mut self.cursor)?;
+        }
+        self.cursor.fail("expected the member `hits`")
+    }
+
+    /// Reads what follows the hits; those that were not taken are stepped over.
+    pub(crate) fn close(&mut self) -> Result<Members<'a>, MergeError> {
+        self.read_tail().in_node(self.node, 0)?;
+        Ok(self.members)
+    }
+
+    fn read_tail(&mut self) -> Scan<()> {
+        if self.state != State::Tail {
+            self.cursor.leave()?;
+        }
+        let mut first = false;
+        while let Some(key) = self.cursor.key(&mut first)? {
+            self.members.read(key, &mut self.cursor)?;
+        }
+        self.cursor.end()?;
+        match self.members.total {
+            Some(_) => Ok(()),
+            None => self.cursor.fail("expected the member `estimatedTotalHits` or `totalHits`"),
+        }
+    }
+
+    fn read_hit(&mut self) -> Scan<bool> {
+        let mut first = self.state == State::FirstHit;
+        if self.state == State::Tail {
+            return Ok(false);
+        }
+        if !self.cursor.element(&mut first)? {
+            self.state = State::Tail;
+            return Ok(false);
+        }
+        self.state = State::Hits;
+        self.record.read(&mut self.cursor, self.shape)?;
+        self.hits += 1;
+        if let Ranking::Hybrid(_) = self.ranking {
+            self.score = self.record.score().and_then(number).unwrap_or(0.0);
+        }
+        Ok(true)
+    }
+
+    fn read_details(&mut self) -> Result<(), MergeError> {
+        match self.record.details() {
+            None => self.details.clear(),
+            Some(text) => {
+                let base = self.cursor.at().saturating_sub(text.len());
+                self.details.read(text).in_node(self.node, base)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The current hit.
+    pub(crate) fn record(&self) -> &Record<'a> {
+        &self.record
+    }
+
+    /// The rules of the current hit, read if the ranking did not need them.
+    pub(crate) fn details(&mut self) -> Result<&Details<'a>, MergeError> {
+        if let Ranking::None = self.ranking {
+            self.read_details()?;
+        }
+        Ok(&self.details)
+    }
+
+    /// Whether the current hit was found by its vector.
+    pub(crate) fn is_semantic(&mut self) -> Result<bool, MergeError> {
+        let may_be =
+            self.record.details().is_some_and(|text| memchr::memmem::find(text, b"vectorSort").is_some());
+        Ok(may_be && self.details()?.is_semantic())
+    }
+
+    /// Which of the given answers this is.
+    pub(crate) fn node(&self) -> usize {
+        self.node
+    }
+}
+
+impl Source for Answer<'_, '_> {
+    fn advance(&mut self) -> Result<bool, MergeError> {
+        if !self.read_hit().in_node(self.node, 0)? {
+            return Ok(false);
+        }
+        if !matches!(self.ranking, Ranking::None) {
+            self.read_details()?;
+        }
+        Ok(true)
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        let by_rules = match self.ranking {
+            Ranking::None => Ordering::Equal,
+            Ranking::Rules => self.details.order(&other.details),
+            Ranking::Hybrid(weights) => {
+                self.details.order_hybrid(self.score, &other.details, other.score, weights)
+            }
+        };
+        by_rules.then_with(|| order_sequences(&self.record, &other.record))
+    }
+}
+
+/// Which of two documents was written first (`Less`); those that do not say come last.
+pub(crate) fn order_sequences(left: &Record<'_>, right: &Record<'_>) -> Ordering {
+    let (left, right) = (left.sequence(), right.sequence());
+    left.is_empty().cmp(&right.is_empty()).then_with(|| left.cmp(right))
+}
+
+impl<'a> Members<'a> {
+    fn read(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Scan<()> {
+        let value = cursor.value()?;
+        match key {
+            b"query" => self.query = Some(value),
+            b"queryVector" => self.query_vector = Some(value),
+            b"estimatedTotalHits" | b"totalHits" => self.total = count(value),
+            b"facetDistribution" => self.facet_distribution = Some(value),
+            b"facetStats" => self.facet_stats = Some(value),
+            b"semanticHitCount" => self.semantic = value != b"null",
+            b"degraded" => self.degraded = value == b"true",
+            _ => {}
+        }
+        Ok(())
+    }
+}

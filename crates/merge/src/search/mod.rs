@@ -1,0 +1,174 @@
+//! Several nodes' answers to one search.
+
+mod answer;
+mod distinct;
+mod page;
+mod spec;
+
+pub(crate) use self::answer::order_sequences;
+pub use self::spec::{Paging, SearchSpec};
+
+use bytes::Bytes;
+
+use self::{
+    answer::{Answer, Members, Ranking},
+    page::{Taken, write_hits},
+};
+use crate::{
+    MergeError,
+    error::InNode,
+    facets::{Distribution, Stats},
+    keys::Weights,
+    record::Shape,
+    scan::push_count,
+};
+
+/// Merges the answers of several nodes to one search into the answer that one node with all documents would give.
+///
+/// The answers have to be to the question that [`SearchSpec`] describes. Hits are copied as the nodes wrote them but for
+/// what the client is not to see.
+///
+/// * **Order**: rule by rule as in the score details; then by the order of insertion (`_miroir.n`), then by node. Hits
+///   of one node never change their order, so the pages of one search fit together.
+/// * **Totals** are the sums of the nodes'. Under `distinct` the hits that are duplicates across nodes are taken off,
+///   as far as the nodes sent them: the total is exact if they sent all they had, and else too high by the duplicates
+///   among the rest. Facets count the documents that each node kept. An attribute with several values per document
+///   leaves one more difference: what a node left out for a hit that is then itself left out is not brought back.
+/// * **Facets**: see [`FacetSpec`](crate::FacetSpec).
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends. What is copied is not checked beyond quotes and brackets.
+pub fn merge_search(answers: &[Bytes], spec: &SearchSpec) -> Result<Vec<u8>, MergeError> {
+    if answers.is_empty() {
+        return Err(MergeError::NoAnswers);
+    }
+    let mut shape = Shape::of_hit(&spec.strip, spec.displayed.as_deref());
+    (shape.show_score, shape.show_details) = (spec.show_ranking_score, spec.show_ranking_score_details);
+    let ranking = ranking(answers.len(), spec);
+    let opened: Result<Vec<_>, _> =
+        answers.iter().enumerate().map(|(node, text)| Answer::open(node, text, &shape, ranking)).collect();
+    let mut opened = opened?;
+
+    let longest = answers.iter().map(Bytes::len).max().unwrap_or_default();
+    let mut out = Vec::with_capacity(longest + 512);
+    out.extend_from_slice(b"{\"hits\":[");
+    let taken = write_hits(&mut opened, spec, &shape, &mut out)?;
+    let members: Result<Vec<_>, _> = opened.iter_mut().map(Answer::close).collect();
+    write_members(&members?, taken, spec, &mut out)?;
+    Ok(out)
+}
+
+fn ranking(answers: usize, spec: &SearchSpec) -> Ranking {
+    match spec.semantic_ratio {
+        _ if answers == 1 => Ranking::None,
+        None => Ranking::Rules,
+        Some(ratio) => {
+            // As a node computes them: in single precision.
+            let (semantic, keyword) = (f64::from(ratio), f64::from(1.0 - ratio));
+            Ranking::Hybrid(Weights { semantic, keyword })
+        }
+    }
+}
+
+/// Appends what follows the hits, in the order of Meilisearch.
+fn write_members(
+    members: &[Members<'_>],
+    taken: Taken,
+    spec: &SearchSpec,
+    out: &mut Vec<u8>,
+) -> Result<(), MergeError> {
+    let first = |member: fn(&Members<'_>) -> bool| members.iter().find(|members| member(members));
+    out.extend_from_slice(b"],\"query\":");
+    let query = first(|members| members.query.is_some()).and_then(|members| members.query);
+    out.extend_from_slice(query.unwrap_or(b"\"\""));
+    if let Some(vector) =
+        first(|members| members.query_vector.is_some()).and_then(|members| members.query_vector)
+    {
+        out.extend_from_slice(b",\"queryVector\":");
+        out.extend_from_slice(vector);
+    }
+    push_number("processingTimeMs", spec.processing_time_ms, out);
+    let sum: u64 = members.iter().filter_map(|members| members.total).fold(0, u64::saturating_add);
+    let candidates = sum.saturating_sub(taken.duplicates);
+    write_paging(candidates, spec, out);
+    write_facets(members, candidates, spec, out)?;
+    if let Some(request_uid) = &spec.request_uid {
+        push_text("requestUid", request_uid, out);
+    }
+    if members.iter().any(|members| members.semantic) {
+        push_number("semanticHitCount", taken.semantic, out);
+    }
+    if members.iter().any(|members| members.degraded) {
+        out.extend_from_slice(b",\"degraded\":true");
+    }
+    for (name, json) in &spec.extra {
+        push_name(name, out);
+        out.extend_from_slice(json.as_bytes());
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_paging(candidates: u64, spec: &SearchSpec, out: &mut Vec<u8>) {
+    let cap = spec.max_total_hits.filter(|_| spec.clamp_totals).map_or(u64::MAX, |most| most as u64);
+    let total = candidates.min(cap);
+    match spec.paging {
+        Paging::Window { limit, .. } => {
+            push_number("limit", limit as u64, out);
+            push_number("offset", spec.window().skip as u64, out);
+            push_number("estimatedTotalHits", total, out);
+        }
+        Paging::Page { page, hits_per_page } => {
+            let pages = if hits_per_page == 0 { 0 } else { total.div_ceil(hits_per_page as u64) };
+            push_number("hitsPerPage", hits_per_page as u64, out);
+            push_number("page", page as u64, out);
+            push_number("totalPages", pages, out);
+            push_number("totalHits", total, out);
+        }
+    }
+}
+
+fn write_facets(
+    members: &[Members<'_>],
+    candidates: u64,
+    spec: &SearchSpec,
+    out: &mut Vec<u8>,
+) -> Result<(), MergeError> {
+    let Some(facets) = &spec.facets else { return Ok(()) };
+    // Where a slice starts in its answer is not kept: errors in it tell the place within it.
+    let mut stats = Stats::default();
+    for (node, members) in members.iter().enumerate() {
+        members.facet_stats.map_or(Ok(()), |text| stats.add(text)).in_node(node, 0)?;
+    }
+    let mut distribution = Distribution::default();
+    for (node, members) in members.iter().enumerate() {
+        members.facet_distribution.map_or(Ok(()), |text| distribution.add(text, &stats)).in_node(node, 0)?;
+    }
+    push_name("facetDistribution", out);
+    distribution.write(facets, candidates, out);
+    push_name("facetStats", out);
+    stats.write(out);
+    Ok(())
+}
+
+/// Appends `,"name":`.
+fn push_name(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+fn push_number(name: &str, number: u64, out: &mut Vec<u8>) {
+    push_name(name, out);
+    push_count(out, number);
+}
+
+fn push_text(name: &str, text: &str, out: &mut Vec<u8>) {
+    push_name(name, out);
+    let text = serde_json::Value::from(text).to_string();
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What the client asked for, as far as the merge has to know it.
+
+use crate::facets::FacetSpec;
+
+/// What a merged search answer is made of and looks like.
+///
+/// How the nodes have to be asked for it:
+/// * the client's query, with its filter and so on;
+/// * [`Paging::Window`]: `offset: 0` and `limit: offset + limit`, within `maxTotalHits`; [`Paging::Page`]: `page: 1` and
+///   `hitsPerPage: page * hitsPerPage`, so that their totals are exhaustive. [`SearchSpec::node_limit`] computes both;
+/// * `showRankingScoreDetails: true`, and `showRankingScore: true` if the client or `semantic_ratio` asks for it;
+/// * `attributesToRetrieve` with `_miroir.n` added, and with the `distinct` attribute if there is one (what the client
+///   does not want of it goes to `strip`);
+/// * facets as the client wants them, with a `maxValuesPerFacet` on the node so wide that nothing is cut there.
+///
+/// The nodes' physical settings display everything: `displayed` hides it again.
+#[derive(Debug, Clone, Default)]
+pub struct SearchSpec {
+    /// Which part of the hits.
+    pub paging: Paging,
+    /// The logical `pagination.maxTotalHits`: no hit beyond it is given. `None` for no limit.
+    pub max_total_hits: Option<usize>,
+    /// Whether totals are clamped to `max_total_hits` too, as versions before 1.50 do.
+    pub clamp_totals: bool,
+    /// Whether hits keep `_rankingScore`.
+    pub show_ranking_score: bool,
+    /// Whether hits keep `_rankingScoreDetails`.
+    pub show_ranking_score_details: bool,
+    /// The logical `displayedAttributes`; `None` for all. Values of other attributes are hidden in
+    /// `_rankingScoreDetails`, `_formatted` and `_matchesPosition`; the document's own members are what
+    /// `attributesToRetrieve` made the node send.
+    pub displayed: Option<Vec<String>>,
+    /// Dotted paths that the nodes were asked for beyond what the client wants: taken out of hits and `_formatted`.
+    pub strip: Vec<String>,
+    /// The facets to answer with; `None` if the client asked for none.
+    pub facets: Option<FacetSpec>,
+    /// Keep only the best hit of each value of this attribute.
+    pub distinct: Option<String>,
+    /// The semantic ratio of a hybrid search.
+    pub semantic_ratio: Option<f32>,
+    /// Whether the answers may hold pinned documents. They are then found and placed before any other hit, for which
+    /// all hits of all answers have to be read.
+    pub pinned: bool,
+    /// `processingTimeMs`.
+    pub processing_time_ms: u64,
+    /// `requestUid`; left out if `None`.
+    pub request_uid: Option<String>,
+    /// Members that follow all others, such as `metadata`: names and JSON texts.
+    pub extra: Vec<(String, String)>,
+}
+
+/// Which part of the hits, in the client's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paging {
+    /// `offset` and `limit`, answered with `estimatedTotalHits`.
+    Window {
+        /// How many hits to leave out.
+        offset: usize,
+        /// How many hits to give.
+        limit: usize,
+    },
+    /// `page` and `hitsPerPage`, answered with `totalHits` and `totalPages`.
+    Page {
+        /// Which page, from 1; page 0 has no hits.
+        page: usize,
+        /// How many hits a page has.
+        hits_per_page: usize,
+    },
+}
+
+/// The hits to give: those from `skip` on, at most `take`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) skip: usize,
+    pub(crate) take: usize,
+}
+
+impl SearchSpec {
+    /// How many hits each node has to be asked for: `limit` (with `offset` 0) or `hitsPerPage` (with `page` 1).
+    pub fn node_limit(&self) -> usize {
+        let Window { skip, take } = self.window();
+        if take == 0 { 0 } else { skip.saturating_add(take) }
+    }
+
+    /// Which hits are given, within `max_total_hits`.
+    pub(crate) fn window(&self) -> Window {
+        let (skip, take) = match self.paging {
+            Paging::Window { offset, limit } => (offset, limit),
+            Paging::Page { page: 0, .. } => (0, 0),
+            Paging::Page { page, hits_per_page } => (hits_per_page.saturating_mul(page - 1), hits_per_page),
+        };
+        let most = self.max_total_hits.unwrap_or(usize::MAX);
+        let skip = skip.min(most);
+        Window { skip, take: take.min(most - skip) }
+    }
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self::Window { offset: 0, limit: 20 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(paging: Paging, max_total_hits: Option<usize>) -> SearchSpec {
+        SearchSpec { paging, max_total_hits, ..SearchSpec::default() }
+    }
+
+    #[test]
+    fn windows_end_at_the_total() {
+        let window = |offset, limit| spec(Paging::Window { offset, limit }, Some(100)).window();
+        assert_eq!(window(0, 20), Window { skip: 0, take: 20 });
+        assert_eq!(window(90, 20), Window { skip: 90, take: 10 });
+        assert_eq!(window(usize::MAX, usize::MAX), Window { skip: 100, take: 0 });
+    }
+
+    #[test]
+    fn nodes_are_asked_for_all_pages_up_to_this_one() {
+        let limit = |page, hits_per_page| spec(Paging::Page { page, hits_per_page }, Some(1000)).node_limit();
+        assert_eq!((limit(1, 20), limit(3, 20), limit(0, 20), limit(5, 0)), (20, 60, 0, 0));
+        assert_eq!(limit(usize::MAX, usize::MAX), 0);
+        assert_eq!(spec(Paging::Window { offset: 3, limit: 2 }, None).node_limit(), 5);
+    }
+}
