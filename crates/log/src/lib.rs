@@ -1,1 +1,30 @@
 //! The durable, ordered write log and task store.
+//!
+//! A client's write becomes an [`Entry`], whose place in the log is the uid of the client's task.
+//! [`Log`] is what the rest of the program knows; [`SqliteLog`] keeps it in one directory of the
+//! gateway's own. The documents of a write go to the [`Spool`] first.
+
+mod catalog;
+mod details;
+mod entry;
+mod error;
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
+#[cfg(not(feature = "failpoints"))]
+mod failpoints;
+mod log;
+mod record;
+mod spool;
+mod sqlite;
+
+pub use self::{
+    catalog::{Catalog, CatalogChange, IndexRecord},
+    entry::{
+        Entry, Finished, LoggedEntry, Method, NewEntry, Operation, Outcome, PayloadContent, PayloadRef,
+        Selection,
+    },
+    error::{LogError, Result},
+    log::{Log, Positions, StoredMap},
+    spool::{INLINE_LIMIT, PayloadReader, Pump, Spool, SpoolError, SpoolFile},
+    sqlite::{SqliteLog, SqliteOptions},
+};

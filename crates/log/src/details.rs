@@ -1,0 +1,60 @@
+//! A task's details before anything is known about its end.
+
+use miroir_protocol::{Settings, tasks::Details};
+use serde_json::Value;
+
+use crate::entry::{Operation, Selection};
+
+impl Operation {
+    /// What clients see as the details of a task that is still waiting.
+    pub fn initial_details(&self, index_uid: Option<&str>) -> Option<Value> {
+        Some(match self {
+            // The keys of remote services are not for the eyes of whoever may list tasks.
+            Self::SettingsUpdate { settings, .. } => match Settings::from_value(settings.clone()) {
+                Ok(settings) => Details::settings(&settings).to_value(),
+                Err(_) => return None,
+            },
+            other => other.details(index_uid)?.to_value(),
+        })
+    }
+
+    fn details(&self, index_uid: Option<&str>) -> Option<Details> {
+        Some(match self {
+            Self::IndexCreation { primary_key } => {
+                Details::Index { primary_key: primary_key.clone(), old_index_uid: None, new_index_uid: None }
+            }
+            Self::IndexUpdate { primary_key, new_uid } => Details::Index {
+                primary_key: primary_key.clone(),
+                old_index_uid: new_uid.as_ref().and(index_uid).map(str::to_owned),
+                new_index_uid: new_uid.clone(),
+            },
+            Self::IndexDeletion | Self::DocumentDeletion { selection: Selection::All } => {
+                Details::ClearAll { deleted_documents: None }
+            }
+            Self::IndexSwap { swaps } => Details::Swaps { swaps: swaps.clone() },
+            Self::DocumentAdditionOrUpdate { payload, .. } => {
+                Details::DocumentAddition { received_documents: payload.documents, indexed_documents: None }
+            }
+            Self::DocumentDeletion { selection: Selection::ByIds { ids } } => Details::DocumentDeletion {
+                provided_ids: ids.len() as u64,
+                deleted_documents: None,
+                original_filter: (),
+            },
+            Self::DocumentDeletion { selection: Selection::ByFilter { filter } } => {
+                Details::DocumentDeletionByFilter {
+                    provided_ids: 0,
+                    deleted_documents: None,
+                    original_filter: filter.to_string(),
+                }
+            }
+            Self::DocumentEdition { function, context, filter } => Details::DocumentEdition {
+                edited_documents: None,
+                deleted_documents: None,
+                original_filter: filter.as_ref().map(Value::to_string),
+                context: context.as_ref().and_then(Value::as_object).cloned(),
+                function: function.clone(),
+            },
+            Self::SettingsUpdate { .. } => return None,
+        })
+    }
+}

@@ -1,0 +1,277 @@
+//! One client's write, as the log keeps it.
+
+use bytes::Bytes;
+use miroir_protocol::{
+    ResponseError,
+    tasks::{Kind, Swap, TaskStatus},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::catalog::CatalogChange;
+
+/// A write that is to be appended.
+#[derive(Debug, Clone)]
+pub struct NewEntry {
+    /// The index the write is for; `None` for writes that are not tied to one index.
+    pub index_uid: Option<String>,
+    /// What is to be done.
+    pub operation: Operation,
+    /// The client's own tag, given back in its task.
+    pub custom_metadata: Option<String>,
+}
+
+/// A write in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The entry's place in the log, and its task's uid.
+    pub uid: u32,
+    /// The index the write is for.
+    pub index_uid: Option<String>,
+    /// What is to be done.
+    pub operation: Operation,
+    /// The client's own tag.
+    pub custom_metadata: Option<String>,
+    /// When the entry was appended; never earlier than that of the entry before it.
+    pub enqueued_at: OffsetDateTime,
+}
+
+/// An entry and what became of it so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedEntry {
+    /// The write itself.
+    pub entry: Entry,
+    /// The state of its task.
+    pub status: TaskStatus,
+    /// The sequencer's decision, once there is one.
+    pub prepared: Option<Value>,
+    /// The batch its task belongs to, once it was started.
+    pub batch_uid: Option<u32>,
+    /// When its task was started.
+    pub started_at: Option<OffsetDateTime>,
+}
+
+/// What a write does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Operation {
+    /// Create an index.
+    IndexCreation {
+        /// Its primary key, if the client named one.
+        primary_key: Option<String>,
+    },
+    /// Change an index's primary key or its uid.
+    IndexUpdate {
+        /// The new primary key.
+        primary_key: Option<String>,
+        /// The new uid.
+        new_uid: Option<String>,
+    },
+    /// Delete an index.
+    IndexDeletion,
+    /// Exchange the contents of indexes.
+    IndexSwap {
+        /// The exchanges, done one after another.
+        swaps: Vec<Swap>,
+    },
+    /// Add, replace or update documents.
+    DocumentAdditionOrUpdate {
+        /// What happens to a document that exists.
+        method: Method,
+        /// The primary key, if the client named one.
+        primary_key: Option<String>,
+        /// The documents.
+        payload: PayloadRef,
+        /// Whether the index may be created by this write.
+        allow_index_creation: bool,
+        /// Whether documents that do not exist are left out.
+        #[serde(default)]
+        skip_creation: bool,
+    },
+    /// Delete documents.
+    DocumentDeletion {
+        /// Which ones.
+        selection: Selection,
+    },
+    /// Edit documents by a function.
+    DocumentEdition {
+        /// The function's source.
+        function: String,
+        /// What the function is given.
+        context: Option<Value>,
+        /// The documents it is called for; all of them without one.
+        filter: Option<Value>,
+    },
+    /// Change or reset settings.
+    SettingsUpdate {
+        /// The settings that change, in the client's form.
+        settings: Value,
+        /// Whether this is a reset, asked for by `DELETE`.
+        is_deletion: bool,
+        /// Whether the index may be created by this write.
+        #[serde(default)]
+        allow_index_creation: bool,
+    },
+}
+
+impl Operation {
+    /// The type of the task that does this.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::IndexCreation { .. } => Kind::IndexCreation,
+            Self::IndexUpdate { .. } => Kind::IndexUpdate,
+            Self::IndexDeletion => Kind::IndexDeletion,
+            Self::IndexSwap { .. } => Kind::IndexSwap,
+            Self::DocumentAdditionOrUpdate { .. } => Kind::DocumentAdditionOrUpdate,
+            Self::DocumentDeletion { .. } => Kind::DocumentDeletion,
+            Self::DocumentEdition { .. } => Kind::DocumentEdition,
+            Self::SettingsUpdate { .. } => Kind::SettingsUpdate,
+        }
+    }
+
+    /// The documents that come with it.
+    pub fn payload(&self) -> Option<&PayloadRef> {
+        match self {
+            Self::DocumentAdditionOrUpdate { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn payload_mut(&mut self) -> Option<&mut PayloadRef> {
+        match self {
+            Self::DocumentAdditionOrUpdate { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+
+    /// The indexes it names beside the entry's own one.
+    pub(crate) fn further_indexes(&self) -> Vec<&str> {
+        match self {
+            Self::IndexUpdate { new_uid: Some(uid), .. } => vec![uid],
+            Self::IndexSwap { swaps } => {
+                swaps.iter().flat_map(|swap| [swap.indexes.0.as_str(), &swap.indexes.1]).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What happens to a document that exists already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Method {
+    /// It is replaced as a whole.
+    Replace,
+    /// Its fields are overwritten one by one.
+    Update,
+}
+
+/// Which documents are meant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Selection {
+    /// Those with these ids.
+    ByIds {
+        /// The ids' texts.
+        ids: Vec<String>,
+    },
+    /// Those that match a filter.
+    ByFilter {
+        /// The filter, as the client gave it.
+        filter: Value,
+    },
+    /// All of them.
+    All,
+}
+
+/// Where the documents of a write are, and how much they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PayloadRef {
+    /// Their length in the spool's form.
+    pub bytes: u64,
+    /// How many there are.
+    pub documents: u64,
+    /// Where they are.
+    pub content: PayloadContent,
+}
+
+/// Where a payload's bytes are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PayloadContent {
+    /// In a file of the spool.
+    File {
+        /// The file's name in the spool's directory.
+        name: String,
+    },
+    /// Here; the log keeps small payloads with the entry.
+    Inline {
+        /// The payload.
+        #[serde(skip)]
+        bytes: Bytes,
+    },
+    /// Nowhere any more: every node has applied the entry.
+    Removed,
+}
+
+impl PayloadRef {
+    /// The spool's file that holds the payload, if one does.
+    pub fn file(&self) -> Option<&str> {
+        match &self.content {
+            PayloadContent::File { name } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// How many bytes the entry itself carries.
+    pub(crate) fn inline_len(&self) -> usize {
+        match &self.content {
+            PayloadContent::Inline { bytes } => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Every shard it touches has it.
+    Succeeded,
+    /// It was refused.
+    Failed(ResponseError),
+    /// Another task canceled it.
+    Canceled {
+        /// The uid of that task.
+        by: u32,
+    },
+}
+
+impl Outcome {
+    /// The status a task with this outcome has.
+    pub fn status(&self) -> TaskStatus {
+        match self {
+            Self::Succeeded => TaskStatus::Succeeded,
+            Self::Failed(_) => TaskStatus::Failed,
+            Self::Canceled { .. } => TaskStatus::Canceled,
+        }
+    }
+}
+
+/// The end of a task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// The task.
+    pub uid: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The task's details as clients see them; `None` leaves what they were at the start.
+    pub details: Option<Value>,
+    /// When it was started; `None` keeps what [`Log::start`](crate::Log::start) recorded.
+    pub started_at: Option<OffsetDateTime>,
+    /// When it ended.
+    pub finished_at: OffsetDateTime,
+    /// What clients see of the indexes from now on, changed in the same transaction.
+    pub catalog: Vec<CatalogChange>,
+}

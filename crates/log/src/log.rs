@@ -1,0 +1,118 @@
+//! The log, whatever it is stored in.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use miroir_protocol::tasks::{TaskPage, TaskView, TasksQuery};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::{
+    catalog::Catalog,
+    entry::{Entry, Finished, LoggedEntry, NewEntry, PayloadRef},
+    error::Result,
+    spool::{PayloadReader, Spool},
+};
+
+/// How far the log has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Positions {
+    /// The uid the next entry gets.
+    pub next: u32,
+    /// The first entry without a decision of the sequencer.
+    pub head: u32,
+    /// The first entry whose payload is kept; all entries before it are finished.
+    pub trimmed: u32,
+}
+
+/// The shard map as the log keeps it: bytes it does not understand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMap {
+    /// The map's epoch.
+    pub epoch: u64,
+    /// The map.
+    pub bytes: Bytes,
+}
+
+/// The ordered, durable list of all writes, and the store of their tasks.
+///
+/// What a call has changed is durable when it returns, with two exceptions that are lost no more
+/// than a few moments back, and only when the machine itself dies, not the process:
+/// [`start`](Log::start) and [`advance`](Log::advance). Both are hints that a restart can renew from
+/// the nodes. A call that fails has changed nothing.
+///
+/// Dropping a call's future does not take the call back.
+#[async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// The log's own id: random, fixed when the log was created, part of the tag that nodes see.
+    fn id(&self) -> &str;
+
+    /// Where payloads are put before their entry is appended.
+    fn spool(&self) -> &Spool;
+
+    /// Appends a write and gives it the next uid. Uids have no gaps.
+    async fn append(&self, entry: NewEntry) -> Result<Entry>;
+
+    /// At most `max` entries from uid `from` on, in order. Fewer may be returned, but at least one if
+    /// there is one: the payloads kept with their entries are bounded, so go on after the last.
+    async fn entries(&self, from: u32, max: usize) -> Result<Vec<LoggedEntry>>;
+
+    /// Like [`entries`](Log::entries), of those whose tasks are not finished.
+    async fn unfinished(&self, from: u32, max: usize) -> Result<Vec<LoggedEntry>>;
+
+    /// Opens an entry's payload.
+    async fn open_payload(&self, payload: &PayloadRef) -> Result<PayloadReader>;
+
+    /// The uid that the next entry gets; changes wake the sequencer.
+    fn appended(&self) -> watch::Receiver<u32>;
+
+    /// How far the log has come.
+    fn positions(&self) -> Positions;
+
+    /// Records what the sequencer decided about entries, in a form only it understands.
+    ///
+    /// New decisions must follow one another from [`Positions::head`] on, which moves behind them.
+    /// A decision about an unfinished entry before it is replaced.
+    async fn record_prepared(&self, decisions: Vec<(u32, Value)>) -> Result<()>;
+
+    /// Every entry up to this one is applied on `node`; `None` if not even the first one is.
+    async fn watermark(&self, node: &str) -> Result<Option<u32>>;
+
+    /// The watermarks of all nodes that have one.
+    async fn watermarks(&self) -> Result<BTreeMap<String, u32>>;
+
+    /// Moves a node's watermark up to `uid`. It never goes back by this.
+    async fn advance(&self, node: &str, uid: u32) -> Result<()>;
+
+    /// Forgets a node's watermark: the node left, or came back empty.
+    async fn forget_node(&self, node: &str) -> Result<()>;
+
+    /// Marks tasks as processing from now on, and as applied together: they share a new batch, whose
+    /// uid is returned. Tasks that are processing or finished already keep what they have.
+    async fn start(&self, uids: &[u32]) -> Result<u32>;
+
+    /// Ends tasks and changes the catalog, all in one transaction. A task that was never started gets
+    /// a batch of its own.
+    async fn finish(&self, finished: Vec<Finished>) -> Result<()>;
+
+    /// One task as clients see it.
+    async fn task(&self, uid: u32) -> Result<Option<TaskView>>;
+
+    /// The tasks that match a query, as Meilisearch lists them.
+    async fn tasks(&self, query: &TasksQuery) -> Result<TaskPage>;
+
+    /// What clients see of the indexes. Costs next to nothing.
+    fn catalog(&self) -> Arc<Catalog>;
+
+    /// Keeps a shard map, whose epoch must be newer than that of the stored one.
+    async fn save_map(&self, map: StoredMap) -> Result<()>;
+
+    /// The shard map that was saved last.
+    async fn load_map(&self) -> Result<Option<StoredMap>>;
+
+    /// Lets go of the payloads of entries before `below`, up to the first one that is not finished.
+    /// `below` is the caller's promise that no node needs them. Returns the new
+    /// [`Positions::trimmed`].
+    async fn trim(&self, below: u32) -> Result<u32>;
+}

@@ -1,0 +1,272 @@
+//! Doing one command inside the group's transaction.
+//!
+//! Every function here checks all there is to check before it writes anything, so a command that is
+//! refused has left nothing in the transaction that the others of its group commit.
+
+use std::collections::HashMap;
+
+use miroir_protocol::tasks::TaskView;
+use rusqlite::{Connection, OptionalExtension};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::{
+    command::{Command, Reply},
+    ledger::Ledger,
+    rows::{find_task, to_json, to_nanos},
+    shared::Recent,
+};
+use crate::{
+    catalog::CatalogChange,
+    entry::{Entry, Finished, NewEntry, PayloadContent},
+    error::{LogError, Result},
+    log::StoredMap,
+    record,
+};
+
+/// A group's changes, before they are committed.
+#[derive(Debug)]
+pub(super) struct Staged<'a> {
+    pub(super) ledger: Ledger,
+    /// The tasks that changed, as they are now.
+    pub(super) tasks: HashMap<u32, TaskView>,
+    pub(super) catalog: Vec<CatalogChange>,
+    connection: &'a Connection,
+    recent: &'a Recent,
+    now: OffsetDateTime,
+}
+
+// === impl Staged ===
+
+impl<'a> Staged<'a> {
+    pub(super) fn new(
+        ledger: Ledger,
+        connection: &'a Connection,
+        recent: &'a Recent,
+        now: OffsetDateTime,
+    ) -> Self {
+        Self { ledger, tasks: HashMap::new(), catalog: Vec::new(), connection, recent, now }
+    }
+
+    pub(super) fn apply(&mut self, command: &Command) -> Result<Reply> {
+        match command {
+            Command::Append(entry) => self.append(entry),
+            Command::RecordPrepared(decisions) => self.record_prepared(decisions),
+            Command::Start(uids) => self.start(uids),
+            Command::Finish(finished) => self.finish(finished),
+            Command::Advance { node, uid } => self.advance(node, *uid),
+            Command::ForgetNode { node } => self.forget_node(node),
+            Command::SaveMap(map) => self.save_map(map),
+            Command::Trim { below } => self.trim(*below),
+        }
+    }
+
+    fn append(&mut self, new: &NewEntry) -> Result<Reply> {
+        let uid = self.ledger.positions.next;
+        let next = uid.checked_add(1).ok_or(LogError::Exhausted)?;
+        let entry = Entry {
+            uid,
+            index_uid: new.index_uid.clone(),
+            operation: new.operation.clone(),
+            custom_metadata: new.custom_metadata.clone(),
+            enqueued_at: self.ledger.tick(self.now),
+        };
+        let task = record::enqueued(&entry);
+        self.insert_entry(&entry, &task)?;
+        self.insert_payload(&entry)?;
+        self.ledger.positions.next = next;
+        self.tasks.insert(uid, task);
+        Ok(Reply::Entry(Box::new(entry)))
+    }
+
+    fn insert_entry(&self, entry: &Entry, task: &TaskView) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entries (uid, index_uid, kind, operation, custom_metadata, enqueued_at, status, \
+                 details) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute((
+                entry.uid,
+                &entry.index_uid,
+                task.kind.name(),
+                to_json(&entry.operation)?,
+                &entry.custom_metadata,
+                to_nanos(entry.enqueued_at),
+                task.status.name(),
+                task.details.as_ref().map(to_json).transpose()?,
+            ))?;
+        for index in entry.operation.further_indexes() {
+            let sql = "INSERT OR IGNORE INTO further_indexes (index_uid, uid) VALUES (?1, ?2)";
+            self.connection.prepare_cached(sql)?.execute((index, entry.uid))?;
+        }
+        Ok(())
+    }
+
+    fn insert_payload(&self, entry: &Entry) -> Result<()> {
+        let Some(payload) = entry.operation.payload() else { return Ok(()) };
+        let (file, bytes) = match &payload.content {
+            PayloadContent::File { name } => (Some(name), None),
+            PayloadContent::Inline { bytes } => (None, Some(bytes.as_ref())),
+            PayloadContent::Removed => return Ok(()),
+        };
+        let sql = "INSERT INTO payloads (uid, file, bytes) VALUES (?1, ?2, ?3)";
+        self.connection.prepare_cached(sql)?.execute((entry.uid, file, bytes))?;
+        Ok(())
+    }
+
+    fn record_prepared(&mut self, decisions: &[(u32, Value)]) -> Result<Reply> {
+        let mut expected = self.ledger.positions.head;
+        for (uid, _) in decisions {
+            if *uid >= self.ledger.positions.next {
+                return Err(LogError::UnknownEntry(*uid));
+            }
+            if *uid > expected {
+                return Err(LogError::OutOfOrder { expected, found: *uid });
+            }
+            if *uid == expected {
+                expected += 1;
+            } else {
+                self.unfinished(*uid)?;
+            }
+        }
+        let mut update = self.connection.prepare_cached("UPDATE entries SET prepared = ?2 WHERE uid = ?1")?;
+        for (uid, decision) in decisions {
+            update.execute((uid, to_json(decision)?))?;
+        }
+        self.ledger.positions.head = expected;
+        Ok(Reply::Done)
+    }
+
+    fn start(&mut self, uids: &[u32]) -> Result<Reply> {
+        let mut tasks = Vec::with_capacity(uids.len());
+        for uid in uids {
+            let task = self.task(*uid)?;
+            if task.started_at.is_none() && !task.status.is_finished() {
+                tasks.push(task);
+            }
+        }
+        let batch = self.ledger.new_batch();
+        let mut update = self.connection.prepare_cached(
+            "UPDATE entries SET status = ?2, batch_uid = ?3, started_at = ?4 WHERE uid = ?1",
+        )?;
+        for mut task in tasks {
+            record::start(&mut task, batch, self.now);
+            update.execute((task.uid, task.status.name(), batch, to_nanos(self.now)))?;
+            self.tasks.insert(task.uid, task);
+        }
+        Ok(Reply::Batch(batch))
+    }
+
+    fn finish(&mut self, finished: &[Finished]) -> Result<Reply> {
+        let mut tasks = HashMap::with_capacity(finished.len());
+        for end in finished {
+            if tasks.insert(end.uid, self.unfinished(end.uid)?).is_some() {
+                return Err(LogError::AlreadyFinished(end.uid));
+            }
+        }
+        for end in finished {
+            let Some(mut task) = tasks.remove(&end.uid) else { continue };
+            record::finish(&mut task, end);
+            if task.batch_uid.is_none() {
+                task.batch_uid = Some(self.ledger.new_batch());
+            }
+            self.update_finished(&task)?;
+            for change in &end.catalog {
+                self.change_catalog(change)?;
+            }
+            self.tasks.insert(end.uid, task);
+        }
+        Ok(Reply::Done)
+    }
+
+    fn update_finished(&self, task: &TaskView) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "UPDATE entries SET status = ?2, batch_uid = ?3, canceled_by = ?4, details = ?5, error = ?6, \
+                 started_at = ?7, finished_at = ?8 WHERE uid = ?1",
+            )?
+            .execute((
+                task.uid,
+                task.status.name(),
+                task.batch_uid,
+                task.canceled_by,
+                task.details.as_ref().map(to_json).transpose()?,
+                task.error.as_ref().map(to_json).transpose()?,
+                task.started_at.map(to_nanos),
+                task.finished_at.map(to_nanos),
+            ))?;
+        Ok(())
+    }
+
+    fn change_catalog(&mut self, change: &CatalogChange) -> Result<()> {
+        match change {
+            CatalogChange::Put(record) => {
+                let sql = "INSERT OR REPLACE INTO indexes (uid, record) VALUES (?1, ?2)";
+                self.connection.prepare_cached(sql)?.execute((&record.uid, to_json(record)?))?;
+            }
+            CatalogChange::Remove { uid } => {
+                self.connection.prepare_cached("DELETE FROM indexes WHERE uid = ?1")?.execute([uid])?;
+            }
+        }
+        self.catalog.push(change.clone());
+        Ok(())
+    }
+
+    fn advance(&self, node: &str, uid: u32) -> Result<Reply> {
+        if uid >= self.ledger.positions.next {
+            return Err(LogError::UnknownEntry(uid));
+        }
+        let sql = "INSERT INTO watermarks (node, uid) VALUES (?1, ?2) \
+                   ON CONFLICT (node) DO UPDATE SET uid = max(uid, excluded.uid)";
+        self.connection.prepare_cached(sql)?.execute((node, uid))?;
+        Ok(Reply::Done)
+    }
+
+    fn forget_node(&self, node: &str) -> Result<Reply> {
+        self.connection.prepare_cached("DELETE FROM watermarks WHERE node = ?1")?.execute([node])?;
+        Ok(Reply::Done)
+    }
+
+    fn save_map(&mut self, map: &StoredMap) -> Result<Reply> {
+        match self.ledger.map_epoch {
+            Some(stored) if stored >= map.epoch => {
+                return Err(LogError::StaleMap { stored, given: map.epoch });
+            }
+            _ => {}
+        }
+        let sql = "INSERT OR REPLACE INTO map (only, epoch, bytes) VALUES (0, ?1, ?2)";
+        self.connection.prepare_cached(sql)?.execute((map.epoch.cast_signed(), map.bytes.as_ref()))?;
+        self.ledger.map_epoch = Some(map.epoch);
+        Ok(Reply::Done)
+    }
+
+    fn trim(&mut self, below: u32) -> Result<Reply> {
+        let open = "SELECT uid FROM entries WHERE finished_at IS NULL ORDER BY uid LIMIT 1";
+        let open: Option<u32> =
+            self.connection.prepare_cached(open)?.query_row([], |row| row.get(0)).optional()?;
+        let end = below.min(open.unwrap_or(self.ledger.positions.next));
+        let position = end.max(self.ledger.positions.trimmed);
+        let sql = "DELETE FROM payloads WHERE uid < ?1 RETURNING file";
+        let mut delete = self.connection.prepare_cached(sql)?;
+        let files = delete.query_map([position], |row| row.get::<_, Option<String>>(0))?;
+        let files = files.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        self.ledger.positions.trimmed = position;
+        Ok(Reply::Trimmed { position, files })
+    }
+
+    /// The task as it is within this transaction.
+    fn task(&self, uid: u32) -> Result<TaskView> {
+        if let Some(task) = self.tasks.get(&uid) {
+            return Ok(task.clone());
+        }
+        if let Some(task) = self.recent.get(uid) {
+            return Ok(TaskView::clone(&task));
+        }
+        find_task(self.connection, uid)?.ok_or(LogError::UnknownEntry(uid))
+    }
+
+    fn unfinished(&self, uid: u32) -> Result<TaskView> {
+        let task = self.task(uid)?;
+        if task.status.is_finished() { Err(LogError::AlreadyFinished(uid)) } else { Ok(task) }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the writer is asked to do.
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::{
+    entry::{Entry, Finished, NewEntry, Operation, PayloadRef},
+    error::Result,
+    log::StoredMap,
+};
+
+/// One call that changes the log.
+#[derive(Debug)]
+pub(super) enum Command {
+    Append(Box<NewEntry>),
+    RecordPrepared(Vec<(u32, Value)>),
+    Start(Vec<u32>),
+    Finish(Vec<Finished>),
+    Advance { node: String, uid: u32 },
+    ForgetNode { node: String },
+    SaveMap(StoredMap),
+    Trim { below: u32 },
+}
+
+/// What a call gives back.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Done,
+    Entry(Box<Entry>),
+    Batch(u32),
+    Trimmed { position: u32, files: Vec<String> },
+}
+
+/// A call and who waits for it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) command: Command,
+    pub(super) reply: oneshot::Sender<Result<Reply>>,
+}
+
+// === impl Command ===
+
+impl Command {
+    /// Whether it may be lost when the machine dies at once, though not when the process does.
+    pub(super) fn is_hint(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::Advance { .. })
+    }
+
+    /// About how many bytes it writes.
+    pub(super) fn weight(&self) -> usize {
+        const ROW: usize = 512;
+        match self {
+            Self::Append(entry) => ROW + operation_weight(&entry.operation),
+            Self::RecordPrepared(decisions) => decisions.len() * ROW,
+            Self::Start(uids) => uids.len() * ROW,
+            Self::Finish(finished) => finished.len() * ROW,
+            Self::SaveMap(map) => ROW + map.bytes.len(),
+            Self::Advance { .. } | Self::ForgetNode { .. } | Self::Trim { .. } => ROW,
+        }
+    }
+}
+
+fn operation_weight(operation: &Operation) -> usize {
+    operation.payload().map_or(0, PayloadRef::inline_len)
+}

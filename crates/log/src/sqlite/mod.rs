@@ -1,0 +1,244 @@
+//! The log in a directory of its own: a SQLite database and the spool beside it.
+//!
+//! ```text
+//! DIR/lock        held while a process has the log open
+//! DIR/log.db      entries, tasks, catalog, watermarks, shard map (WAL mode)
+//! DIR/payloads/   the spool
+//! ```
+//!
+//! One thread writes. It takes all calls that wait and commits them as one transaction, so that a
+//! hundred callers share one `fsync`. Reads have connections of their own and never wait for it.
+
+mod apply;
+mod command;
+mod ledger;
+mod options;
+mod readers;
+mod reads;
+mod rows;
+mod schema;
+mod shared;
+mod tasks;
+mod writer;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::{self, File, TryLockError},
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use async_trait::async_trait;
+use miroir_protocol::tasks::{TaskPage, TaskView, TasksQuery};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use self::options::SqliteOptions;
+use self::{
+    command::{Command, Job, Reply},
+    ledger::Ledger,
+    readers::Readers,
+    shared::Shared,
+    writer::Writer,
+};
+use crate::{
+    catalog::Catalog,
+    entry::{Entry, Finished, LoggedEntry, NewEntry, PayloadRef},
+    error::{LogError, Result},
+    log::{Log, Positions, StoredMap},
+    spool::{PayloadReader, Spool},
+};
+
+/// How many calls wait for the writer before further callers wait to be let in.
+const WAITING: usize = 4_096;
+
+/// The [`Log`] of one gateway, in a directory.
+#[derive(Debug)]
+pub struct SqliteLog {
+    id: String,
+    spool: Spool,
+    shared: Arc<Shared>,
+    readers: Arc<Readers>,
+    /// Taken when the log is dropped, which ends the writer.
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+    /// Held for its lock, and let go of last.
+    _lock: File,
+}
+
+// === impl SqliteLog ===
+
+impl SqliteLog {
+    /// Opens the log, or creates it, and removes what a crash left in the spool. Blocks.
+    pub fn open(options: SqliteOptions) -> Result<Self> {
+        fs::create_dir_all(&options.directory)?;
+        let lock = lock(&options.directory)?;
+        let path = options.directory.join("log.db");
+        let connection = schema::open_writer(&path)?;
+        // The database's own name must be as durable as what is in it.
+        File::open(&options.directory)?.sync_all()?;
+        if let Some(bytes) = options.max_bytes {
+            let page: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            connection.pragma_update(None, "max_page_count", (bytes / page).max(1))?;
+        }
+        let spool = Spool::with_failpoints(options.directory.join("payloads"), options.failpoints.clone())?;
+        let swept = spool.sweep(&reads::payload_files(&connection)?)?;
+        let ledger = Ledger::load(&connection)?;
+        let id = reads::id(&connection)?;
+        tracing::info!(id, next = ledger.positions.next, swept, "write log opened");
+        let shared = Arc::new(Shared::new(reads::catalog(&connection)?, ledger.positions));
+        let (jobs, waiting) = mpsc::channel(WAITING);
+        let writer = Writer {
+            connection,
+            ledger,
+            shared: shared.clone(),
+            jobs: waiting,
+            clock: options.clock,
+            failpoints: options.failpoints,
+        };
+        let writer = thread::Builder::new().name("miroir-log".to_owned()).spawn(move || writer.run())?;
+        let readers = Arc::new(Readers::new(path));
+        Ok(Self { id, spool, shared, readers, jobs: Some(jobs), writer: Some(writer), _lock: lock })
+    }
+
+    /// The files of the spool that entries name.
+    pub async fn payloads_in_use(&self) -> Result<HashSet<String>> {
+        self.readers.read(reads::payload_files).await
+    }
+
+    async fn write(&self, command: Command) -> Result<Reply> {
+        let (reply, answer) = oneshot::channel();
+        let jobs = self.jobs.as_ref().ok_or(LogError::Closed)?;
+        jobs.send(Job { command, reply }).await.map_err(|_| LogError::Closed)?;
+        answer.await.map_err(|_| LogError::Closed)?
+    }
+}
+
+impl Drop for SqliteLog {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the write log's writer had died");
+        }
+    }
+}
+
+#[async_trait]
+impl Log for SqliteLog {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    async fn append(&self, entry: NewEntry) -> Result<Entry> {
+        match self.write(Command::Append(Box::new(entry))).await? {
+            Reply::Entry(entry) => Ok(*entry),
+            _ => Err(LogError::Closed),
+        }
+    }
+
+    async fn entries(&self, from: u32, max: usize) -> Result<Vec<LoggedEntry>> {
+        self.readers.read(move |connection| reads::entries(connection, from, max, false)).await
+    }
+
+    async fn unfinished(&self, from: u32, max: usize) -> Result<Vec<LoggedEntry>> {
+        self.readers.read(move |connection| reads::entries(connection, from, max, true)).await
+    }
+
+    async fn open_payload(&self, payload: &PayloadRef) -> Result<PayloadReader> {
+        Ok(self.spool.open(payload)?)
+    }
+
+    fn appended(&self) -> watch::Receiver<u32> {
+        self.shared.appended.subscribe()
+    }
+
+    fn positions(&self) -> Positions {
+        *self.shared.positions.read()
+    }
+
+    async fn record_prepared(&self, decisions: Vec<(u32, Value)>) -> Result<()> {
+        self.write(Command::RecordPrepared(decisions)).await.map(drop)
+    }
+
+    async fn watermark(&self, node: &str) -> Result<Option<u32>> {
+        let node = node.to_owned();
+        self.readers.read(move |connection| reads::watermark(connection, &node)).await
+    }
+
+    async fn watermarks(&self) -> Result<BTreeMap<String, u32>> {
+        self.readers.read(reads::watermarks).await
+    }
+
+    async fn advance(&self, node: &str, uid: u32) -> Result<()> {
+        self.write(Command::Advance { node: node.to_owned(), uid }).await.map(drop)
+    }
+
+    async fn forget_node(&self, node: &str) -> Result<()> {
+        self.write(Command::ForgetNode { node: node.to_owned() }).await.map(drop)
+    }
+
+    async fn start(&self, uids: &[u32]) -> Result<u32> {
+        match self.write(Command::Start(uids.to_vec())).await? {
+            Reply::Batch(uid) => Ok(uid),
+            _ => Err(LogError::Closed),
+        }
+    }
+
+    async fn finish(&self, finished: Vec<Finished>) -> Result<()> {
+        self.write(Command::Finish(finished)).await.map(drop)
+    }
+
+    async fn task(&self, uid: u32) -> Result<Option<TaskView>> {
+        if let Some(task) = self.shared.recent.get(uid) {
+            return Ok(Some(TaskView::clone(&task)));
+        }
+        if uid >= self.positions().next {
+            return Ok(None);
+        }
+        self.readers.read(move |connection| rows::find_task(connection, uid)).await
+    }
+
+    async fn tasks(&self, query: &TasksQuery) -> Result<TaskPage> {
+        let query = query.clone();
+        self.readers.read(move |connection| tasks::page(connection, &query)).await
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        self.shared.catalog.load_full()
+    }
+
+    async fn save_map(&self, map: StoredMap) -> Result<()> {
+        self.write(Command::SaveMap(map)).await.map(drop)
+    }
+
+    async fn load_map(&self) -> Result<Option<StoredMap>> {
+        self.readers.read(reads::map).await
+    }
+
+    async fn trim(&self, below: u32) -> Result<u32> {
+        let Reply::Trimmed { position, files } = self.write(Command::Trim { below }).await? else {
+            return Err(LogError::Closed);
+        };
+        let spool = self.spool.clone();
+        let removing =
+            tokio::task::spawn_blocking(move || files.iter().try_for_each(|name| spool.remove(name)));
+        removing.await.map_err(|_| LogError::Closed)??;
+        Ok(position)
+    }
+}
+
+fn lock(directory: &Path) -> Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(directory.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LogError::InUse(directory.display().to_string())),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}

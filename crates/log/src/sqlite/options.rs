@@ -1,0 +1,59 @@
+//! How to open the log.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use time::OffsetDateTime;
+
+use crate::failpoints::Failpoints;
+
+/// Tells the time.
+pub(super) type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
+
+/// Where the log is and how it behaves.
+#[derive(Clone)]
+pub struct SqliteOptions {
+    pub(super) directory: PathBuf,
+    pub(super) clock: Clock,
+    pub(super) max_bytes: Option<u64>,
+    pub(super) failpoints: Failpoints,
+}
+
+// === impl SqliteOptions ===
+
+impl SqliteOptions {
+    /// The log in this directory, which is created if it does not exist.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            clock: Arc::new(OffsetDateTime::now_utc),
+            max_bytes: None,
+            failpoints: Failpoints::default(),
+        }
+    }
+
+    /// Takes the time from `clock` instead of the system.
+    pub fn clock(mut self, clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Refuses writes, as on a full disk, that would make the database bigger than this. The spool is
+    /// not counted.
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Fails at the points that are armed in `failpoints`.
+    #[cfg(feature = "failpoints")]
+    pub fn failpoints(mut self, failpoints: &Failpoints) -> Self {
+        self.failpoints = failpoints.clone();
+        self
+    }
+}
+
+impl fmt::Debug for SqliteOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteOptions").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,121 @@
+//! The tables, and opening a database of whatever format is found.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{LogError, Result};
+
+/// The format this version writes. Golden files in `tests/golden` hold what each one looks like.
+pub(super) const FORMAT: u32 = 1;
+
+/// Marks the file as ours: "mirl".
+const APPLICATION_ID: i32 = 0x6d69_726c;
+
+const TABLES: &str = "
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE entries (
+    uid INTEGER PRIMARY KEY,
+    index_uid TEXT,
+    kind TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    custom_metadata TEXT,
+    enqueued_at INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    prepared TEXT,
+    batch_uid INTEGER,
+    started_at INTEGER,
+    finished_at INTEGER,
+    canceled_by INTEGER,
+    details TEXT,
+    error TEXT
+) STRICT;
+CREATE INDEX entries_by_index ON entries (index_uid);
+CREATE INDEX entries_by_batch ON entries (batch_uid) WHERE batch_uid IS NOT NULL;
+CREATE INDEX entries_unfinished ON entries (uid) WHERE finished_at IS NULL;
+CREATE INDEX entries_failed ON entries (uid) WHERE status IN ('failed', 'canceled');
+CREATE TABLE further_indexes (
+    index_uid TEXT NOT NULL,
+    uid INTEGER NOT NULL,
+    PRIMARY KEY (index_uid, uid)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE payloads (
+    uid INTEGER PRIMARY KEY,
+    file TEXT,
+    bytes BLOB
+) STRICT;
+CREATE INDEX payload_files ON payloads (file) WHERE file IS NOT NULL;
+CREATE TABLE watermarks (
+    node TEXT PRIMARY KEY,
+    uid INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE indexes (
+    uid TEXT PRIMARY KEY,
+    record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE map (
+    only INTEGER PRIMARY KEY CHECK (only = 0),
+    epoch INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+";
+
+/// Opens the database for writing, and creates its tables if it is new.
+pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    // A file that cannot be ours must not be changed, not even its journal mode.
+    let new = check_format(&connection)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "cache_size", -8_000)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if new {
+        create(&mut connection)?;
+    }
+    Ok(connection)
+}
+
+/// Opens the database for reading only.
+pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Whether the database is new; an error if it is not ours or too new.
+fn check_format(connection: &Connection) -> Result<bool> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (found, id) {
+        (0, 0) if tables == 0 => Ok(true),
+        (_, id) if id != APPLICATION_ID => {
+            Err(LogError::Damaged("the file is a database of another program".to_owned()))
+        }
+        (found, _) if found > FORMAT => Err(LogError::NewerFormat { found, supported: FORMAT }),
+        (FORMAT, _) => Ok(false),
+        (found, _) => Err(LogError::Damaged(format!("format {found} was never written"))),
+    }
+}
+
+fn create(connection: &mut Connection) -> Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    let mut meta = transaction.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
+    meta.execute(("id", uuid::Uuid::new_v4().simple().to_string()))?;
+    for key in ["next", "head", "trimmed", "next_batch"] {
+        meta.execute((key, 0))?;
+    }
+    drop(meta);
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,107 @@
+//! Listing tasks, as Meilisearch's `GET /tasks` does.
+
+use miroir_protocol::{
+    IndexUid,
+    tasks::{Kind, TaskFilter, TaskPage, TaskStatus, TasksQuery},
+};
+use rusqlite::{Connection, params_from_iter, types::Value as Sql};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::rows::{TASK, task, to_json, to_nanos};
+use crate::error::Result;
+
+/// Conditions on tasks, and what they are bound to.
+#[derive(Debug, Default)]
+struct Conditions {
+    sql: Vec<String>,
+    values: Vec<Sql>,
+}
+
+/// The page of tasks that a query asks for.
+///
+/// As in Meilisearch, `total` counts all that match, whatever `from` and `limit` are, and counts
+/// index swaps when it filters by index although it does not list them.
+pub(super) fn page(connection: &Connection, query: &TasksQuery) -> Result<TaskPage> {
+    let mut conditions = Conditions::matching(&query.filter)?;
+    let total = {
+        let sql = format!("SELECT count(*) FROM entries{}", conditions.clause());
+        connection.prepare_cached(&sql)?.query_row(params_from_iter(&conditions.values), |row| row.get(0))?
+    };
+    let order = if query.reverse { "ASC" } else { "DESC" };
+    if let Some(from) = query.from {
+        let bound = if query.reverse { "uid >= ?" } else { "uid <= ?" };
+        conditions.push(bound, Sql::from(from));
+    }
+    if query.filter.index_uids.is_some() {
+        conditions.push("kind != ?", Sql::from(Kind::IndexSwap.name().to_owned()));
+    }
+    // One more than asked for tells where the next page begins.
+    conditions.values.push(Sql::from(i64::from(query.limit) + 1));
+    let sql = format!("SELECT {TASK} FROM entries{} ORDER BY uid {order} LIMIT ?", conditions.clause());
+    let mut select = connection.prepare_cached(&sql)?;
+    let mut rows = select.query(params_from_iter(&conditions.values))?;
+    let mut results = Vec::new();
+    while let Some(row) = rows.next()? {
+        results.push(task(row)?);
+    }
+    let more = results.len() > query.limit as usize;
+    let next = if more { results.pop().map(|task| task.uid) } else { None };
+    let from = results.first().map(|task| task.uid);
+    Ok(TaskPage { results, total, limit: query.limit, from, next })
+}
+
+// === impl Conditions ===
+
+impl Conditions {
+    fn matching(query: &TaskFilter) -> Result<Self> {
+        let mut all = Self::default();
+        all.any_of("uid", query.uids.as_deref())?;
+        all.any_of("batch_uid", query.batch_uids.as_deref())?;
+        all.any_of("canceled_by", query.canceled_by.as_deref())?;
+        let names = |statuses: &Vec<TaskStatus>| statuses.iter().map(|s| s.name()).collect::<Vec<_>>();
+        all.any_of("status", query.statuses.as_ref().map(names).as_deref())?;
+        let names = |kinds: &Vec<Kind>| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
+        all.any_of("kind", query.types.as_ref().map(names).as_deref())?;
+        if let Some(uids) = &query.index_uids {
+            let uids = to_json(&uids.iter().map(IndexUid::as_str).collect::<Vec<_>>())?;
+            all.sql.push(
+                "(index_uid IN (SELECT value FROM json_each(?)) OR uid IN \
+                 (SELECT uid FROM further_indexes WHERE index_uid IN (SELECT value FROM json_each(?))))"
+                    .to_owned(),
+            );
+            all.values.extend([Sql::from(uids.clone()), Sql::from(uids)]);
+        }
+        all.between("enqueued_at", query.after_enqueued_at, query.before_enqueued_at);
+        all.between("started_at", query.after_started_at, query.before_started_at);
+        all.between("finished_at", query.after_finished_at, query.before_finished_at);
+        Ok(all)
+    }
+
+    fn push(&mut self, condition: &str, value: Sql) {
+        self.sql.push(condition.to_owned());
+        self.values.push(value);
+    }
+
+    /// One bound value whatever the number, so there are few statements to prepare and no limit.
+    fn any_of<T: Serialize>(&mut self, column: &str, values: Option<&[T]>) -> Result<()> {
+        if let Some(values) = values {
+            self.push(&format!("{column} IN (SELECT value FROM json_each(?))"), Sql::from(to_json(&values)?));
+        }
+        Ok(())
+    }
+
+    /// Both bounds are exclusive. A time that is not known yet is in no range.
+    fn between(&mut self, column: &str, after: Option<OffsetDateTime>, before: Option<OffsetDateTime>) {
+        if let Some(after) = after {
+            self.push(&format!("{column} > ?"), Sql::from(to_nanos(after)));
+        }
+        if let Some(before) = before {
+            self.push(&format!("{column} < ?"), Sql::from(to_nanos(before)));
+        }
+    }
+
+    fn clause(&self) -> String {
+        if self.sql.is_empty() { String::new() } else { format!(" WHERE {}", self.sql.join(" AND ")) }
+    }
+}

@@ -1,0 +1,132 @@
+//! The one thread that writes: many calls, one transaction.
+
+use std::sync::Arc;
+
+use miroir_protocol::tasks::TaskView;
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::mpsc;
+
+use super::{
+    apply::Staged,
+    command::{Job, Reply},
+    ledger::Ledger,
+    options::Clock,
+    shared::Shared,
+};
+use crate::{
+    catalog::{Catalog, CatalogChange},
+    error::{LogError, Result},
+    failpoints::Failpoints,
+};
+
+/// How many calls are committed together at most.
+const GROUP: usize = 1_024;
+
+/// How many bytes are committed together, about.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// The writer's state.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) ledger: Ledger,
+    pub(super) shared: Arc<Shared>,
+    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) clock: Clock,
+    pub(super) failpoints: Failpoints,
+}
+
+/// What a commit makes visible.
+struct Commit {
+    ledger: Ledger,
+    tasks: Vec<TaskView>,
+    catalog: Vec<CatalogChange>,
+    replies: Vec<Result<Reply>>,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Writes until nobody can ask for it any more.
+    pub(super) fn run(mut self) {
+        while let Some(first) = self.jobs.blocking_recv() {
+            let mut weight = first.command.weight();
+            let mut group = vec![first];
+            while group.len() < GROUP && weight < GROUP_BYTES {
+                let Ok(job) = self.jobs.try_recv() else { break };
+                weight += job.command.weight();
+                group.push(job);
+            }
+            if self.serve(group).is_err() {
+                // Only a failpoint gets here: nobody is answered, as if the process had died.
+                return;
+            }
+        }
+    }
+
+    /// Commits the group as one; if that fails, each call on its own, so that one that is too big
+    /// for the room left does not take the others with it.
+    fn serve(&mut self, mut group: Vec<Job>) -> Result<()> {
+        match self.commit(&group) {
+            Ok(replies) => {
+                for (job, reply) in group.into_iter().zip(replies) {
+                    // Whoever does not wait any more does not want to know.
+                    let _ = job.reply.send(reply);
+                }
+            }
+            Err(LogError::Closed) => return Err(LogError::Closed),
+            Err(error) if group.len() == 1 => {
+                tracing::warn!(%error, cause = ?std::error::Error::source(&error), "the write log could not commit");
+                if let Some(job) = group.pop() {
+                    let _ = job.reply.send(Err(error));
+                }
+            }
+            Err(_) => group.into_iter().try_for_each(|job| self.serve(vec![job]))?,
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, group: &[Job]) -> Result<Vec<Result<Reply>>> {
+        let hints = group.iter().all(|job| job.command.is_hint());
+        let commit = self.write(group, hints)?;
+        self.ledger = commit.ledger;
+        self.publish(commit.tasks, &commit.catalog);
+        self.failpoints.hit("write.published")?;
+        Ok(commit.replies)
+    }
+
+    fn write(&mut self, group: &[Job], hints: bool) -> Result<Commit> {
+        // Without the sync the order is kept: the next full commit makes this one durable as well.
+        self.connection.pragma_update(None, "synchronous", if hints { "NORMAL" } else { "FULL" })?;
+        self.failpoints.hit("write.begin")?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut staged = Staged::new(self.ledger.clone(), &transaction, &self.shared.recent, (self.clock)());
+        let mut replies = Vec::with_capacity(group.len());
+        for job in group {
+            replies.push(match staged.apply(&job.command) {
+                Err(error) if error.is_of_the_store() => return Err(error),
+                reply => reply,
+            });
+            self.failpoints.hit("write.applied")?;
+        }
+        staged.ledger.save(&self.ledger, &transaction)?;
+        let Staged { ledger, tasks, catalog, .. } = staged;
+        self.failpoints.hit("write.commit")?;
+        transaction.commit()?;
+        self.failpoints.hit("write.committed")?;
+        Ok(Commit { ledger, tasks: tasks.into_values().collect(), catalog, replies })
+    }
+
+    /// Shows readers what was committed: the catalog before the tasks, so that whoever sees a task
+    /// succeeded sees what it did.
+    fn publish(&self, tasks: Vec<TaskView>, catalog: &[CatalogChange]) {
+        if !catalog.is_empty() {
+            let mut indexes = Catalog::clone(&self.shared.catalog.load());
+            catalog.iter().for_each(|change| indexes.apply(change));
+            self.shared.catalog.store(Arc::new(indexes));
+        }
+        self.shared.recent.put(tasks);
+        *self.shared.positions.write() = self.ledger.positions;
+        let next = self.ledger.positions.next;
+        self.shared.appended.send_if_modified(|seen| std::mem::replace(seen, next) != next);
+    }
+}
