@@ -3,14 +3,18 @@
 //! A request that Meilisearch v1.50 refuses is refused here with the same status, code and words; one that it takes
 //! becomes a type that the rest of the program works with.
 
+pub mod content_type;
 pub mod document;
 pub mod documents;
 pub mod error;
+pub mod features;
 pub mod index_uid;
 pub mod indexes;
+pub mod keys;
 pub mod parse;
 pub mod search;
 pub mod settings;
+pub mod swap;
 pub mod tasks;
 
 pub use self::{

@@ -1,4 +1,4 @@
-//! The parameters of a search.
+//! The parameters of a search, of which the query of a multi-search has one more at each end.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    HybridQuery, Locale, MatchingStrategy, Personalize, RankingScoreThreshold, url::SearchParameters,
+    FederationOptions, HybridQuery, Locale, MatchingStrategy, Personalize, RankingScoreThreshold,
+    url::SearchParameters,
 };
 use crate::{
     error::{Code, ResponseError, marker},
+    index_uid::IndexUid,
     parse::{self, JsonRefusal},
 };
 
@@ -24,124 +26,161 @@ pub(crate) mod defaults {
     pub(crate) const HIGHLIGHT_POST_TAG: &str = "</em>";
 }
 
-/// The parameters of a search in one index. Serialises to the body that asks a node for the same.
-#[derive(Debug, Clone, PartialEq, Deserr, Serialize)]
-#[deserr(error = JsonRefusal, rename_all = camelCase, deny_unknown_fields)]
-#[serde(rename_all = "camelCase")]
-pub struct SearchQuery {
-    /// The words to search for.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchQ>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub q: Option<String>,
-    /// How many hits to leave out first.
-    #[deserr(default = defaults::OFFSET, error = JsonRefusal<marker::InvalidSearchOffset>)]
-    pub offset: usize,
-    /// How many hits at most.
-    #[deserr(default = defaults::LIMIT, error = JsonRefusal<marker::InvalidSearchLimit>)]
-    pub limit: usize,
-    /// Which page, from 1.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchPage>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub page: Option<usize>,
-    /// How many hits a page has.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchHitsPerPage>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hits_per_page: Option<usize>,
-    /// Fields of the hits to return.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchAttributesToRetrieve>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attributes_to_retrieve: Option<BTreeSet<String>>,
-    /// Fields to cut around the matches, as in `overview:20`.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchAttributesToCrop>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attributes_to_crop: Option<Vec<String>>,
-    /// How many words are left of a cropped field.
-    #[deserr(default = defaults::CROP_LENGTH, error = JsonRefusal<marker::InvalidSearchCropLength>)]
-    pub crop_length: usize,
-    /// What stands where words were cut.
-    #[deserr(default = defaults::CROP_MARKER.to_owned(), error = JsonRefusal<marker::InvalidSearchCropMarker>)]
-    pub crop_marker: String,
-    /// Fields to mark the matches in.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchAttributesToHighlight>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attributes_to_highlight: Option<BTreeSet<String>>,
-    /// What stands before a match.
-    #[deserr(default = defaults::HIGHLIGHT_PRE_TAG.to_owned(), error = JsonRefusal<marker::InvalidSearchHighlightPreTag>)]
-    pub highlight_pre_tag: String,
-    /// What stands after a match.
-    #[deserr(default = defaults::HIGHLIGHT_POST_TAG.to_owned(), error = JsonRefusal<marker::InvalidSearchHighlightPostTag>)]
-    pub highlight_post_tag: String,
-    /// Whether hits say where they match.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchShowMatchesPosition>)]
-    #[serde(skip_serializing_if = "is_false")]
-    pub show_matches_position: bool,
-    /// Which documents count: an expression, or lists of them.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchFilter>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub filter: Option<Value>,
-    /// The order asked for, as in `price:asc`.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchSort>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sort: Option<Vec<String>>,
-    /// The attribute of which each value shows once.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchDistinct>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub distinct: Option<String>,
-    /// Attributes, or patterns of them, whose values are counted.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchFacets>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub facets: Option<Vec<String>>,
-    /// Which words may be left out.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchMatchingStrategy>)]
-    pub matching_strategy: MatchingStrategy,
-    /// Attributes to search in, instead of all searchable ones.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchAttributesToSearchOn>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attributes_to_search_on: Option<Vec<String>>,
-    /// The least score of a hit.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchRankingScoreThreshold>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ranking_score_threshold: Option<RankingScoreThreshold>,
-    /// The languages the query may be in.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchLocales>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub locales: Option<Vec<Locale>>,
-    /// Semantic search, and how much of it.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchHybridQuery>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hybrid: Option<HybridQuery>,
-    /// The query as a vector.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchVector>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vector: Option<Vec<f32>>,
-    /// Whether hits carry their vectors.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchRetrieveVectors>)]
-    #[serde(skip_serializing_if = "is_false")]
-    pub retrieve_vectors: bool,
-    /// The query as something else than words, for embedders with fragments.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchMedia>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub media: Option<Value>,
-    /// Results fitted to a user.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchPersonalize>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub personalize: Option<Personalize>,
-    /// Whether Meilisearch's own network of remotes is asked.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchUseNetwork>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub use_network: Option<bool>,
-    /// Whether hits carry their score.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchShowRankingScore>)]
-    #[serde(skip_serializing_if = "is_false")]
-    pub show_ranking_score: bool,
-    /// Whether hits carry their score rule by rule.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchShowRankingScoreDetails>)]
-    #[serde(skip_serializing_if = "is_false")]
-    pub show_ranking_score_details: bool,
-    /// Whether the answer says where the time went.
-    #[deserr(default, error = JsonRefusal<marker::InvalidSearchShowPerformanceDetails>)]
-    #[serde(skip_serializing_if = "is_false")]
-    pub show_performance_details: bool,
+/// Makes both types of the parameters they share. The order of fields is the order in which errors list them.
+macro_rules! search_queries {
+    ($(#[doc = $doc:literal] $field:ident: $value:ty $(= $default:expr)?, $code:ident;)*) => {
+        /// The parameters of a search in one index. Serialises to the body that asks a node for the same.
+        #[derive(Debug, Clone, PartialEq, Deserr, Serialize)]
+        #[deserr(error = JsonRefusal, rename_all = camelCase, deny_unknown_fields)]
+        #[serde(rename_all = "camelCase")]
+        pub struct SearchQuery {
+            /// The words to search for.
+            #[deserr(default, error = JsonRefusal<marker::InvalidSearchQ>)]
+            #[serde(skip_serializing_if = "is_default")]
+            pub q: Option<String>,
+            /// How many hits to leave out first.
+            #[deserr(default = defaults::OFFSET, error = JsonRefusal<marker::InvalidSearchOffset>)]
+            pub offset: usize,
+            /// How many hits at most.
+            #[deserr(default = defaults::LIMIT, error = JsonRefusal<marker::InvalidSearchLimit>)]
+            pub limit: usize,
+            $(
+                #[doc = $doc]
+                #[deserr(default $(= $default)?, error = JsonRefusal<marker::$code>)]
+                #[serde(skip_serializing_if = "is_default")]
+                pub $field: $value,
+            )*
+            /// Whether the answer says where the time went.
+            #[deserr(default, error = JsonRefusal<marker::InvalidSearchShowPerformanceDetails>)]
+            #[serde(skip_serializing_if = "is_default")]
+            pub show_performance_details: bool,
+        }
+
+        /// One query of a multi-search.
+        #[derive(Debug, Clone, PartialEq, Deserr, Serialize)]
+        #[deserr(error = JsonRefusal, rename_all = camelCase, deny_unknown_fields)]
+        #[serde(rename_all = "camelCase")]
+        pub struct IndexQuery {
+            /// The index to search in.
+            #[deserr(
+                error = JsonRefusal<marker::InvalidIndexUid>,
+                missing_field_error = JsonRefusal::<marker::MissingIndexUid>::missing
+            )]
+            pub index_uid: IndexUid,
+            /// The words to search for.
+            #[deserr(default, error = JsonRefusal<marker::InvalidSearchQ>)]
+            #[serde(skip_serializing_if = "is_default")]
+            pub q: Option<String>,
+            /// How many hits to leave out first.
+            #[deserr(default, error = JsonRefusal<marker::InvalidSearchOffset>)]
+            #[serde(skip_serializing_if = "is_default")]
+            pub offset: Option<usize>,
+            /// How many hits at most.
+            #[deserr(default, error = JsonRefusal<marker::InvalidSearchLimit>)]
+            #[serde(skip_serializing_if = "is_default")]
+            pub limit: Option<usize>,
+            $(
+                #[doc = $doc]
+                #[deserr(default $(= $default)?, error = JsonRefusal<marker::$code>)]
+                #[serde(skip_serializing_if = "is_default")]
+                pub $field: $value,
+            )*
+            /// Whether the answer says where the time went.
+            #[deserr(default, error = JsonRefusal<marker::InvalidSearchShowPerformanceDetails>)]
+            #[serde(skip_serializing_if = "is_default")]
+            pub show_performance_details: Option<bool>,
+            /// How the query counts in a federated search.
+            #[deserr(default)]
+            #[serde(skip_serializing_if = "is_default")]
+            pub federation_options: Option<FederationOptions>,
+        }
+
+        impl IndexQuery {
+            /// The same as a search in one index.
+            pub fn into_search(self) -> (IndexUid, SearchQuery, Option<FederationOptions>) {
+                let query = SearchQuery {
+                    q: self.q,
+                    offset: self.offset.unwrap_or(defaults::OFFSET),
+                    limit: self.limit.unwrap_or(defaults::LIMIT),
+                    $($field: self.$field,)*
+                    show_performance_details: self.show_performance_details.unwrap_or_default(),
+                };
+                (self.index_uid, query, self.federation_options)
+            }
+        }
+
+        impl Default for SearchQuery {
+            fn default() -> Self {
+                $(
+                    #[allow(unused_mut, unused_assignments)] // most have their type's default
+                    let mut $field = <$value>::default();
+                    $($field = $default;)?
+                )*
+                Self {
+                    q: None,
+                    offset: defaults::OFFSET,
+                    limit: defaults::LIMIT,
+                    $($field,)*
+                    show_performance_details: false,
+                }
+            }
+        }
+    };
+}
+
+search_queries! {
+    #[doc = "Which page, from 1."]
+    page: Option<usize>, InvalidSearchPage;
+    #[doc = "How many hits a page has."]
+    hits_per_page: Option<usize>, InvalidSearchHitsPerPage;
+    #[doc = "Fields of the hits to return."]
+    attributes_to_retrieve: Option<BTreeSet<String>>, InvalidSearchAttributesToRetrieve;
+    #[doc = "Fields to cut around the matches, as in `overview:20`."]
+    attributes_to_crop: Option<Vec<String>>, InvalidSearchAttributesToCrop;
+    #[doc = "How many words are left of a cropped field."]
+    crop_length: usize = defaults::CROP_LENGTH, InvalidSearchCropLength;
+    #[doc = "What stands where words were cut."]
+    crop_marker: String = defaults::CROP_MARKER.to_owned(), InvalidSearchCropMarker;
+    #[doc = "Fields to mark the matches in."]
+    attributes_to_highlight: Option<BTreeSet<String>>, InvalidSearchAttributesToHighlight;
+    #[doc = "What stands before a match."]
+    highlight_pre_tag: String = defaults::HIGHLIGHT_PRE_TAG.to_owned(), InvalidSearchHighlightPreTag;
+    #[doc = "What stands after a match."]
+    highlight_post_tag: String = defaults::HIGHLIGHT_POST_TAG.to_owned(), InvalidSearchHighlightPostTag;
+    #[doc = "Whether hits say where they match."]
+    show_matches_position: bool, InvalidSearchShowMatchesPosition;
+    #[doc = "Which documents count: an expression, or lists of them."]
+    filter: Option<Value>, InvalidSearchFilter;
+    #[doc = "The order asked for, as in `price:asc`."]
+    sort: Option<Vec<String>>, InvalidSearchSort;
+    #[doc = "The attribute of which each value shows once."]
+    distinct: Option<String>, InvalidSearchDistinct;
+    #[doc = "Attributes, or patterns of them, whose values are counted."]
+    facets: Option<Vec<String>>, InvalidSearchFacets;
+    #[doc = "Which words may be left out."]
+    matching_strategy: MatchingStrategy, InvalidSearchMatchingStrategy;
+    #[doc = "Attributes to search in, instead of all searchable ones."]
+    attributes_to_search_on: Option<Vec<String>>, InvalidSearchAttributesToSearchOn;
+    #[doc = "The least score of a hit."]
+    ranking_score_threshold: Option<RankingScoreThreshold>, InvalidSearchRankingScoreThreshold;
+    #[doc = "The languages the query may be in."]
+    locales: Option<Vec<Locale>>, InvalidSearchLocales;
+    #[doc = "Semantic search, and how much of it."]
+    hybrid: Option<HybridQuery>, InvalidSearchHybridQuery;
+    #[doc = "The query as a vector."]
+    vector: Option<Vec<f32>>, InvalidSearchVector;
+    #[doc = "Whether hits carry their vectors."]
+    retrieve_vectors: bool, InvalidSearchRetrieveVectors;
+    #[doc = "The query as something else than words, for embedders with fragments."]
+    media: Option<Value>, InvalidSearchMedia;
+    #[doc = "Results fitted to a user."]
+    personalize: Option<Personalize>, InvalidSearchPersonalize;
+    #[doc = "Whether Meilisearch's own network of remotes is asked."]
+    use_network: Option<bool>, InvalidSearchUseNetwork;
+    #[doc = "Whether hits carry their score."]
+    show_ranking_score: bool, InvalidSearchShowRankingScore;
+    #[doc = "Whether hits carry their score rule by rule."]
+    show_ranking_score_details: bool, InvalidSearchShowRankingScoreDetails;
 }
 
 // === impl SearchQuery ===
@@ -176,44 +215,6 @@ impl SearchQuery {
     }
 }
 
-impl Default for SearchQuery {
-    fn default() -> Self {
-        Self {
-            q: None,
-            offset: defaults::OFFSET,
-            limit: defaults::LIMIT,
-            page: None,
-            hits_per_page: None,
-            attributes_to_retrieve: None,
-            attributes_to_crop: None,
-            crop_length: defaults::CROP_LENGTH,
-            crop_marker: defaults::CROP_MARKER.to_owned(),
-            attributes_to_highlight: None,
-            highlight_pre_tag: defaults::HIGHLIGHT_PRE_TAG.to_owned(),
-            highlight_post_tag: defaults::HIGHLIGHT_POST_TAG.to_owned(),
-            show_matches_position: false,
-            filter: None,
-            sort: None,
-            distinct: None,
-            facets: None,
-            matching_strategy: MatchingStrategy::default(),
-            attributes_to_search_on: None,
-            ranking_score_threshold: None,
-            locales: None,
-            hybrid: None,
-            vector: None,
-            retrieve_vectors: false,
-            media: None,
-            personalize: None,
-            use_network: None,
-            show_ranking_score: false,
-            show_ranking_score_details: false,
-            show_performance_details: false,
-        }
-    }
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
-fn is_false(value: &bool) -> bool {
-    !value
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -46,10 +46,14 @@ pub enum AscDescError {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SortError {
     /// The latitude is out of range.
-    #[error("Bad latitude `{0}`. Latitude must be contained between -90 and 90 degrees. ")]
+    #[error("Bad latitude `{0}`. Latitude must be contained between -90 and 90 degrees.")]
     Latitude(f64),
     /// The longitude is out of range.
-    #[error("Bad longitude `{0}`. Longitude must be contained between -180 and 180 degrees. ")]
+    #[error(
+        "Bad longitude `{0}`. Longitude must be contained between -180 and 180 degrees. Hint: try using `{around}` \
+         instead.",
+        around = (.0 + 180.0).rem_euclid(360.0) - 180.0
+    )]
     Longitude(f64),
     /// `_geoPoint` that is not written as it has to be.
     #[error(

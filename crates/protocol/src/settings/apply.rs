@@ -10,14 +10,19 @@ use crate::error::{Code, ResponseError};
 
 impl Settings {
     /// What is checked of a change beyond its form, before its task is taken.
-    pub(super) fn check(mut self) -> Result<Self, ResponseError> {
+    pub(super) fn check(self) -> Result<Self, ResponseError> {
         check_ranking_rules(self.ranking_rules.as_set().map_or(&[][..], Vec::as_slice))?;
+        Ok(self.with_stars_reset())
+    }
+
+    /// The same with attributes that have a star among them reset, as the star means all of them.
+    pub(super) fn with_stars_reset(mut self) -> Self {
         for attributes in [&mut self.displayed_attributes, &mut self.searchable_attributes] {
             if attributes.as_set().is_some_and(|names| names.iter().any(|name| name == "*")) {
                 *attributes = Setting::Reset;
             }
         }
-        Ok(self)
+        self
     }
 
     /// Changes what `patch` says and leaves the rest. What is reset is forgotten, so that it has its default again.

@@ -78,15 +78,6 @@ macro_rules! settings {
             pub fn reset_all() -> Self {
                 Self { $($field: Setting::Reset),* }
             }
-
-            /// What the route of one setting answers: its value, or its default.
-            pub fn view_of(&self, name: SettingName) -> serde_json::Value {
-                let view = self.full_view();
-                match name {
-                    $(SettingName::$name => serde_json::to_value(&view.$field)),*
-                }
-                .unwrap_or_default()
-            }
         }
     };
 }
@@ -166,9 +157,14 @@ impl Settings {
         parse::json::<Self, _>(body)?.check()
     }
 
+    /// What the route of one setting answers: its value, or its default.
+    pub fn view_of(&self, name: SettingName) -> serde_json::Value {
+        self.full_view().to_value().get_mut(name.name()).map(serde_json::Value::take).unwrap_or_default()
+    }
+
     /// Reads settings as they were serialised, for instance from the log.
     pub fn from_value(value: serde_json::Value) -> Result<Self, serde_json::Error> {
-        serde_json::from_value(value)
+        serde_json::from_value(value).map(Self::with_stars_reset)
     }
 
     /// The settings as they are serialised, for instance into the log.
