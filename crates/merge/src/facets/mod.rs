@@ -19,7 +19,7 @@ pub(crate) use self::{normal::normalize, stats::Stats};
 use self::values::{Value, Walk, arrange};
 use crate::{
     record::is_visible,
-    scan::{Cursor, Scan, count, push_count, unescape},
+    scan::{Cursor, Scan, count, push_count, unescape, visit_leaves},
 };
 
 /// With more candidates than this, Meilisearch orders numbers by value.
@@ -75,9 +75,22 @@ impl<'a> Distribution<'a> {
             cursor.enter_object()?;
             let mut first_value = true;
             while let Some(text) = cursor.key(&mut first_value)? {
-                let Some(count) = count(cursor.value()?) else { return cursor.fail("expected a count") };
+                let count = count(cursor.value()?).and_then(|count| i64::try_from(count).ok());
+                let Some(count) = count else { return cursor.fail("expected a count") };
                 attribute.values.push(Value::new(text, count, numbers.as_ref()));
             }
+        }
+        Ok(())
+    }
+
+    /// Takes a hit off that a node counted: each value it holds, once.
+    pub(crate) fn remove(&mut self, hit: &'a [u8]) -> Scan<()> {
+        for (name, attribute) in &mut self.0 {
+            let mut values = Vec::new();
+            visit_leaves(hit, name, &mut |leaf| values.extend(Value::removal(leaf)))?;
+            values.sort_by(|left, right| left.order(right, Walk::Names));
+            values.dedup_by(|later, first| first.order(later, Walk::Names).is_eq());
+            attribute.values.append(&mut values);
         }
         Ok(())
     }
@@ -93,10 +106,10 @@ impl<'a> Distribution<'a> {
             let values = arrange(attribute.values, spec.walk(&name, candidates), spec.max_values);
             for (index, value) in values.iter().enumerate() {
                 let comma: &[u8] = if index > 0 { b",\"" } else { b"\"" };
-                for part in [comma, value.text, b"\":"] {
+                for part in [comma, &value.text, b"\":"] {
                     out.extend_from_slice(part);
                 }
-                push_count(out, value.count);
+                push_count(out, value.count.unsigned_abs());
             }
             out.push(b'}');
         }
@@ -158,6 +171,17 @@ mod tests {
         let spec = FacetSpec { max_values: 9, ..FacetSpec::default() };
         assert_eq!(merged(&nodes, &spec, 3000), r#"{"n":{"10":1,"9":1}}"#);
         assert_eq!(merged(&nodes, &spec, 3001), r#"{"n":{"9":1,"10":1}}"#);
+    }
+
+    #[test]
+    fn hits_are_taken_off_value_by_value() {
+        let stats = Stats::default();
+        let mut distribution = Distribution::default();
+        distribution.add(br#"{"a":{"5":1,"Drama":2,"true":1},"b.c":{"x":2}}"#, &stats).unwrap();
+        distribution.remove(br#"{"a":["drama","DRAMA",true,null,"",7],"b":[{"c":"x"}]}"#).unwrap();
+        let mut out = Vec::new();
+        distribution.write(&FacetSpec { max_values: 9, ..FacetSpec::default() }, 1, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":{"5":1,"Drama":1},"b.c":{"x":1}}"#);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cmp::Ordering, ops::RangeInclusive};
 
 use super::normal::{as_number, normalize};
-use crate::scan::unescape;
+use crate::scan::{number, quoted, unescape};
 
 /// In which order the values of a facet are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,8 +31,9 @@ pub(crate) enum Walk {
 pub(crate) struct Value<'a> {
     kind: Kind<'a>,
     /// The value as a node wrote it.
-    pub(crate) text: &'a [u8],
-    pub(crate) count: u64,
+    pub(crate) text: Cow<'a, [u8]>,
+    /// Below zero for what is to be taken off.
+    pub(crate) count: i64,
 }
 
 /// What a value is ordered by.
@@ -44,11 +45,28 @@ enum Kind<'a> {
 
 impl<'a> Value<'a> {
     /// A value as written; a number only if the facet has numbers and this one is in their range.
-    pub(crate) fn new(text: &'a [u8], count: u64, numbers: Option<&RangeInclusive<f64>>) -> Self {
+    pub(crate) fn new(text: &'a [u8], count: i64, numbers: Option<&RangeInclusive<f64>>) -> Self {
         let value = unescape(text);
         let number = numbers.and_then(|range| as_number(&value).filter(|number| range.contains(number)));
         let kind = number.map_or_else(|| Kind::Text(normalize(value)), Kind::Number);
-        Self { kind, text, count }
+        Self { kind, text: Cow::Borrowed(text), count }
+    }
+
+    /// What a value of a document takes off its facet, if it is one.
+    pub(crate) fn removal(leaf: &'a [u8]) -> Option<Self> {
+        let (kind, text) = match leaf {
+            b"null" | b"\"\"" => return None,
+            b"true" => (Kind::Text("true".into()), Cow::Borrowed(leaf)),
+            b"false" => (Kind::Text("false".into()), Cow::Borrowed(leaf)),
+            _ => match quoted(leaf) {
+                Some(text) => (Kind::Text(normalize(unescape(text))), Cow::Borrowed(text)),
+                None => {
+                    let number = number(leaf)?;
+                    (Kind::Number(number), Cow::Owned(number.to_string().into_bytes()))
+                }
+            },
+        };
+        Some(Self { kind, text, count: -1 })
     }
 
     fn is_number(&self) -> bool {
@@ -56,9 +74,9 @@ impl<'a> Value<'a> {
     }
 
     /// By name: numbers first.
-    fn order(&self, other: &Self, walk: Walk) -> Ordering {
+    pub(crate) fn order(&self, other: &Self, walk: Walk) -> Ordering {
         match (&self.kind, &other.kind) {
-            (Kind::Number(_), Kind::Number(_)) if walk == Walk::Documents => self.text.cmp(other.text),
+            (Kind::Number(_), Kind::Number(_)) if walk == Walk::Documents => self.text.cmp(&other.text),
             (Kind::Number(left), Kind::Number(right)) => left.total_cmp(right),
             (Kind::Text(left), Kind::Text(right)) => left.cmp(right),
             _ => other.is_number().cmp(&self.is_number()),
@@ -76,6 +94,7 @@ pub(crate) fn arrange(mut values: Vec<Value<'_>>, walk: Walk, max_values: usize)
         first.count += if same { later.count } else { 0 };
         same
     });
+    values.retain(|value| value.count > 0);
     if walk == Walk::Counts {
         values.sort_by(|left, right| {
             let kinds = right.is_number().cmp(&left.is_number());
@@ -109,39 +128,38 @@ fn cut(values: &mut Vec<Value<'_>>, walk: Walk, max_values: usize) {
 mod tests {
     use super::*;
 
-    fn arranged(nodes: &[&[(&'static str, u64)]], walk: Walk, max_values: usize) -> Vec<(&'static str, u64)> {
+    /// The values of all nodes, arranged, as `value=count`.
+    fn arranged(nodes: &[&[(&str, i64)]], walk: Walk, max_values: usize) -> String {
         let range = 0.0..=1000.0;
         let values = nodes.iter().copied().flatten();
         let values = values.map(|(text, count)| Value::new(text.as_bytes(), *count, Some(&range))).collect();
-        let arranged = arrange(values, walk, max_values);
-        arranged.iter().map(|value| (std::str::from_utf8(value.text).unwrap(), value.count)).collect()
+        let text = |value: &Value<'_>| format!("{}={}", String::from_utf8_lossy(&value.text), value.count);
+        arrange(values, walk, max_values).iter().map(text).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn counts_are_summed_by_value() {
         let nodes: &[&[_]] = &[&[("Action", 3), ("drama", 2)], &[("action", 1), ("Comedy", 1), ("Drama", 5)]];
-        assert_eq!(arranged(nodes, Walk::Documents, 100), [("Action", 4), ("Comedy", 1), ("drama", 7)]);
+        assert_eq!(arranged(nodes, Walk::Documents, 100), "Action=4 Comedy=1 drama=7");
     }
 
     #[test]
     fn numbers_come_by_text_from_documents_and_by_value_from_the_index() {
         let nodes: &[&[_]] = &[&[("10", 1), ("9", 2), ("a", 1)], &[("100", 1), ("9", 1)]];
-        assert_eq!(arranged(nodes, Walk::Documents, 9), [("10", 1), ("100", 1), ("9", 3), ("a", 1)]);
-        assert_eq!(arranged(nodes, Walk::Names, 9), [("9", 3), ("10", 1), ("100", 1), ("a", 1)]);
+        assert_eq!(arranged(nodes, Walk::Documents, 9), "10=1 100=1 9=3 a=1");
+        assert_eq!(arranged(nodes, Walk::Names, 9), "9=3 10=1 100=1 a=1");
     }
 
     #[test]
     fn counts_order_numbers_then_strings_with_ties_from_the_end() {
         let nodes: &[&[_]] = &[&[("1", 1), ("2", 1), ("a", 5), ("b", 1)], &[("2", 1), ("c", 1)]];
-        let expected = [("2", 2), ("1", 1), ("a", 5), ("c", 1), ("b", 1)];
-        assert_eq!(arranged(nodes, Walk::Counts, 9), expected);
+        assert_eq!(arranged(nodes, Walk::Counts, 9), "2=2 1=1 a=5 c=1 b=1");
     }
 
     #[test]
     fn the_cut_is_the_engines() {
         let nodes: &[&[_]] = &[&[("1", 1), ("2", 1), ("3", 1), ("a", 1), ("b", 1)]];
-        let names =
-            |walk, max| arranged(nodes, walk, max).into_iter().map(|(text, _)| text).collect::<String>();
+        let names = |walk, max| arranged(nodes, walk, max).replace("=1", "").replace(' ', "");
         assert_eq!(names(Walk::Documents, 2), "12");
         assert_eq!(names(Walk::Documents, 4), "123a");
         assert_eq!(names(Walk::Names, 4), "123a");

@@ -26,8 +26,8 @@ impl<'a> Details<'a> {
         if text == self.text {
             return Ok(());
         }
-        self.text = &[];
-        self.rules.clear();
+        self.clear();
+        self.rules.reserve(8);
         let mut cursor = Cursor::new(text);
         cursor.enter_object()?;
         let mut first = true;

@@ -39,6 +39,7 @@ impl<'a> Record<'a> {
     /// Reads the object at the cursor into this value and steps over it.
     pub(crate) fn read(&mut self, cursor: &mut Cursor<'a>, shape: &Shape<'_>) -> Scan<()> {
         self.edits.clear();
+        self.edits.reserve(4);
         (self.sequence, self.score, self.details) = (&[], None, None);
         cursor.enter_object()?;
         let start = cursor.at() - 1;

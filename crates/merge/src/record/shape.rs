@@ -1,6 +1,6 @@
 //! What the client gets to see of a document or hit.
 
-use crate::scan::{below, is_name};
+use crate::scan::below;
 
 /// The member of every stored document that no client ever sees.
 const INTERNAL_FIELD: &str = "_miroir";
@@ -93,7 +93,7 @@ impl<'s> Shape<'s> {
 
     /// Whether sort rules may tell the values of the attribute `name`: only if it is displayed under this very name.
     pub(crate) fn shows_attribute(&self, name: &[u8]) -> bool {
-        self.displayed.is_none_or(|displayed| displayed.iter().any(|path| is_name(name, path)))
+        self.displayed.is_none_or(|displayed| displayed.iter().any(|path| below(name, path) == Some("")))
     }
 }
 

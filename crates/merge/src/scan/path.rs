@@ -1,7 +1,9 @@
 //! Values at a dotted path, as Meilisearch reads such paths: `a.b` is the member `b` of the object `a`, of each object
 //! in the array `a`, or the member that is itself called `a.b`.
 
-use super::{Cursor, Scan, is_name, unescape};
+use std::borrow::Cow;
+
+use super::{Cursor, Scan, unescape};
 
 /// How deep arrays and objects may be nested along a path.
 const MAX_DEPTH: usize = 128;
@@ -60,12 +62,18 @@ fn leaves<'a>(value: &'a [u8], visit: &mut impl FnMut(&'a [u8]), depth: usize) -
 }
 
 /// What is left of a path below a key: empty if the key is the whole path.
+#[inline]
 pub(crate) fn below<'p>(key: &[u8], path: &'p str) -> Option<&'p str> {
-    if is_name(key, path) {
-        return Some("");
+    let key = if key.contains(&b'\\') {
+        Cow::Owned(unescape(key).into_owned().into_bytes())
+    } else {
+        Cow::Borrowed(key)
+    };
+    match path.as_bytes().strip_prefix(key.as_ref())? {
+        [] => Some(""),
+        [b'.', ..] => path.get(key.len() + 1..),
+        _ => None,
     }
-    let key = unescape(key);
-    path.strip_prefix(key.as_ref())?.strip_prefix('.')
 }
 
 /// Appends `"key":value` without what the paths point at. Objects that become empty go too, up to and including the

@@ -161,9 +161,13 @@ impl<'a, 's> Answer<'a, 's> {
 
     /// Whether the current hit was found by its vector.
     pub(crate) fn is_semantic(&mut self) -> Result<bool, MergeError> {
-        let may_be =
-            self.record.details().is_some_and(|text| memchr::memmem::find(text, b"vectorSort").is_some());
-        Ok(may_be && self.details()?.is_semantic())
+        if let Ranking::None = self.ranking {
+            let text = self.record.details().unwrap_or_default();
+            if memchr::memmem::find(text, b"\"vectorSort\"").is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(self.details()?.is_semantic())
     }
 
     /// Which of the given answers this is.

@@ -11,8 +11,8 @@ use crate::{
 pub(crate) struct Distinct<'s, 'a> {
     attribute: &'s str,
     seen: HashSet<Key<'a>>,
-    /// Hits that were not kept.
-    dropped: u64,
+    /// Hits that were not kept, and which answer they are from.
+    dropped: Vec<(usize, &'a [u8])>,
 }
 
 /// A value that makes two documents the same.
@@ -24,23 +24,23 @@ enum Key<'a> {
 
 impl<'s, 'a> Distinct<'s, 'a> {
     pub(crate) fn new(attribute: &'s str) -> Self {
-        Self { attribute, seen: HashSet::new(), dropped: 0 }
+        Self { attribute, seen: HashSet::new(), dropped: Vec::new() }
     }
 
     /// Whether to keep the hit: it shares no value with a hit kept before. Hits without a value are kept.
-    pub(crate) fn keep(&mut self, hit: &'a [u8]) -> Scan<bool> {
+    pub(crate) fn keep(&mut self, node: usize, hit: &'a [u8]) -> Scan<bool> {
         let mut keys = Vec::new();
         visit_leaves(hit, self.attribute, &mut |value| keys.extend(Key::read(value)))?;
         if keys.iter().any(|key| self.seen.contains(key)) {
-            self.dropped += 1;
+            self.dropped.push((node, hit));
             return Ok(false);
         }
         self.seen.extend(keys);
         Ok(true)
     }
 
-    /// How many hits were not kept.
-    pub(crate) fn dropped(&self) -> u64 {
+    /// The hits that were not kept, with their nodes.
+    pub(crate) fn into_dropped(self) -> Vec<(usize, &'a [u8])> {
         self.dropped
     }
 }
@@ -67,7 +67,7 @@ mod tests {
 
     fn kept(hits: &[&str]) -> Vec<bool> {
         let mut distinct = Distinct::new("a.b");
-        hits.iter().map(|hit| distinct.keep(hit.as_bytes()).unwrap()).collect()
+        hits.iter().map(|hit| distinct.keep(0, hit.as_bytes()).unwrap()).collect()
     }
 
     #[test]

@@ -32,8 +32,9 @@ use crate::{
 ///   of one node never change their order, so the pages of one search fit together.
 /// * **Totals** are the sums of the nodes'. Under `distinct` the hits that are duplicates across nodes are taken off,
 ///   as far as the nodes sent them: the total is exact if they sent all they had, and else too high by the duplicates
-///   among the rest. Facets count the documents that each node kept. An attribute with several values per document
-///   leaves one more difference: what a node left out for a hit that is then itself left out is not brought back.
+///   among the rest. From the facets they are taken off likewise, where the hits hold the facets' attributes; facet
+///   stats are not. An attribute with several values per document leaves one more difference: what a node left out for
+///   a hit that is then itself left out is not brought back.
 /// * **Facets**: see [`FacetSpec`](crate::FacetSpec).
 ///
 /// # Errors
@@ -55,7 +56,7 @@ pub fn merge_search(answers: &[Bytes], spec: &SearchSpec) -> Result<Vec<u8>, Mer
     out.extend_from_slice(b"{\"hits\":[");
     let taken = write_hits(&mut opened, spec, &shape, &mut out)?;
     let members: Result<Vec<_>, _> = opened.iter_mut().map(Answer::close).collect();
-    write_members(&members?, taken, spec, &mut out)?;
+    write_members(&members?, &taken, spec, &mut out)?;
     Ok(out)
 }
 
@@ -74,7 +75,7 @@ fn ranking(answers: usize, spec: &SearchSpec) -> Ranking {
 /// Appends what follows the hits, in the order of Meilisearch.
 fn write_members(
     members: &[Members<'_>],
-    taken: Taken,
+    taken: &Taken<'_>,
     spec: &SearchSpec,
     out: &mut Vec<u8>,
 ) -> Result<(), MergeError> {
@@ -90,9 +91,9 @@ fn write_members(
     }
     push_number("processingTimeMs", spec.processing_time_ms, out);
     let sum: u64 = members.iter().filter_map(|members| members.total).fold(0, u64::saturating_add);
-    let candidates = sum.saturating_sub(taken.duplicates);
+    let candidates = sum.saturating_sub(taken.duplicates.len() as u64);
     write_paging(candidates, spec, out);
-    write_facets(members, candidates, spec, out)?;
+    write_facets(members, taken, candidates, spec, out)?;
     if let Some(request_uid) = &spec.request_uid {
         push_text("requestUid", request_uid, out);
     }
@@ -131,6 +132,7 @@ fn write_paging(candidates: u64, spec: &SearchSpec, out: &mut Vec<u8>) {
 
 fn write_facets(
     members: &[Members<'_>],
+    taken: &Taken<'_>,
     candidates: u64,
     spec: &SearchSpec,
     out: &mut Vec<u8>,
@@ -144,6 +146,9 @@ fn write_facets(
     let mut distribution = Distribution::default();
     for (node, members) in members.iter().enumerate() {
         members.facet_distribution.map_or(Ok(()), |text| distribution.add(text, &stats)).in_node(node, 0)?;
+    }
+    for (node, hit) in &taken.duplicates {
+        distribution.remove(hit).in_node(*node, 0)?;
     }
     push_name("facetDistribution", out);
     distribution.write(facets, candidates, out);

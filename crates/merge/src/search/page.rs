@@ -10,12 +10,12 @@ use super::{
 use crate::{MergeError, error::InNode, kway::merge, record::Shape};
 
 /// What the hits say about the whole.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Taken {
+#[derive(Debug, Default)]
+pub(crate) struct Taken<'a> {
     /// Hits on the page that were found by their vector.
     pub(crate) semantic: u64,
-    /// Hits that another one with the same distinct value came before.
-    pub(crate) duplicates: u64,
+    /// Hits that another one with the same distinct value came before, with their nodes.
+    pub(crate) duplicates: Vec<(usize, &'a [u8])>,
 }
 
 /// The hits of a page, as they are written.
@@ -24,7 +24,7 @@ struct Page<'w, 'a> {
     /// How many hits came before.
     seen: usize,
     written: usize,
-    taken: Taken,
+    taken: Taken<'a>,
     shape: &'w Shape<'w>,
     out: &'w mut Vec<u8>,
     distinct: Option<Distinct<'w, 'a>>,
@@ -36,7 +36,7 @@ pub(crate) fn write_hits<'a>(
     spec: &SearchSpec,
     shape: &Shape<'_>,
     out: &mut Vec<u8>,
-) -> Result<Taken, MergeError> {
+) -> Result<Taken<'a>, MergeError> {
     let window = spec.window();
     if window.take == 0 {
         return Ok(Taken::default());
@@ -48,7 +48,7 @@ pub(crate) fn write_hits<'a>(
     } else {
         merge(answers, |answer| page.take(answer))?;
     }
-    page.taken.duplicates = page.distinct.map_or(0, |distinct| distinct.dropped());
+    page.taken.duplicates = page.distinct.map(Distinct::into_dropped).unwrap_or_default();
     Ok(page.taken)
 }
 
@@ -67,7 +67,9 @@ impl<'a> Page<'_, 'a> {
     fn keeps(&mut self, answer: &Answer<'a, '_>) -> Result<bool, MergeError> {
         let record = answer.record();
         match &mut self.distinct {
-            Some(distinct) => distinct.keep(record.text()).in_node(answer.node(), record.base()),
+            Some(distinct) => {
+                distinct.keep(answer.node(), record.text()).in_node(answer.node(), record.base())
+            }
             None => Ok(true),
         }
     }
