@@ -53,6 +53,8 @@ enum Reader {
 struct Out<W: Write> {
     sink: BufWriter<W>,
     summary: Summary,
+    /// Whether documents may carry the internal field.
+    internal_allowed: bool,
 }
 
 // === impl Intake ===
@@ -68,8 +70,16 @@ impl<W: Write> Intake<W> {
         let out = Out {
             sink: BufWriter::with_capacity(SINK_BUFFER, sink),
             summary: Summary { documents: 0, bytes: 0 },
+            internal_allowed: false,
         };
         Self { format, reader, received: false, out }
+    }
+
+    /// Takes JSON documents that carry the internal field, as a node does: they come from Miroir, not from clients.
+    #[must_use]
+    pub fn allow_internal_field(mut self) -> Self {
+        self.out.internal_allowed = true;
+        self
     }
 
     /// Takes the next bytes, of any number. After an error the payload is lost: what the sink holds is to be thrown away.
@@ -100,6 +110,14 @@ impl<W: Write> Intake<W> {
 // === impl Out ===
 
 impl<W: Write> Out<W> {
+    /// Refuses a document with a reserved field, unless documents may have one.
+    fn check_reserved(&self, name: Option<String>) -> Result<(), IntakeError> {
+        match name {
+            Some(name) if !self.internal_allowed => Err(IntakeError::Reserved(name)),
+            _ => Ok(()),
+        }
+    }
+
     fn document(&mut self, document: &[u8]) -> Result<(), IntakeError> {
         self.sink.write_all(document)?;
         self.sink.write_all(b"\n")?;

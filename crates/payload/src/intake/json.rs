@@ -92,9 +92,7 @@ impl Json {
         match self.buffer.element(ended) {
             Element::Incomplete => return Ok(false),
             Element::Document(len) => {
-                if let Some(name) = self.buffer.fields.reserved.take() {
-                    return Err(IntakeError::Reserved(name));
-                }
+                out.check_reserved(self.buffer.fields.reserved.take())?;
                 let document = &self.buffer.rest()[..len];
                 if self.buffer.fields.repeated {
                     out.document(&deduplicated(document).map_err(|error| malformed(&error.to_string()))?)?;
@@ -133,9 +131,7 @@ impl Json {
         };
         match read {
             Ok(document) if ended => {
-                if let Some(name) = document.keys().find(|name| is_reserved(name)) {
-                    return Err(IntakeError::Reserved(name.clone()));
-                }
+                out.check_reserved(document.keys().find(|name| is_reserved(name)).cloned())?;
                 out.document(&serde_json::to_vec(&document).map_err(|error| malformed(&error.to_string()))?)
             }
             Err(error) if self.buffer.is_settled(&error, ended) => Err(match error.is_data() {

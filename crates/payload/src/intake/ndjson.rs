@@ -28,9 +28,7 @@ impl Ndjson {
             match self.buffer.element(ended) {
                 Element::Incomplete => return Ok(()),
                 Element::Document(len) => {
-                    if let Some(name) = self.buffer.fields.reserved.take() {
-                        return Err(IntakeError::Reserved(name));
-                    }
+                    out.check_reserved(self.buffer.fields.reserved.take())?;
                     out.document(&self.buffer.rest()[..len])?;
                     self.buffer.consume(len);
                 }

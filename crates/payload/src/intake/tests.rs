@@ -112,6 +112,17 @@ fn the_internal_field_is_refused_at_once() {
 }
 
 #[test]
+fn the_internal_field_passes_where_it_is_allowed() {
+    let documents = br#"{"id":1,"_miroir":{"s":[";"]}}"#;
+    for format in [Format::Json, Format::Ndjson] {
+        let mut intake = Intake::new(format, Vec::new()).allow_internal_field();
+        intake.push(documents).expect("a document");
+        let (summary, spool) = intake.finish().expect("a payload");
+        assert_eq!((summary.documents, spool), (1, [documents, &b"\n"[..]].concat()));
+    }
+}
+
+#[test]
 fn errors_of_a_malformed_payload_come_before_its_end() {
     let mut intake = Intake::new(Format::Json, Vec::new());
     assert!(intake.push(b"{\"id\":1}\n{\"id\":2}\n{\"id\":3}").is_err(), "NDJSON sent as JSON");
