@@ -1,161 +1,123 @@
-//! Payloads of documents: checked, and kept in a file until their task's turn.
+//! Payloads of documents: checked while they come in, and kept in a file until their task's turn.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use miroir_protocol::error::ResponseError;
-use serde_json::value::RawValue;
-use serde_json::{Map, Number, Value};
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use miroir_payload::{Format, Intake, IntakeError, Summary};
+use miroir_protocol::error::{Code, ResponseError};
+use tokio::sync::mpsc;
 
-use crate::error::EngineError;
+/// Chunks of a body that may wait to be written.
+const CHUNKS: usize = 4;
 
-/// How documents are written in a payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    Json,
-    Ndjson,
-    Csv { delimiter: u8 },
+/// What the reader of a body hands to the writer of the file.
+enum Part {
+    Chunk(Bytes),
+    End,
 }
 
-impl Format {
-    /// The name in messages.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Ndjson => "ndjson",
-            Self::Csv { .. } => "csv",
-        }
-    }
-}
-
-/// What a payload came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Summary {
-    pub(crate) documents: u64,
-    pub(crate) bytes: u64,
-}
-
-/// Checks a payload and writes its documents to a new file, one after another.
-pub(crate) fn store(payload: &[u8], format: Format, path: &Path) -> Result<Summary, EngineError> {
-    if payload.is_empty() {
-        return Err(ResponseError::missing_payload(format.name()).into());
-    }
-    let mut sink =
-        Sink { out: BufWriter::new(File::create(path)?), summary: Summary { documents: 0, bytes: 0 } };
-    let written = match format {
-        Format::Json => sink.json(payload),
-        Format::Ndjson => sink.ndjson(payload),
-        Format::Csv { delimiter } => sink.csv(payload, delimiter),
+/// Checks a payload of up to `limit` bytes and writes its documents to a new file, one after another.
+pub(crate) async fn receive(
+    body: Body,
+    format: Format,
+    path: PathBuf,
+    limit: usize,
+) -> Result<Summary, ResponseError> {
+    let (sender, receiver) = mpsc::channel(CHUNKS);
+    let file = path.clone();
+    let writing = tokio::task::spawn_blocking(move || write(format, &file, receiver));
+    let read = read(body, limit, &sender).await;
+    drop(sender);
+    let written = writing.await.map_err(|error| {
+        ResponseError::new(Code::Internal, format!("An internal error has occurred. `{error}`."))
+    })?;
+    let result = match (read, written) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Ok(Some(summary))) => return Ok(summary),
+        (Ok(()), Ok(None)) => Err(ResponseError::new(Code::BadRequest, "the body ended too soon")),
+        (Ok(()), Err(error)) => Err(error.into()),
     };
-    match written.and_then(|()| Ok(sink.out.flush()?)) {
-        Ok(()) => Ok(sink.summary),
-        Err(error) => {
-            // The refusal matters more than a file that a later start sweeps away.
-            let _ = std::fs::remove_file(path);
-            Err(error)
-        }
-    }
+    // The refusal matters more than a file that the next start sweeps away.
+    let _ = tokio::fs::remove_file(&path).await;
+    result
 }
 
-struct Sink<W> {
-    out: W,
-    summary: Summary,
+/// Reads the body to its end, even when the writer has seen enough: a client that is still sending misses the answer.
+async fn read(body: Body, limit: usize, parts: &mpsc::Sender<Part>) -> Result<(), ResponseError> {
+    let mut body = Limited::new(body, limit);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => ResponseError::payload_too_large(limit as u64),
+            false => ResponseError::new(Code::BadRequest, format!("error reading the body: {error}")),
+        })?;
+        if let Ok(chunk) = frame.into_data() {
+            // The writer is gone once it has refused the payload; what it found is told by itself.
+            let _ = parts.send(Part::Chunk(chunk)).await;
+        }
+    }
+    let _ = parts.send(Part::End).await;
+    Ok(())
 }
 
-fn malformed(format: &str, reason: impl std::fmt::Display) -> EngineError {
-    ResponseError::malformed_payload(format, reason).into()
-}
-
-impl<W: Write> Sink<W> {
-    fn document(&mut self, document: &[u8]) -> io::Result<()> {
-        self.out.write_all(document)?;
-        self.out.write_all(b"\n")?;
-        self.summary.documents += 1;
-        self.summary.bytes += document.len() as u64 + 1;
-        Ok(())
-    }
-
-    fn object(&mut self, format: &str, document: &RawValue) -> Result<(), EngineError> {
-        if !document.get().starts_with('{') {
-            return Err(malformed(format, "data are neither an object nor a list of objects"));
-        }
-        Ok(self.document(document.get().as_bytes())?)
-    }
-
-    fn json(&mut self, payload: &[u8]) -> Result<(), EngineError> {
-        let value: &RawValue = serde_json::from_slice(payload).map_err(|error| malformed("json", error))?;
-        if !value.get().starts_with('[') {
-            return self.object("json", value);
-        }
-        let documents: Vec<&RawValue> =
-            serde_json::from_slice(payload).map_err(|error| malformed("json", error))?;
-        documents.into_iter().try_for_each(|document| self.object("json", document))
-    }
-
-    fn ndjson(&mut self, payload: &[u8]) -> Result<(), EngineError> {
-        let documents = serde_json::Deserializer::from_slice(payload).into_iter::<&RawValue>();
-        for document in documents {
-            self.object("ndjson", document.map_err(|error| malformed("ndjson", error))?)?;
-        }
-        Ok(())
-    }
-
-    fn csv(&mut self, payload: &[u8], delimiter: u8) -> Result<(), EngineError> {
-        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(payload);
-        let header = reader.headers().map_err(|error| malformed("csv", error))?.clone();
-        let columns: Vec<_> = header.iter().map(column).collect();
-        for (line, record) in reader.records().enumerate() {
-            let record = record.map_err(|error| malformed("csv", error))?;
-            let mut document = Map::new();
-            for ((name, kind), text) in columns.iter().zip(record.iter()) {
-                document.insert((*name).to_owned(), value_of(*kind, text, line + 1)?);
+/// Writes what comes in; `None` when it broke off before its end.
+fn write(
+    format: Format,
+    path: &Path,
+    mut parts: mpsc::Receiver<Part>,
+) -> Result<Option<Summary>, IntakeError> {
+    let mut intake = Intake::new(format, File::create(path)?).allow_internal_field();
+    while let Some(part) = parts.blocking_recv() {
+        match part {
+            Part::Chunk(chunk) => intake.push(&chunk)?,
+            Part::End => {
+                let (summary, file) = intake.finish()?;
+                // A task must find its documents after a power cut, too.
+                file.sync_data()?;
+                return Ok(Some(summary));
             }
-            let document = Value::Object(document).to_string();
-            self.document(document.as_bytes())?;
         }
-        Ok(())
     }
+    Ok(None)
 }
 
-#[derive(Clone, Copy)]
-enum Column {
-    Text,
-    Number,
-    Boolean,
-}
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use miroir_payload::Format;
 
-fn column(header: &str) -> (&str, Column) {
-    match header.rsplit_once(':') {
-        Some((name, "string")) => (name, Column::Text),
-        Some((name, "number")) => (name, Column::Number),
-        Some((name, "boolean")) => (name, Column::Boolean),
-        _ => (header, Column::Text),
-    }
-}
+    use super::receive;
 
-fn value_of(kind: Column, text: &str, line: usize) -> Result<Value, EngineError> {
-    let trimmed = text.trim();
-    let refuse = |what: &str, reason: String| {
-        malformed("csv", format!("Error parsing {what} \"{text}\" at line {line}: {reason}"))
-    };
-    match kind {
-        _ if text.is_empty() => Ok(Value::Null),
-        Column::Text => Ok(Value::from(text)),
-        Column::Number => match trimmed.parse::<i64>() {
-            Ok(integer) => Ok(Value::from(integer)),
-            Err(_) => {
-                let float: f64 = trimmed
-                    .parse()
-                    .map_err(|error: std::num::ParseFloatError| refuse("number", error.to_string()))?;
-                Ok(Number::from_f64(float).map_or(Value::Null, Value::Number))
+    async fn received(format: Format, payload: &'static str, limit: usize) -> Result<String, String> {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("payload");
+        let result = receive(Body::from(payload), format, path.clone(), limit).await;
+        let written = std::fs::read_to_string(&path).ok();
+        match result {
+            Ok(summary) => {
+                let written = written.expect("a file");
+                assert_eq!(summary.bytes, written.len() as u64);
+                Ok(written)
             }
-        },
-        Column::Boolean => {
-            let boolean: bool = trimmed
-                .parse()
-                .map_err(|error: std::str::ParseBoolError| refuse("boolean", error.to_string()))?;
-            Ok(Value::from(boolean))
+            Err(error) => {
+                assert_eq!(written, None, "a refused payload leaves nothing behind");
+                Err(error.code_name().to_owned())
+            }
         }
+    }
+
+    #[tokio::test]
+    async fn documents_are_kept_one_after_another() {
+        let written = received(Format::Json, r#"[{"id":1}, {"_miroir":2}]"#, 100).await;
+        assert_eq!(written.as_deref(), Ok("{\"id\":1}\n{\"_miroir\":2}\n"));
+    }
+
+    #[tokio::test]
+    async fn refused_payload_leaves_no_file() {
+        assert_eq!(received(Format::Ndjson, "{bad", 100).await, Err("malformed_payload".to_owned()));
+        assert_eq!(received(Format::Json, "", 100).await, Err("missing_payload".to_owned()));
+        assert_eq!(received(Format::Json, r#"[{"id":1}]"#, 5).await, Err("payload_too_large".to_owned()));
     }
 }

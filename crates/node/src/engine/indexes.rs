@@ -97,13 +97,13 @@ impl Indexes {
                     self.discard(removed);
                 }
             }
-            CatalogChange::Rename { from, to } => {
+            CatalogChange::Rename { from, to, .. } => {
                 if let Some(mut renamed) = open.remove(from) {
                     renamed.uid.clone_from(to);
                     open.insert(to.clone(), renamed);
                 }
             }
-            CatalogChange::Swap { left, right } => {
+            CatalogChange::Swap { left, right, .. } => {
                 if let (Some(mut first), Some(mut second)) = (open.remove(left), open.remove(right)) {
                     std::mem::swap(&mut first.uid, &mut second.uid);
                     open.insert(first.uid.clone(), first);

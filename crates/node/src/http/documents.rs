@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use http::HeaderMap;
+use miroir_payload::Format;
 use miroir_protocol::IndexUid;
 use miroir_protocol::documents::{
     AddDocuments, BrowseQuery, ChangeDocuments, DeleteByFilter, GetDocument, delete_batch_from_json,
@@ -13,9 +14,9 @@ use miroir_protocol::error::{Code, ResponseError};
 use uuid::Uuid;
 
 use super::api::Api;
-use super::body::{json_body, media_type, read};
+use super::body::{json_body, media_type};
 use super::reply::{Reply, accepted, ok};
-use crate::payload::{self, Format};
+use crate::payload;
 use crate::read as reads;
 use crate::scheduler::{Method, Operation};
 use crate::search::parse_filter;
@@ -86,10 +87,9 @@ async fn add(
     let uid = IndexUid::from_path(&uid)?;
     let parameters = AddDocuments::from_query_string(query.as_deref().unwrap_or_default())?;
     let format = format_of(&headers, parameters.csv_delimiter)?;
-    let body = read(body, api.payload_limit).await?;
     let name = Uuid::new_v4().to_string();
-    let file = name.clone();
-    let summary = api.read(move |state| payload::store(&body, format, &state.payload(&file))).await?;
+    let path = api.state().payload(&name);
+    let summary = payload::receive(body, format, path, api.payload_limit).await?;
     let operation = Operation::DocumentAddition {
         method,
         primary_key: parameters.primary_key,

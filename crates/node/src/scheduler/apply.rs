@@ -171,7 +171,11 @@ fn apply_update(
         if state.indexes.contains(to) {
             return Err(EngineError::IndexAlreadyExists(to.to_owned()));
         }
-        prepared.changes.push(CatalogChange::Rename { from: open.uid.clone(), to: to.to_owned() });
+        prepared.changes.push(CatalogChange::Rename {
+            from: open.uid.clone(),
+            to: to.to_owned(),
+            task: task.uid,
+        });
     }
     change_index(state, &open, primary_key, &prepared)
 }
@@ -207,11 +211,15 @@ fn apply_swap(state: &State, task: &Task, swaps: &[Swap]) -> Result<(), EngineEr
         match (*rename, state.indexes.contains(right)) {
             (true, true) => return Err(EngineError::IndexAlreadyExists(right.clone())),
             (true, false) => {
-                changes.push(CatalogChange::Rename { from: left.clone(), to: right.clone() });
+                changes.push(CatalogChange::Rename { from: left.clone(), to: right.clone(), task: task.uid });
             }
             (false, exists) => {
                 missing.extend((!exists).then(|| right.clone()));
-                changes.push(CatalogChange::Swap { left: left.clone(), right: right.clone() });
+                changes.push(CatalogChange::Swap {
+                    left: left.clone(),
+                    right: right.clone(),
+                    task: task.uid,
+                });
             }
         }
     }

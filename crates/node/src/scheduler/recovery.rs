@@ -6,8 +6,7 @@ use super::apply::finish;
 use crate::error::EngineError;
 use crate::state::State;
 
-/// Ends the batch that was committed but not recorded, if there is one, puts unfinished tasks back into the queue and
-/// removes payloads that no task waits for.
+/// Ends the batch that was committed but not recorded, if there is one, and puts unfinished tasks back into the queue.
 pub(super) fn recover(state: &State) -> Result<(), EngineError> {
     if let Some((prepared, stamp)) = state.store.journal()? {
         let committed = match state.indexes.in_directory(&stamp.directory) {
@@ -27,10 +26,11 @@ pub(super) fn recover(state: &State) -> Result<(), EngineError> {
     if restarted > 0 {
         tracing::info!(tasks = restarted, "interrupted tasks are processed again");
     }
-    sweep_payloads(state)
+    Ok(())
 }
 
-fn sweep_payloads(state: &State) -> Result<(), EngineError> {
+/// Removes payloads that no task waits for. Only for the start: later, a payload may be there before its task is.
+pub(super) fn sweep_payloads(state: &State) -> Result<(), EngineError> {
     let waiting = state.store.waiting(usize::MAX)?;
     let wanted: HashSet<_> = waiting.iter().filter_map(|task| task.operation.payload()).collect();
     for entry in std::fs::read_dir(&state.payloads)? {

@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::apply::{apply, failed, remove_payload};
 use super::batch::{BatchLimits, next_batch};
-use super::recovery::recover;
+use super::recovery::{recover, sweep_payloads};
 use crate::error::EngineError;
 use crate::state::State;
 use crate::store::{NewTask, Prepared, StoreError, Task};
@@ -75,6 +75,7 @@ impl Worker {
     /// Ends what an earlier run left unfinished and starts to work.
     pub(crate) fn start(state: Arc<State>) -> Result<Self, EngineError> {
         recover(&state)?;
+        sweep_payloads(&state)?;
         let signal = Signal { work: true, stop: false };
         let scheduler = Scheduler { state, signal: Arc::new((Mutex::new(signal), Condvar::new())) };
         let worker = scheduler.clone();

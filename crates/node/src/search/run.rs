@@ -28,7 +28,6 @@ const DEFAULT_HITS_PER_PAGE: usize = 20;
 struct Window {
     offset: usize,
     limit: usize,
-    max_total_hits: usize,
 }
 
 /// Answers a search.
@@ -55,7 +54,8 @@ pub(crate) fn search(open: &OpenIndex, query: &SearchQuery) -> Result<Value, Eng
 
     let found = result.documents_ids.into_iter().zip(result.document_scores);
     let hits = make_hits(index, rtxn, query, result.matching_words, found)?;
-    let total = usize::try_from(result.candidates.len()).unwrap_or(usize::MAX).min(window.max_total_hits);
+    // As Meilisearch v1.50, and unlike 1.15: totals go beyond what can be paged to.
+    let total = usize::try_from(result.candidates.len()).unwrap_or(usize::MAX);
     let facets = match &query.facets {
         Some(wanted) => Some(facets_of(index, rtxn, wanted, result.candidates)?),
         None => None,
@@ -145,6 +145,6 @@ impl Window {
         };
         let offset = offset.min(max_total_hits);
         let limit = limit.min(max_total_hits - offset);
-        Ok(Self { offset, limit, max_total_hits })
+        Ok(Self { offset, limit })
     }
 }

@@ -24,10 +24,10 @@ pub(crate) struct IndexRecord {
 pub(crate) enum CatalogChange {
     /// The index is gone.
     Delete { uid: String },
-    /// The index has another name.
-    Rename { from: String, to: String },
-    /// Two indexes have each other's names.
-    Swap { left: String, right: String },
+    /// The index has another name, and so have the tasks that came before this one.
+    Rename { from: String, to: String, task: u32 },
+    /// Two indexes have each other's names, and so have the tasks that came before this one.
+    Swap { left: String, right: String, task: u32 },
     /// The settings that are only given back.
     Extras { uid: String, extras: Map<String, Value> },
 }
@@ -39,14 +39,12 @@ impl CatalogChange {
             Self::Delete { uid } => {
                 connection.execute("DELETE FROM indexes WHERE uid = ?1", [uid])?;
             }
-            Self::Rename { from, to } => {
-                connection.execute("UPDATE indexes SET uid = ?2 WHERE uid = ?1", [from, to])?;
-            }
-            Self::Swap { left, right } => {
+            Self::Rename { from, to, task } => rename(connection, from, to, *task)?,
+            Self::Swap { left, right, task } => {
                 // No index can have this name while the first one passes through it.
                 let between = "";
                 for (from, to) in [(left.as_str(), between), (right.as_str(), left), (between, right)] {
-                    connection.execute("UPDATE indexes SET uid = ?2 WHERE uid = ?1", [from, to])?;
+                    rename(connection, from, to, *task)?;
                 }
             }
             Self::Extras { uid, extras } => {
@@ -86,6 +84,15 @@ impl Store {
     }
 }
 
+fn rename(connection: &Connection, from: &str, to: &str, before_task: u32) -> Result<()> {
+    connection.execute("UPDATE indexes SET uid = ?2 WHERE uid = ?1", [from, to])?;
+    connection.execute(
+        "UPDATE tasks SET index_uid = ?2 WHERE index_uid = ?1 AND uid < ?3",
+        params![from, to, before_task],
+    )?;
+    Ok(())
+}
+
 fn record(row: &Row<'_>) -> Result<IndexRecord> {
     let extras: String = row.get("extras")?;
     Ok(IndexRecord {
@@ -118,7 +125,7 @@ mod tests {
     #[test]
     fn swapped_indexes_exchange_their_data() {
         let store = store_with(&["left", "right"]);
-        let swap = CatalogChange::Swap { left: "left".to_owned(), right: "right".to_owned() };
+        let swap = CatalogChange::Swap { left: "left".to_owned(), right: "right".to_owned(), task: 0 };
         swap.apply(&store.connection.lock()).expect("the swap applies");
         let left = store.index("left").expect("readable").expect("there");
         assert_eq!(left.directory, "data of right");
@@ -128,7 +135,7 @@ mod tests {
     #[test]
     fn renamed_index_leaves_its_old_name_free() {
         let store = store_with(&["old"]);
-        let rename = CatalogChange::Rename { from: "old".to_owned(), to: "new".to_owned() };
+        let rename = CatalogChange::Rename { from: "old".to_owned(), to: "new".to_owned(), task: 0 };
         rename.apply(&store.connection.lock()).expect("the rename applies");
         assert_eq!(store.index("old").expect("readable"), None);
         assert_eq!(store.index("new").expect("readable").expect("there").directory, "data of old");
