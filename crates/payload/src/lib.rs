@@ -5,9 +5,16 @@
 //! [`Frames`] cuts what each node is to get out of the spool, with the internal field put in.
 
 mod format;
+mod frames;
+mod index;
 mod intake;
+mod lookahead;
+mod split;
 
 pub use self::{
     format::Format,
+    frames::{Frames, Part, parts},
+    index::{IndexReader, IndexWriter, Record},
     intake::{Intake, IntakeError, Summary},
+    split::{PrimaryKey, Split, SplitError, SplitSummary, infer_primary_key, split_ids},
 };

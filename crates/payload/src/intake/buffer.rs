@@ -3,14 +3,8 @@
 use serde::{Deserialize, de::Deserializer};
 use serde_json::{Error, value::RawValue};
 
-use super::{
-    fields::Fields,
-    position::{Position, offset},
-};
-
-/// The parser looks less far ahead than this: an error found so far before the end of what is there stays, whatever
-/// comes.
-const LOOK_AHEAD: usize = 16;
+use super::{fields::Fields, position::Position};
+use crate::lookahead::{self, LOOK_AHEAD};
 
 /// Bytes of the payload, and where in it they are.
 #[derive(Debug, Default)]
@@ -91,7 +85,7 @@ impl Buffer {
 
     /// Whether an error found in what is there would be found in the whole payload too.
     pub(super) fn is_settled(&self, error: &Error, ended: bool) -> bool {
-        ended || !error.is_eof() && offset(error, self.rest()) + LOOK_AHEAD <= self.rest().len()
+        lookahead::is_settled(error, self.rest(), ended)
     }
 
     /// Looks at the element that starts here.

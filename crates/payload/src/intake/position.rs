@@ -38,12 +38,3 @@ impl Position {
         format!("{reason} at line {} column {column}", self.lines + error.line())
     }
 }
-
-/// How many bytes of `bytes` were looked at when the error was found.
-pub(super) fn offset(error: &Error, bytes: &[u8]) -> usize {
-    let line_start = match error.line() {
-        0 | 1 => 0,
-        line => memchr_iter(b'\n', bytes).nth(line - 2).map_or(0, |newline| newline + 1),
-    };
-    line_start + error.column()
-}
