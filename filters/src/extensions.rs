@@ -1,8 +1,16 @@
-//! What filters hand on to each other and to the services behind them: typed request extensions.
+//! What filters hand on to each other and to the services around them: typed extensions of requests and answers.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use http::HeaderValue;
+use tokio::time::Instant;
 
 /// The id of a request: unique, and safe to print and to send on.
 ///
@@ -26,6 +34,23 @@ pub enum Identity {
     Anonymous,
     /// The bearer of the master key.
     MasterKey,
+}
+
+/// The code of the error that an answer reports. An extension of answers.
+///
+/// Set where errors are turned into answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorCode(pub String);
+
+/// When a request has to be answered. Clones are of the same deadline, and all see it move.
+///
+/// Set by the filter `deadline`. Read it when work begins: it moves on while the request's body is coming in.
+#[derive(Clone, Debug)]
+pub struct Deadline {
+    began: Instant,
+    timeout: Duration,
+    /// When the last piece of the body came in, in milliseconds from the beginning.
+    moved: Arc<AtomicU64>,
 }
 
 // === impl RequestId ===
@@ -58,5 +83,36 @@ impl RequestId {
     /// The id as the value of a header.
     pub fn header_value(&self) -> &HeaderValue {
         &self.0
+    }
+}
+
+// === impl Deadline ===
+
+impl Deadline {
+    /// So long from now; a year at most, so that the clock does not overflow.
+    pub fn within(timeout: Duration) -> Self {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        Self { began: Instant::now(), timeout: timeout.min(YEAR), moved: Arc::default() }
+    }
+
+    /// The time allowed, from the last piece of the request's body.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// When it is.
+    pub fn at(&self) -> Instant {
+        self.began + Duration::from_millis(self.moved.load(Ordering::Relaxed)) + self.timeout
+    }
+
+    /// What is left until then.
+    pub fn remaining(&self) -> Duration {
+        self.at().saturating_duration_since(Instant::now())
+    }
+
+    /// Starts the time again.
+    pub(crate) fn renew(&self) {
+        let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.moved.fetch_max(elapsed, Ordering::Relaxed);
     }
 }

@@ -12,17 +12,32 @@ mod registry;
 
 pub mod body;
 pub mod extensions;
+pub mod metric_registry;
 pub mod params;
 mod reject;
+pub mod rescue;
+pub mod route_class;
+mod with_headers;
 
 pub use self::{
     body::{Body, BoxError},
+    metric_registry::MetricRegistry,
     registry::{BoxService, Deps, Filter, FilterLayer, OrderError, Phase, check_order, erase, stack},
     reject::RejectFuture,
+    rescue::{RescueLayer, RescueTable},
+    with_headers::WithHeaders,
 };
 
 filters! {
     request_id => RequestId(RequestIdConfig),
+    trace => Trace(TraceConfig),
+    access_log => AccessLog(AccessLogConfig),
+    metrics => Metrics(MetricsConfig),
+    compression => Compression(CompressionConfig),
     auth => Auth(AuthConfig),
+    concurrency => Concurrency(ConcurrencyConfig),
+    rate_limit => RateLimit(RateLimitConfig),
+    deadline => Deadline(DeadlineConfig),
+    decompression => Decompression(DecompressionConfig),
     body_limit => BodyLimit(BodyLimitConfig),
 }

@@ -1,0 +1,82 @@
+//! What the filters cost per request: each one alone, and the chain that the gateway runs by default, over a service
+//! that answers at once. `cargo bench -p miroir-filters` prints nanoseconds per request.
+
+use std::{hint::black_box, net::SocketAddr, time::Instant};
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body_util::{BodyExt, Empty, Full};
+use miroir_filters::{BoxError, BoxService, Deps, FilterConfig, body::box_body, extensions::PeerAddr, stack};
+use tower::{ServiceExt, service_fn};
+
+const REQUESTS: u32 = 50_000;
+const ROUNDS: u32 = 7;
+const DEFAULT_CHAIN: [&str; 7] =
+    ["request_id", "access_log", "metrics", "auth", "rate_limit", "deadline", "body_limit"];
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let nothing = measure(&[]).await;
+        println!("{:<34} {nothing:>8.0} ns per request", "no filter (the harness itself)");
+        for name in FilterConfig::NAMES {
+            report(name, measure(&[name]).await - nothing);
+        }
+        report("default chain, access log off", measure(&DEFAULT_CHAIN).await - nothing);
+        let subscriber = tracing_subscriber::fmt().json().with_writer(std::io::sink).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        report("default chain, JSON access log", measure(&DEFAULT_CHAIN).await - nothing);
+    });
+}
+
+fn report(what: &str, nanoseconds: f64) {
+    println!("{what:<34} {nanoseconds:>8.0} ns per request");
+}
+
+/// The best of several rounds: everything else on the machine only makes rounds slower.
+async fn measure(names: &[&str]) -> f64 {
+    let service = service(names);
+    let mut best = f64::MAX;
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        for _ in 0..REQUESTS {
+            // One clone per request, as servers do.
+            let response = service.clone().oneshot(request()).await;
+            let body = response.ok().expect("an answer").into_body().collect().await;
+            black_box(body.ok().expect("a body").to_bytes());
+        }
+        best = best.min(started.elapsed().as_nanos() as f64 / f64::from(REQUESTS));
+    }
+    best
+}
+
+fn service(names: &[&str]) -> BoxService {
+    let filters: Vec<FilterConfig> = names.iter().map(|name| filter(name)).collect();
+    let answer =
+        Bytes::from_static(b"{\"hits\":[],\"query\":\"star wars\",\"processingTimeMs\":1,\"limit\":20}");
+    let inner = BoxService::new(service_fn(move |_: Request<_>| {
+        let answer = answer.clone();
+        async move { Ok::<_, BoxError>(Response::new(box_body(Full::new(answer)))) }
+    }));
+    stack(&filters, &Deps::new(Some("masterKey".to_owned())), inner)
+}
+
+/// With defaults, but for a limit that the benchmark does not reach.
+fn filter(name: &str) -> FilterConfig {
+    let text = match name {
+        "rate_limit" => r#"{"rate_limit": {"requests": 1000000000, "per": "1s"}}"#.to_owned(),
+        other => format!("{other:?}"),
+    };
+    serde_json::from_str(&text).expect("a registered filter")
+}
+
+fn request() -> Request<miroir_filters::Body> {
+    let mut request = Request::post("/indexes/movies/search")
+        .header(header::AUTHORIZATION, "Bearer masterKey")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT_ENCODING, "gzip")
+        .body(box_body(Empty::new()))
+        .expect("a request");
+    request.extensions_mut().insert(PeerAddr(SocketAddr::from(([192, 0, 2, 1], 4000))));
+    request
+}
