@@ -59,6 +59,9 @@ pub enum LogError {
         /// The epoch that was given.
         given: u64,
     },
+    /// The payload was trimmed, or its file was taken away.
+    #[error("the payload {0} is gone")]
+    PayloadGone(String),
     /// Uids have run out.
     #[error("the write log has used up all task uids")]
     Exhausted,
@@ -71,6 +74,12 @@ impl LogError {
     /// Whether the call failed because there was no room.
     pub fn is_storage_full(&self) -> bool {
         matches!(self, Self::StorageFull)
+    }
+
+    /// Whether it is certain that the call changed nothing, even after the next start. When a sync
+    /// failed, what was written may turn up again if the machine dies at that moment.
+    pub(crate) fn is_certain(&self) -> bool {
+        !matches!(self, Self::Store(_) | Self::Io(_) | Self::Damaged(_) | Self::Closed)
     }
 
     /// Whether the store failed, so that nothing of the same transaction can be trusted.
@@ -101,9 +110,7 @@ impl From<SpoolError> for LogError {
     fn from(error: SpoolError) -> Self {
         match error {
             SpoolError::Full => Self::StorageFull,
-            SpoolError::Gone(name) => {
-                Self::Io(io::Error::new(io::ErrorKind::NotFound, format!("payload {name} is gone")))
-            }
+            SpoolError::Gone(name) => Self::PayloadGone(name),
             SpoolError::Io(error) => Self::Io(error),
         }
     }

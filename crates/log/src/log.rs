@@ -52,6 +52,8 @@ pub trait Log: Send + Sync + 'static {
     fn spool(&self) -> &Spool;
 
     /// Appends a write and gives it the next uid. Uids have no gaps.
+    ///
+    /// The payload belongs to the log from here on: if the write is refused, its file is removed.
     async fn append(&self, entry: NewEntry) -> Result<Entry>;
 
     /// At most `max` entries from uid `from` on, in order. Fewer may be returned, but at least one if

@@ -40,7 +40,7 @@ impl PayloadReader {
     }
 
     /// The whole payload, if it is in memory anyway. Reading such a payload never blocks.
-    pub fn bytes(&self) -> Option<&Bytes> {
+    pub fn as_bytes(&self) -> Option<&Bytes> {
         match &self.source {
             Source::Inline(cursor) => Some(cursor.get_ref()),
             Source::File(_) => None,

@@ -107,6 +107,16 @@ impl SqliteLog {
         self.readers.read(reads::payload_files).await
     }
 
+    /// Removes the payload of a write that was refused, to make room at once.
+    async fn discard(&self, payload: Option<PayloadRef>) {
+        let Some(payload) = payload.filter(|payload| payload.file().is_some()) else { return };
+        let spool = self.spool.clone();
+        let discarding = tokio::task::spawn_blocking(move || spool.discard(&payload));
+        if let Ok(Err(error)) = discarding.await {
+            tracing::warn!(%error, "could not remove the payload of a refused write");
+        }
+    }
+
     async fn write(&self, command: Command) -> Result<Reply> {
         let (reply, answer) = oneshot::channel();
         let jobs = self.jobs.as_ref().ok_or(LogError::Closed)?;
@@ -137,9 +147,16 @@ impl Log for SqliteLog {
     }
 
     async fn append(&self, entry: NewEntry) -> Result<Entry> {
-        match self.write(Command::Append(Box::new(entry))).await? {
-            Reply::Entry(entry) => Ok(*entry),
-            _ => Err(LogError::Closed),
+        let payload = entry.operation.payload().cloned();
+        match self.write(Command::Append(Box::new(entry))).await {
+            Ok(Reply::Entry(entry)) => Ok(*entry),
+            Ok(_) => Err(LogError::Closed),
+            Err(error) => {
+                if error.is_certain() {
+                    self.discard(payload).await;
+                }
+                Err(error)
+            }
         }
     }
 

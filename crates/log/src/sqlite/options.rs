@@ -37,8 +37,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Refuses writes, as on a full disk, that would make the database bigger than this. The spool is
-    /// not counted.
+    /// Acts as if the disk had room for no more than so many bytes of the database.
+    #[cfg(feature = "failpoints")]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self

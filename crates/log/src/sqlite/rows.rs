@@ -1,7 +1,10 @@
 //! Rows of the tables and what they mean.
 
 use bytes::Bytes;
-use miroir_protocol::tasks::{Kind, TaskStatus, TaskView};
+use miroir_protocol::{
+    ResponseError,
+    tasks::{Kind, TaskStatus, TaskView},
+};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -55,7 +58,7 @@ pub(super) fn task(row: &Row<'_>) -> Result<TaskView> {
         batch_uid: row.get(4)?,
         canceled_by: row.get(5)?,
         details: from_json::<Value>(row.get(6)?)?,
-        error: from_json(row.get(7)?)?,
+        error: from_json(row.get(7)?)?.map(with_status),
         duration: None,
         custom_metadata: row.get(8)?,
         enqueued_at: from_nanos(row.get(9)?),
@@ -99,6 +102,14 @@ fn content(row: &Row<'_>) -> Result<PayloadContent> {
             bytes: Bytes::from(row.get::<_, Option<Vec<u8>>>(11)?.unwrap_or_default()),
         },
     })
+}
+
+/// An error's status is that of its code; it is not stored.
+fn with_status(error: ResponseError) -> ResponseError {
+    match error.code() {
+        Some(code) => error.with_status(code.status()),
+        None => error,
+    }
 }
 
 fn kind(name: &str) -> Result<Kind> {

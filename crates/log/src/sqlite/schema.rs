@@ -34,9 +34,10 @@ CREATE TABLE entries (
     error TEXT
 ) STRICT;
 CREATE INDEX entries_by_index ON entries (index_uid);
+CREATE INDEX entries_by_status ON entries (status);
+CREATE INDEX entries_by_kind ON entries (kind);
 CREATE INDEX entries_by_batch ON entries (batch_uid) WHERE batch_uid IS NOT NULL;
 CREATE INDEX entries_unfinished ON entries (uid) WHERE finished_at IS NULL;
-CREATE INDEX entries_failed ON entries (uid) WHERE status IN ('failed', 'canceled');
 CREATE TABLE further_indexes (
     index_uid TEXT NOT NULL,
     uid INTEGER NOT NULL,

@@ -83,10 +83,19 @@ impl Conditions {
         self.values.push(value);
     }
 
-    /// One bound value whatever the number, so there are few statements to prepare and no limit.
+    /// A list is one bound value, so there are few statements to prepare and no limit. One value is
+    /// compared as such: an index then gives the rows in the order of their uids.
     fn any_of<T: Serialize>(&mut self, column: &str, values: Option<&[T]>) -> Result<()> {
-        if let Some(values) = values {
-            self.push(&format!("{column} IN (SELECT value FROM json_each(?))"), Sql::from(to_json(&values)?));
+        match values {
+            None => {}
+            Some([value]) => {
+                let one = format!("{column} = (SELECT value FROM json_each(?))");
+                self.push(&one, Sql::from(to_json(&[value])?));
+            }
+            Some(values) => {
+                let many = format!("{column} IN (SELECT value FROM json_each(?))");
+                self.push(&many, Sql::from(to_json(&values)?));
+            }
         }
         Ok(())
     }

@@ -1,0 +1,64 @@
+//! What every backend of the log must do. `suite!` makes a test of each function here.
+
+mod catalog;
+mod list;
+mod order;
+mod payloads;
+mod survival;
+mod tasks;
+
+pub(crate) use self::{catalog::*, list::*, order::*, payloads::*, survival::*, tasks::*};
+use miroir_log::Log;
+
+/// A backend under test.
+pub(crate) trait Backend: Send {
+    /// A new, empty log.
+    fn create() -> Self;
+    /// The log.
+    fn log(&self) -> &dyn Log;
+    /// Closes the log and opens it again, as a restart of the program does.
+    fn reopen(&mut self);
+}
+
+macro_rules! suite {
+    ($name:ident, $backend:ty) => {
+        crate::conformance::suite!(@tests $name, $backend,
+            uids_count_from_zero
+            appending_wakes_whoever_waits
+            entries_are_read_in_order_from_anywhere
+            decisions_follow_one_another
+            a_decision_is_replaced_until_the_task_is_over
+            watermarks_never_go_back
+            a_node_is_forgotten
+            tasks_started_together_share_a_batch
+            a_task_that_was_never_started_gets_its_own_batch
+            a_task_is_finished_once
+            a_refused_finish_changes_nothing
+            failed_and_canceled_tasks_say_why
+            details_come_from_the_operation_at_first
+            unknown_tasks_are_none
+            unfinished_entries_are_found
+            the_catalog_changes_with_the_task
+            a_refused_finish_leaves_the_catalog
+            maps_only_get_newer
+            payloads_are_read_back_wherever_they_are
+            trimming_stops_at_the_first_unfinished_task
+            a_trimmed_payload_is_gone
+            everything_survives_a_restart
+            pages_follow_one_another
+            filters_choose_tasks
+            index_swaps_are_counted_and_not_listed
+        );
+    };
+    (@tests $name:ident, $backend:ty, $($test:ident)*) => {
+        mod $name {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    crate::conformance::$test::<$backend>().await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use suite;

@@ -1,0 +1,109 @@
+//! The SQLite backend for the suite.
+
+use std::sync::Arc;
+
+use miroir_log::{Log, LogError, SqliteLog, SqliteOptions, failpoints::Failpoints};
+use tempfile::TempDir;
+
+use crate::{
+    conformance::Backend,
+    support::{append, creation},
+};
+
+/// A log in a directory of its own.
+pub(crate) struct OnDisk {
+    directory: TempDir,
+    pub(crate) failpoints: Failpoints,
+    log: Option<Arc<SqliteLog>>,
+}
+
+impl OnDisk {
+    pub(crate) fn options(&self) -> SqliteOptions {
+        SqliteOptions::new(self.directory.path()).failpoints(&self.failpoints)
+    }
+
+    pub(crate) fn sqlite(&self) -> &SqliteLog {
+        self.log.as_deref().unwrap()
+    }
+
+    /// Takes the place of the log, which nothing else may hold any more.
+    pub(crate) fn reopen_with(&mut self, options: SqliteOptions) {
+        self.log = None;
+        self.log = Some(Arc::new(SqliteLog::open(options).unwrap()));
+    }
+
+    pub(crate) fn spool_files(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.directory.path().join("payloads")).unwrap();
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+impl Backend for OnDisk {
+    fn create() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut backend = Self { directory, failpoints: Failpoints::default(), log: None };
+        backend.reopen();
+        backend
+    }
+
+    fn log(&self) -> &dyn Log {
+        self.sqlite()
+    }
+
+    fn reopen(&mut self) {
+        self.reopen_with(self.options());
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_is_kept_out() {
+    let backend = OnDisk::create();
+    let second = SqliteLog::open(backend.options());
+    assert!(matches!(second, Err(LogError::InUse(_))), "{second:?}");
+}
+
+#[tokio::test]
+async fn the_time_of_an_entry_never_goes_back() {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use time::OffsetDateTime;
+
+    let mut backend = OnDisk::create();
+    let now = Arc::new(AtomicI64::new(1_000));
+    let clock = now.clone();
+    let options = backend
+        .options()
+        .clock(move || OffsetDateTime::from_unix_timestamp(clock.load(Ordering::Relaxed)).unwrap());
+    backend.reopen_with(options.clone());
+    let first = append(backend.log(), 1).await.remove(0);
+    now.store(10, Ordering::Relaxed);
+    let second = append(backend.log(), 1).await.remove(0);
+    backend.reopen_with(options);
+    let third = append(backend.log(), 1).await.remove(0);
+    assert_eq!([second.enqueued_at, third.enqueued_at], [first.enqueued_at; 2]);
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_is_done() {
+    let backend = OnDisk::create();
+    let mut appended = backend.log().appended();
+    let call = backend.log().append(creation("movies"));
+    // Polled once, so that it is sent, then dropped.
+    tokio::select! {
+        biased;
+        _ = call => {}
+        () = std::future::ready(()) => {}
+    }
+    appended.wait_for(|next| *next == 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_no_entry_names_is_swept_at_the_start() {
+    let mut backend = OnDisk::create();
+    let kept = crate::support::payload(backend.log(), 1, 100_000);
+    let left = crate::support::payload(backend.log(), 2, 100_000);
+    backend.log().append(crate::support::documents("movies", kept.clone())).await.unwrap();
+    assert_eq!(backend.spool_files().len(), 2, "{left:?}");
+    backend.reopen();
+    assert_eq!(backend.spool_files(), [kept.file().unwrap()]);
+    assert_eq!(backend.sqlite().payloads_in_use().await.unwrap().len(), 1);
+}
