@@ -126,3 +126,73 @@ fn collect_nested<'a>(object: &'a Map<String, Value>, path: &str, found: &mut Ve
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::{document_id, id_text, infer_primary_key};
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().expect("an object")
+    }
+
+    fn code(document: Value, primary_key: &str) -> &'static str {
+        document_id(&object(document), primary_key).expect_err("no id").code().name()
+    }
+
+    #[test]
+    fn numbers_and_strings_are_the_same_id() {
+        assert_eq!(id_text(&json!(1)).as_deref(), Ok("1"));
+        assert_eq!(id_text(&json!("1")).as_deref(), Ok("1"));
+        assert_eq!(id_text(&json!(-7)).as_deref(), Ok("-7"));
+    }
+
+    #[test]
+    fn ids_have_a_form_and_a_length() {
+        assert!(id_text(&json!("a-Z_9")).is_ok() && id_text(&json!("x".repeat(511))).is_ok());
+        for id in
+            [json!(""), json!("a b"), json!("é"), json!("x".repeat(512)), json!(1.5), json!(null), json!([1])]
+        {
+            assert!(id_text(&id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn one_field_ending_in_id_is_the_primary_key() {
+        assert_eq!(infer_primary_key(["title", "movieID", "year"]), Ok("movieID"));
+        assert_eq!(infer_primary_key(["title", "id"]), Ok("id"));
+    }
+
+    #[test]
+    fn none_or_several_are_refused() {
+        let error = infer_primary_key(["title"]).expect_err("none");
+        assert_eq!(error.code().name(), "index_primary_key_no_candidate_found");
+        let error = infer_primary_key(["b_id", "x", "a_id", "c_id"]).expect_err("three");
+        assert_eq!(error.code().name(), "index_primary_key_multiple_candidates_found");
+        assert!(
+            error.to_string().contains("found 3 fields ending with `id` in their names: 'a_id' and 'b_id'.")
+        );
+    }
+
+    #[test]
+    fn nested_primary_key_is_found_in_objects_and_in_dotted_names() {
+        for document in [json!({"a": {"b": {"id": 5}}}), json!({"a.b": {"id": 5}}), json!({"a.b.id": 5})] {
+            assert_eq!(document_id(&object(document), "a.b.id").as_deref(), Ok("5"));
+        }
+    }
+
+    #[test]
+    fn missing_and_repeated_ids_have_their_own_errors() {
+        assert_eq!(code(json!({"title": "x"}), "id"), "missing_document_id");
+        assert_eq!(code(json!({"a": 1, "b": {"id": 2}}), "a.id"), "missing_document_id");
+        assert_eq!(code(json!({"a": {"id": 1}, "a.id": 2}), "a.id"), "invalid_document_id");
+        assert_eq!(code(json!({"id": 1.5}), "id"), "invalid_document_id");
+    }
+
+    #[test]
+    fn the_document_is_shown_as_it_was_written() {
+        let error = document_id(&object(json!({"z": 1, "a": "b"})), "id").expect_err("no id");
+        assert_eq!(error.to_string(), r#"Document doesn't have a `id` attribute: `{"z":1,"a":"b"}`."#);
+    }
+}

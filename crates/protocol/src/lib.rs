@@ -14,6 +14,8 @@ pub mod keys;
 pub mod parse;
 pub mod search;
 pub mod settings;
+mod size;
+pub mod stats;
 pub mod swap;
 pub mod tasks;
 

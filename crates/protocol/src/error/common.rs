@@ -1,6 +1,7 @@
 //! The errors that several parts raise, each in one place.
 
 use super::{Code, ResponseError};
+use crate::size;
 
 impl ResponseError {
     /// No index of that name.
@@ -99,7 +100,7 @@ impl ResponseError {
     pub fn payload_too_large(limit: u64) -> Self {
         let message = format!(
             "The provided payload reached the size limit. The maximum accepted payload size is {}.",
-            size(limit)
+            size::exact(limit)
         );
         Self::new(Code::PayloadTooLarge, message)
     }
@@ -122,37 +123,9 @@ fn quoted(values: &[&str]) -> String {
     values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// A size in the unit that suits it, with at most two decimals: `95.37 MiB`, `10 KB`.
-fn size(bytes: u64) -> String {
-    let (step, units): (f64, _) = match bytes % 1024 {
-        0 => (1024.0, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]),
-        _ => (1000.0, ["B", "KB", "MB", "GB", "TB", "PB"]),
-    };
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= step && unit + 1 < units.len() {
-        value /= step;
-        unit += 1;
-    }
-    format!("{} {}", (value * 100.0).round() / 100.0, units[unit])
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{ResponseError, size};
-
-    #[test]
-    fn size_is_binary_for_multiples_of_1024() {
-        assert_eq!(size(104_857_600), "100 MiB");
-        assert_eq!(size(1024), "1 KiB");
-        assert_eq!(size(0), "0 B");
-    }
-
-    #[test]
-    fn size_is_decimal_otherwise() {
-        assert_eq!(size(1_500), "1.5 KB");
-        assert_eq!(size(5), "5 B");
-    }
+    use super::ResponseError;
 
     #[test]
     fn csv_reason_follows_a_colon() {

@@ -1,5 +1,6 @@
 //! Errors as clients see them: `{message, code, type, link}` with a status.
 
+mod attributes;
 mod code;
 mod common;
 mod name;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ChatSettings, EmbedderSettings, FacetOrder, Faceting, MinWordSizeForTypos, Pagination, RankingRule,
-    Setting, Settings, TypoTolerance,
+    Setting, Settings, TypoTolerance, embedder_check,
 };
 use crate::error::{Code, ResponseError};
 
@@ -12,6 +12,7 @@ impl Settings {
     /// What is checked of a change beyond its form, before its task is taken.
     pub(super) fn check(self) -> Result<Self, ResponseError> {
         check_ranking_rules(self.ranking_rules.as_set().map_or(&[][..], Vec::as_slice))?;
+        self.embedders.as_set().map_or(Ok(()), embedder_check::check)?;
         Ok(self.with_stars_reset())
     }
 

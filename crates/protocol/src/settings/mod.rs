@@ -4,6 +4,7 @@ mod apply;
 mod chat;
 mod defaults;
 mod embedder;
+mod embedder_check;
 mod filterable;
 mod names;
 mod ranking_rule;

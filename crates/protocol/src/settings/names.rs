@@ -1,7 +1,12 @@
-//! How a single setting is reached: its route and the method that updates it.
+//! How a single setting is reached, and which settings need a feature.
 
-use super::{SettingName, Settings};
-use crate::error::ResponseError;
+use std::collections::BTreeMap;
+
+use super::{EmbedderSettings, EmbedderSource, Setting, SettingName, Settings};
+use crate::{
+    error::ResponseError,
+    features::{self, Features},
+};
 
 /// The method that updates one setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,22 +35,46 @@ impl SettingName {
 }
 
 impl Settings {
-    /// Refuses settings whose feature is off, as long as this server offers no way to turn it on.
+    /// Refuses settings of features, none of which is on. Parsing does it already.
     pub fn check_features(&self) -> Result<(), ResponseError> {
-        if self.chat.as_set().is_some() {
-            return Err(ResponseError::feature_not_enabled(
-                "setting `chat` in the index settings",
-                "chat completions",
-                "https://github.com/orgs/meilisearch/discussions/835",
-            ));
+        self.check_features_of(&Features::default())
+    }
+
+    /// Refuses settings of features that are off.
+    pub(super) fn check_features_of(&self, on: &Features) -> Result<(), ResponseError> {
+        let embedders = self.embedders.as_set().into_iter().flat_map(BTreeMap::values);
+        for embedder in embedders.filter_map(Setting::as_set) {
+            embedder.check_features(on)?;
         }
-        if self.foreign_keys.as_set().is_some() {
-            return Err(ResponseError::feature_not_enabled(
-                "setting `foreignKeys` in the index settings",
-                "foreign_keys",
-                "https://github.com/orgs/meilisearch/discussions/873",
-            ));
+        if self.chat.as_set().is_some() && !on.chat_completions {
+            return Err(features::CHAT_COMPLETIONS.needed_for("setting `chat` in the index settings"));
+        }
+        if self.foreign_keys.as_set().is_some() && !on.foreign_keys {
+            return Err(features::FOREIGN_KEYS.needed_for("setting `foreignKeys` in the index settings"));
         }
         Ok(())
+    }
+}
+
+impl EmbedderSettings {
+    fn check_features(&self, on: &Features) -> Result<(), ResponseError> {
+        let composite = [
+            (self.source.as_set() == Some(&EmbedderSource::Composite), "using `\"composite\"` as source"),
+            (self.search_embedder.as_set().is_some(), "setting `searchEmbedder`"),
+            (self.indexing_embedder.as_set().is_some(), "setting `indexingEmbedder`"),
+        ];
+        let fragments = [
+            (self.indexing_fragments.as_set().is_some(), "setting `indexingFragments`"),
+            (self.search_fragments.as_set().is_some(), "setting `searchFragments`"),
+        ];
+        let used =
+            |uses: &[(bool, &'static str)]| uses.iter().find(|(used, _)| *used).map(|(_, doing)| *doing);
+        match (used(&composite), used(&fragments)) {
+            (Some(doing), _) if !on.composite_embedders => {
+                Err(features::COMPOSITE_EMBEDDERS.needed_for(doing))
+            }
+            (_, Some(doing)) if !on.multimodal => Err(features::MULTIMODAL.needed_for(doing)),
+            _ => Ok(()),
+        }
     }
 }

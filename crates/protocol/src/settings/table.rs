@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     error::{ResponseError, marker},
+    features::Features,
     parse::{self, JsonRefusal},
 };
 
@@ -55,8 +56,8 @@ macro_rules! settings {
         }
 
         impl Settings {
-            /// Parses the body that updates one setting; `null` resets it.
-            pub fn from_json_of(name: SettingName, body: &[u8]) -> Result<Self, ResponseError> {
+            /// Reads the body that updates one setting; `null` resets it.
+            fn read_one(name: SettingName, body: &[u8]) -> Result<Self, ResponseError> {
                 let mut settings = Self::default();
                 match name {$(
                     SettingName::$name => {
@@ -64,7 +65,7 @@ macro_rules! settings {
                             parse::json::<Option<$value>, marker::$code>(body)?.map_or(Setting::Reset, Setting::Set);
                     }
                 )*}
-                settings.check()
+                Ok(settings)
             }
 
             /// The change that resets one setting.
@@ -152,9 +153,24 @@ settings! {
 }
 
 impl Settings {
-    /// Parses the body of `PATCH /indexes/{uid}/settings`.
+    /// Parses the body of `PATCH /indexes/{uid}/settings`, while no feature is on.
     pub fn from_json(body: &[u8]) -> Result<Self, ResponseError> {
-        parse::json::<Self, _>(body)?.check()
+        Self::parse(None, body, &Features::default())
+    }
+
+    /// Parses the body that updates one setting, while no feature is on; `null` resets it.
+    pub fn from_json_of(name: SettingName, body: &[u8]) -> Result<Self, ResponseError> {
+        Self::parse(Some(name), body, &Features::default())
+    }
+
+    /// Parses the body that updates one setting, or all of them.
+    pub fn parse(name: Option<SettingName>, body: &[u8], on: &Features) -> Result<Self, ResponseError> {
+        let settings = match name {
+            Some(name) => Self::read_one(name, body)?,
+            None => parse::json(body)?,
+        };
+        settings.check_features_of(on)?;
+        settings.check()
     }
 
     /// What the route of one setting answers: its value, or its default.
