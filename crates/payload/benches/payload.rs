@@ -1,11 +1,12 @@
-//! `cargo bench -p miroir-payload`: megabytes a second, on one core, of each step a payload takes.
+//! `cargo bench -p miroir-payload`: megabytes per second of CPU time of each step a payload takes, so that what else the
+//! machine does matters little.
 
 use std::{
     hint::black_box,
     io::{self, Cursor, IoSlice, Read, Write},
     net::{TcpListener, TcpStream},
     thread,
-    time::Instant,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -54,19 +55,27 @@ impl Replace for [u8] {
 fn measure(name: &str, bytes: usize, mut run: impl FnMut() -> usize) {
     let best = (0..ROUNDS)
         .map(|_| {
-            let start = Instant::now();
+            let start = cpu_seconds();
             black_box(run());
-            start.elapsed().as_secs_f64()
+            cpu_seconds() - start
         })
         .fold(f64::INFINITY, f64::min);
     println!("{name:40} {:7.0} MB/s", bytes as f64 / best / 1e6);
+}
+
+/// The CPU time of this thread so far, or the time of day where the system does not tell.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = stat.and_then(|stat| stat.split_whitespace().next()?.parse::<u64>().ok());
+    let today = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    nanoseconds.map_or_else(today, |nanoseconds| nanoseconds as f64 / 1e9)
 }
 
 /// Documents like those of the movies data set, which are `more` bytes longer.
 fn movies_with(bytes: usize, more: usize) -> Vec<u8> {
     const OVERVIEW: &str = "Framed in the 1940s for the double murder of his wife and her lover, upstanding banker \
         begins a new life at the \\\"Shawshank\\\" prison, where he puts his accounting skills to work for an amoral \
-        warden \u{2014} and comes to be admired by the other inmates for his integrity and unquenchable sense of hope.";
+        warden and comes to be admired by the other inmates for his integrity and unquenchable sense of hope.";
     let padding = "x".repeat(more);
     let mut out = Vec::with_capacity(bytes + 1024);
     let mut id = 0;

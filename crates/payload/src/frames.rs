@@ -1,8 +1,9 @@
 //! What one node is to get of a payload, as NDJSON with the internal field put into every document.
 //!
-//! A document goes from the spool to its place in the body in one copy, into chunks of 64 KiB: a list of slices that
-//! refer to a window of the spool instead spares that copy, but makes three tiny buffers of every document, and
-//! handling and sending those takes far longer than the copy.
+//! A document goes from the reader's buffer to its place in the body in one copy, into chunks of 64 KiB. The other way, a
+//! list of slices of what was read with the fields between them, was measured (`benches/payload.rs`): it costs 1.6 times
+//! as much for documents of 400 bytes, whose slices are tiny, and a fifth less for documents of 4 KB and more. Both are
+//! a small part of what checking and splitting the same bytes costs, so there is one way, the better one for most data.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 

@@ -113,7 +113,7 @@ fn columns(header: &Record<'_>) -> Result<Vec<Column>, IntakeError> {
         let mut lead = Vec::new();
         let place = *places.entry(name.to_owned()).or_insert_with(|| {
             lead.push(if place == 0 { b'{' } else { b',' });
-            lead.extend_from_slice(&json(name));
+            lead.extend_from_slice(Value::from(name).to_string().as_bytes());
             lead.push(b':');
             place
         });
@@ -130,10 +130,7 @@ impl Kind {
         let trimmed = field.trim();
         let value = match self {
             Self::Text if field.is_empty() => Value::Null,
-            Self::Text => {
-                out.extend_from_slice(&json(field));
-                return Ok(());
-            }
+            Self::Text => return write_json(out, field),
             Self::Boolean | Self::Number if trimmed.is_empty() => Value::Null,
             Self::Boolean => trimmed
                 .parse::<bool>()
@@ -147,11 +144,10 @@ impl Kind {
                     .map_err(|error| format!("Error parsing number {field:?} at line {line}: {error}"))?,
             },
         };
-        out.extend_from_slice(value.to_string().as_bytes());
-        Ok(())
+        write_json(out, &value)
     }
 }
 
-fn json(text: &str) -> Vec<u8> {
-    Value::from(text).to_string().into_bytes()
+fn write_json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) -> Result<(), String> {
+    serde_json::to_writer(out, value).map_err(|error| error.to_string())
 }
