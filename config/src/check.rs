@@ -107,7 +107,16 @@ impl<'a> Checker<'a> {
         Value::Null
     }
 
+    /// Whether a key takes a secret, be it required or not.
+    fn is_secret(&self, schema: &Value) -> bool {
+        let branches = schema.get("anyOf").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        branches.iter().chain([schema]).any(|schema| scalar::is_secret(self.resolve(schema)))
+    }
+
     fn wrong_kind(&mut self, tree: &Tree, schema: &Value, path: &str, got: &str) -> Value {
+        if scalar::is_secret(schema) {
+            self.hidden.push(tree.place);
+        }
         let expected = scalar::expected(schema);
         self.errors.push(ConfigError::new(tree.place, path, format!("expected {expected}, got {got}")));
         Value::Null
@@ -152,6 +161,9 @@ impl<'a> Checker<'a> {
                 None if *others == Value::Bool(false) => {
                     let mut allowed: Vec<&str> = properties.keys().map(String::as_str).collect();
                     allowed.sort_unstable();
+                    if meant(key, &allowed).is_some_and(|meant| self.is_secret(&properties[meant])) {
+                        self.hidden.push(tree.place);
+                    }
                     let hint = instead(key, &allowed);
                     self.error(*place, &path, format!("unknown key `{key}`"), hint);
                     continue;
@@ -162,10 +174,11 @@ impl<'a> Checker<'a> {
         }
         let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         for key in required.iter().filter_map(Value::as_str).filter(|key| !value.contains_key(*key)) {
-            let expected = properties
-                .get(key)
-                .map_or("a value".to_owned(), |of_key| scalar::expected(self.resolve(of_key)));
-            self.error(place, path, format!("`{key}` is missing"), format!("it must be given: {expected}"));
+            let of_key = properties.get(key).unwrap_or(&Value::Null);
+            let description =
+                of_key.get("description").and_then(Value::as_str).unwrap_or("It has no default.");
+            let hint = format!("{description} Expected: {}", scalar::expected(self.resolve(of_key)));
+            self.error(place, path, format!("`{key}` is missing"), hint);
         }
         Value::Object(value)
     }

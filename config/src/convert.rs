@@ -58,7 +58,7 @@ impl From<ClusterConfig> for Cluster {
 
 impl From<NodeConfig> for Node {
     fn from(NodeConfig { name, url, key, group, weight }: NodeConfig) -> Self {
-        Self { name, url: url.0, key, group, weight }
+        Self { name: name.0, url: url.0, key, group: group.0, weight }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    LogFormat, LogLevel, Partial,
+    FilterConfig, LogFormat, LogLevel, Partial,
     file::{ListenerConfig, LogConfig, SearchConfig, ServerConfig, TelemetryConfig},
-    units::{Address, ByteSize, DurationText},
+    units::{Address, DurationText, Name, SizeText},
 };
 
 impl Default for ServerConfig {
@@ -28,8 +28,8 @@ impl Default for LogConfig {
         Self {
             directory: PathBuf::from("miroir-data"),
             // What a Meilisearch server takes by default.
-            max_payload: ByteSize(100 << 20),
-            max_backlog: ByteSize(10 << 30),
+            max_payload: SizeText(100_000_000),
+            max_backlog: SizeText(10 << 30),
         }
     }
 }
@@ -50,6 +50,24 @@ impl Default for TelemetryConfig {
     }
 }
 
+/// The chain that a gateway needs whatever stands behind it, for files that do not choose one.
+const FILTERS: [&str; 10] = [
+    "request_id",
+    "trace",
+    "access_log",
+    "metrics",
+    "compression",
+    "auth",
+    "concurrency",
+    "deadline",
+    "decompression",
+    "body_limit",
+];
+
+pub(crate) fn filters() -> Vec<FilterConfig> {
+    FILTERS.into_iter().filter_map(FilterConfig::with_defaults).collect()
+}
+
 pub(crate) fn http2() -> bool {
     true
 }
@@ -62,10 +80,21 @@ pub(crate) fn replicas() -> u8 {
     1
 }
 
-pub(crate) fn group() -> String {
-    "main".to_owned()
+pub(crate) fn group() -> Name {
+    Name("main".to_owned())
 }
 
 pub(crate) fn weight() -> u32 {
     1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_chain_is_complete_and_in_order() {
+        assert_eq!(filters().len(), FILTERS.len());
+        assert_eq!(miroir_filters::check_order(&filters()), []);
+    }
 }

@@ -5,12 +5,11 @@
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     FilterConfig, LogFormat, LogLevel, Partial, Secret, defaults,
-    units::{Address, ByteSize, DurationText, NodeUrl},
+    units::{Address, DurationText, Name, NodeUrl, SizeText},
 };
 
 /// The configuration of Miroir.
@@ -39,7 +38,7 @@ pub struct FileConfig {
     #[serde(default)]
     pub(crate) telemetry: TelemetryConfig,
     /// The filters a request passes, outermost first.
-    #[serde(default)]
+    #[serde(default = "defaults::filters")]
     pub(crate) filters: Vec<FilterConfig>,
 }
 
@@ -105,9 +104,9 @@ pub(crate) struct LogConfig {
     /// Where the log and the payloads that wait in it are kept.
     pub(crate) directory: PathBuf,
     /// The largest payload of one write.
-    pub(crate) max_payload: ByteSize,
+    pub(crate) max_payload: SizeText,
     /// How much payload may wait for the nodes before further writes are refused.
-    pub(crate) max_backlog: ByteSize,
+    pub(crate) max_backlog: SizeText,
 }
 
 /// The nodes and how indexes are spread over them.
@@ -134,8 +133,7 @@ pub(crate) struct ClusterConfig {
 #[schemars(inline)]
 pub(crate) struct NodeConfig {
     /// The name by which its shards and its place in the log are remembered; it stays when the URL changes.
-    #[schemars(extend("format" = "name"))]
-    pub(crate) name: String,
+    pub(crate) name: Name,
     /// Its base URL.
     pub(crate) url: NodeUrl,
     /// The key sent to the node, one that may do everything there.
@@ -143,8 +141,7 @@ pub(crate) struct NodeConfig {
     pub(crate) key: Option<Secret>,
     /// The group it belongs to; the nodes of one group hold one full copy of every index.
     #[serde(default = "defaults::group")]
-    #[schemars(extend("format" = "name"))]
-    pub(crate) group: String,
+    pub(crate) group: Name,
     /// Its share of the group's shards, relative to the other nodes.
     #[serde(default = "defaults::weight")]
     #[schemars(range(min = 1, max = 1000))]

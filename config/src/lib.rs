@@ -17,7 +17,6 @@ mod convert;
 mod defaults;
 mod expand;
 mod file;
-mod filters;
 mod load;
 mod report;
 mod rules;
@@ -27,9 +26,10 @@ mod secret;
 mod tree;
 mod units;
 
+pub use miroir_filters::FilterConfig;
+
 pub use self::{
     file::FileConfig,
-    filters::FilterConfig,
     load::{load, parse},
     report::{ConfigError, Report},
     runtime::{

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     Config, ConfigError, FileConfig, FilterConfig, Report,
     check::Checker,
+    defaults,
     expand::{Env, expand},
     rules, schema,
     tree::{self, Place, Tree},
@@ -44,7 +45,9 @@ pub fn parse(text: &str, source_name: &str, env: Env<'_>) -> Result<Config, Repo
     let (mut errors, hidden) = checker.finish();
     rules::check_values(&tree, &mut errors);
     let filters = filters(&tree, &value, &mut errors);
-    rules::check_filters(&tree, filters.as_deref(), &mut errors);
+    if let Some(filters) = filters {
+        rules::check_filters(&tree, &filters, &mut errors);
+    }
     if errors.is_empty() {
         match typed::<FileConfig>(&tree, &value, "") {
             Ok(file) => return Ok(file.into()),
@@ -56,17 +59,22 @@ pub fn parse(text: &str, source_name: &str, env: Env<'_>) -> Result<Config, Repo
 
 /// The filters, each read on its own so that each can tell its error; none when one of them is wrong.
 fn filters(tree: &Tree, value: &Value, errors: &mut Vec<ConfigError>) -> Option<Vec<FilterConfig>> {
-    let broken = |error: &ConfigError| error.path == "filters" || error.path.starts_with("filters[");
     let entries = match value.get("filters") {
-        None => return Some(Vec::new()),
-        Some(_) if errors.iter().any(broken) => return None,
+        None => return Some(defaults::filters()),
         Some(entries) => entries.as_array()?,
     };
-    let read = |(index, entry)| typed::<FilterConfig>(tree, entry, &format!("filters[{index}]"));
-    let (filters, wrong): (Vec<_>, Vec<_>) = entries.iter().enumerate().map(read).partition(Result::is_ok);
-    let complete = wrong.is_empty();
-    errors.extend(wrong.into_iter().filter_map(Result::err));
-    complete.then(|| filters.into_iter().flatten().collect())
+    let mut filters = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let path = format!("filters[{index}]");
+        if errors.iter().any(|error| error.path.starts_with(&path)) {
+            continue;
+        }
+        match typed(tree, entry, &path) {
+            Ok(filter) => filters.push(filter),
+            Err(error) => errors.push(error),
+        }
+    }
+    (filters.len() == entries.len()).then_some(filters)
 }
 
 /// What the schema does not say, the types do; their error gets the place of the key it is about.
@@ -87,9 +95,7 @@ fn secrets_of_line(text: &str, line: usize) -> Vec<Place> {
         return Vec::new();
     };
     let lower = content.to_ascii_lowercase();
-    lower
-        .find("key")
-        .map(|start| Place { line, column: content[..start + 3].chars().count() + 1, width: usize::MAX })
-        .into_iter()
-        .collect()
+    let behind = lower.find("key").and_then(|key| Some(key + content[key..].find(':')? + 1));
+    let hide = |start: usize| Place { line, column: content[..start].chars().count() + 1, width: usize::MAX };
+    behind.map(hide).into_iter().collect()
 }

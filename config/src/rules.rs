@@ -4,11 +4,13 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, str::FromStr};
 
+use miroir_filters::{Filter, auth::AuthConfig};
+
 use crate::{
     ConfigError, FilterConfig, defaults,
     file::{LogConfig, SearchConfig},
     tree::{Place, Tree},
-    units::{Address, ByteSize, DurationText, NodeUrl},
+    units::{Address, DurationText, Name, NodeUrl, SizeText},
 };
 
 /// Checks the values of all sections but the filters.
@@ -20,8 +22,33 @@ pub(crate) fn check_values(root: &Tree, errors: &mut Vec<ConfigError>) {
     check_limits(root, errors);
 }
 
-/// Checks the filters as a chain; `None` when some of them could not be read.
-pub(crate) fn check_filters(_root: &Tree, _filters: Option<&[FilterConfig]>, _errors: &mut Vec<ConfigError>) {
+/// Checks the filters, each on its own and all as a chain.
+pub(crate) fn check_filters(root: &Tree, filters: &[FilterConfig], errors: &mut Vec<ConfigError>) {
+    let list = root.get("filters");
+    let place =
+        |index: usize| list.and_then(|list| list.items().get(index)).map_or(root.place, |tree| tree.place);
+    for (index, filter) in filters.iter().enumerate() {
+        for problem in filter.validate() {
+            errors.push(ConfigError::new(
+                place(index),
+                format!("filters[{index}].{}", filter.name()),
+                problem,
+            ));
+        }
+    }
+    for problem in miroir_filters::check_order(filters) {
+        let index = problem.position();
+        errors.push(ConfigError::new(place(index), format!("filters[{index}]"), problem.to_string()));
+    }
+    let checks_keys = filters.iter().any(|filter| filter.name() == AuthConfig::NAME);
+    if let (Some(key), false) = (root.get("master_key"), checks_keys) {
+        let error = ConfigError::new(
+            key.place,
+            "master_key",
+            "no filter checks this key, so every request is let in",
+        );
+        errors.push(error.hint("add `auth` to `filters`"));
+    }
 }
 
 fn find<'a>(root: &'a Tree, path: &[&str]) -> Option<&'a Tree> {
@@ -80,13 +107,13 @@ fn check_replicas(root: &Tree, errors: &mut Vec<ConfigError>) {
     for (_, node) in nodes(root) {
         let group = match node.get("group") {
             None => defaults::group(),
-            Some(tree) => match tree.text() {
-                Some(group) => group.to_owned(),
+            Some(tree) => match read::<Name>(Some(tree)) {
+                Some((group, _)) => group,
                 // Which group it belongs to is not known, so nothing can be said of any.
                 None => return,
             },
         };
-        *groups.entry(group).or_default() += 1;
+        *groups.entry(group.0).or_default() += 1;
     }
     for (group, count) in groups.into_iter().filter(|(_, count)| usize::from(replicas) > *count) {
         let nodes = if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") };
@@ -136,7 +163,7 @@ fn check_limits(root: &Tree, errors: &mut Vec<ConfigError>) {
     errors.extend(not_above::<DurationText, _>(connect_at, timeout_at, |text| text.0));
     let payload_at = ("log.max_payload", find(root, &["log", "max_payload"]), log.max_payload);
     let backlog_at = ("log.max_backlog", find(root, &["log", "max_backlog"]), log.max_backlog);
-    errors.extend(not_above::<ByteSize, _>(payload_at, backlog_at, |text| text.0));
+    errors.extend(not_above::<SizeText, _>(payload_at, backlog_at, |text| text.0));
 }
 
 type Limit<'a, T> = (&'a str, Option<&'a Tree>, T);
@@ -156,10 +183,12 @@ fn not_above<T: FromStr + Copy + std::fmt::Display, K: Ord>(
         (None, Some((_, place))) => (place, high_path),
         (None, None) => return None,
     };
+    let by_default = |given: bool| if given { "" } else { " by default" };
+    let (low_note, high_note) = (by_default(low.is_some()), by_default(high.is_some()));
     let (low, high) =
         (low.map_or(low_default, |(value, _)| value), high.map_or(high_default, |(value, _)| value));
     (key(low) > key(high)).then(|| {
-        let message = format!("`{low_path}` ({low}) is above `{high_path}` ({high})");
+        let message = format!("`{low_path}` ({low}{low_note}) is above `{high_path}` ({high}{high_note})");
         ConfigError::new(place, path, message).hint("raise the one or lower the other")
     })
 }

@@ -46,7 +46,7 @@ impl JsonSchema for Secret {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "secret", "minLength": 1, "writeOnly": true })
+        json_schema!({ "type": "string", "format": "secret", "writeOnly": true })
     }
 }
 

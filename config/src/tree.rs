@@ -236,14 +236,12 @@ impl<'a> Reader<'a> {
                 // Nothing is written there, so the key is what can be pointed at.
                 value.place = key_place;
             }
-            match entries.iter().find(|entry| entry.key == key) {
-                Some(first) => {
-                    let message = format!("`{key}` is given twice");
-                    let hint = format!("the first one is in line {}", first.place.line);
-                    self.errors.push(ConfigError::new(key_place, path, message).hint(hint));
-                }
-                None => entries.push(Entry { key, place: key_place, value }),
+            if let Some(first) = entries.iter().find(|entry| entry.key == key) {
+                let message = format!("`{key}` is given twice");
+                let hint = format!("the first one is in line {}", first.place.line);
+                self.errors.push(ConfigError::new(key_place, path, message).hint(hint));
             }
+            entries.push(Entry { key, place: key_place, value });
         }
         let place = entries.first().map_or(start, |first| first.place);
         Ok(Tree { place, kind: Kind::Map(entries) })

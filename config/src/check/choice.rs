@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Checker, allows, instead, scalar};
-use crate::tree::{Kind, Tree};
+use crate::tree::{Entry, Kind, Tree};
 
 /// The name of a branch that is a mapping of one key: `{ name: parameters }`.
 fn name_of(branch: &Value) -> Option<&str> {
@@ -15,13 +15,20 @@ fn name_of(branch: &Value) -> Option<&str> {
     }
 }
 
+/// What an element of a list is called: an entry of `filters` is a `filter`.
+fn noun(path: &str) -> &str {
+    let list = path.strip_suffix(']').and_then(|path| path.rsplit_once('['));
+    list.and_then(|(list, _)| list.rsplit('.').next()?.strip_suffix('s')).unwrap_or("value")
+}
+
 impl Checker<'_> {
     /// Checks a value against the branch that it was probably meant for.
     pub(super) fn choose(&mut self, tree: &Tree, branches: &[Value], path: &str) -> Value {
-        let branches: Vec<&Value> = branches.iter().map(|branch| self.resolve(branch)).collect();
-        let null = branches.iter().any(|branch| allows(branch, "null"));
-        let branches: Vec<&Value> =
-            branches.into_iter().filter(|branch| branch.get("type") != Some(&json!("null"))).collect();
+        let (nulls, branches): (Vec<&Value>, Vec<&Value>) = branches
+            .iter()
+            .map(|branch| self.resolve(branch))
+            .partition(|branch| branch.get("type") == Some(&json!("null")));
+        let null = !nulls.is_empty() || branches.iter().any(|branch| allows(branch, "null"));
         match &tree.kind {
             Kind::Scalar(scalar) if scalar.unknown || (null && scalar.is_null()) => return Value::Null,
             _ => {}
@@ -29,47 +36,42 @@ impl Checker<'_> {
         if let [only] = branches.as_slice() {
             return self.check(tree, only, path);
         }
-        let words: Vec<&str> = branches.iter().flat_map(|branch| scalar::words(branch)).collect();
-        let names: Vec<&str> = branches.iter().filter_map(|branch| name_of(branch)).collect();
-        if words.is_empty() && names.is_empty() {
+        if branches.iter().all(|branch| scalar::words(branch).next().is_none() && name_of(branch).is_none()) {
             return self.try_all(tree, &branches, path);
         }
-        let mut allowed: Vec<&str> = words.iter().chain(&names).copied().collect();
+        self.choose_by_name(tree, &branches, path)
+    }
+
+    /// A word, or a mapping of one name to its parameters.
+    fn choose_by_name(&mut self, tree: &Tree, branches: &[&Value], path: &str) -> Value {
+        let words: Vec<&str> = branches.iter().flat_map(|branch| scalar::words(branch)).collect();
+        let names = branches.iter().filter_map(|branch| name_of(branch));
+        let mut allowed: Vec<&str> = words.iter().copied().chain(names).collect();
         allowed.sort_unstable();
         allowed.dedup();
-        match &tree.kind {
-            Kind::Scalar(scalar) if words.contains(&scalar.text.as_str()) => json!(scalar.text),
-            Kind::Scalar(scalar) if names.contains(&scalar.text.as_str()) => {
-                let (message, hint) =
-                    (format!("`{}` needs parameters", scalar.text), format!("{}: ...", scalar.text));
-                self.error(tree.place, path, message, format!("write `{hint}` with its keys below"))
-            }
+        let noun = noun(path);
+        let (place, problem, got) = match &tree.kind {
+            Kind::Scalar(scalar) if words.contains(&scalar.text.as_str()) => return json!(scalar.text),
             Kind::Scalar(scalar) => {
-                let hint = instead(&scalar.text, &allowed);
-                self.error(tree.place, path, format!("unknown name `{}`", scalar.written), hint)
+                (tree.place, format!("unknown {noun} `{}`", scalar.written), scalar.text.as_str())
             }
             Kind::Map(entries) => match entries.as_slice() {
-                [entry] => match branches.iter().find(|branch| name_of(branch) == Some(&entry.key)) {
-                    Some(branch) => self.check(tree, branch, path),
-                    None if words.contains(&entry.key.as_str()) => {
-                        let hint = format!("write `{}` without `:`", entry.key);
-                        self.error(entry.place, path, format!("`{}` has no parameters", entry.key), hint)
+                [Entry { key, place, .. }] => {
+                    match branches.iter().find(|branch| name_of(branch) == Some(key)) {
+                        Some(branch) => return self.check(tree, branch, path),
+                        None => (*place, format!("unknown {noun} `{key}`"), key.as_str()),
                     }
-                    None => {
-                        let hint = instead(&entry.key, &allowed);
-                        self.error(entry.place, path, format!("unknown name `{}`", entry.key), hint)
-                    }
-                },
-                [_, second, ..] => {
-                    let hint = "is a `-` missing before it, or is it indented too little?";
-                    self.error(second.place, path, "one entry holds two names", hint)
                 }
-                [] => self.error(tree.place, path, "a name is missing", instead("", &allowed)),
+                [first, second, ..] => {
+                    let hint = "indent it if it is a parameter, begin a new entry with `-` if it is not";
+                    let message = format!("`{}` stands beside `{}`", second.key, first.key);
+                    return self.error(second.place, path, message, hint);
+                }
+                [] => (tree.place, format!("the {noun} is empty"), ""),
             },
-            Kind::List(_) => {
-                self.error(tree.place, path, "expected a name, got a list", instead("", &allowed))
-            }
-        }
+            Kind::List(_) => (tree.place, format!("expected a {noun}, got a list"), ""),
+        };
+        self.error(place, path, problem, instead(got, &allowed))
     }
 
     /// The first branch without errors; where there is none, the one with the fewest.

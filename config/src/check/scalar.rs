@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Checker, allows, instead, is_open};
 use crate::{
     tree::{Place, Scalar},
-    units::check_format,
+    units::{check_format, describe_format},
 };
 
 /// The words of an enumeration.
@@ -16,16 +16,28 @@ pub(super) fn words(schema: &Value) -> impl Iterator<Item = &str> {
     several.iter().chain(schema.get("const")).filter_map(Value::as_str)
 }
 
+fn format_of(schema: &Value) -> &str {
+    schema.get("format").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether what a schema takes must not be printed.
+pub(super) fn is_secret(schema: &Value) -> bool {
+    format_of(schema) == "secret"
+}
+
 /// What a schema takes, in words.
 pub(super) fn expected(schema: &Value) -> String {
     let words: Vec<&str> = words(schema).collect();
     if !words.is_empty() {
         return format!("one of {}", words.join(", "));
     }
-    if let Some(Err((_, hint))) =
-        schema.get("format").and_then(Value::as_str).map(|format| check_format(format, ""))
-    {
-        return hint.to_owned();
+    match format_of(schema) {
+        "existing-file" => return "the path of a file".to_owned(),
+        format => {
+            if let Some(description) = describe_format(format) {
+                return description.to_owned();
+            }
+        }
     }
     let bound = |name: &str| schema.get(name).map(Value::to_string);
     let range = match (bound("minimum"), bound("maximum")) {
@@ -87,7 +99,7 @@ fn in_bounds(number: &Value, schema: &Value) -> bool {
 impl Checker<'_> {
     /// Checks a scalar that is not null.
     pub(super) fn scalar(&mut self, place: Place, scalar: &Scalar, schema: &Value, path: &str) -> Value {
-        if schema.get("format").is_some_and(|format| format == "secret") {
+        if is_secret(schema) {
             return self.secret(place, scalar, path);
         }
         let words: Vec<&str> = words(schema).collect();
@@ -127,14 +139,11 @@ impl Checker<'_> {
 
     fn text(&mut self, place: Place, scalar: &Scalar, schema: &Value, path: &str) -> Value {
         let (text, written) = (&scalar.text, &scalar.written);
-        let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
-        if let Err((problem, hint)) = check_format(format, text) {
-            return self.error(
-                place,
-                path,
-                format!("`{written}` is not valid: {problem}"),
-                format!("expected {hint}"),
-            );
+        let format = format_of(schema);
+        if let Err(problem) = check_format(format, text) {
+            let names_itself = problem.starts_with('`');
+            let message = if names_itself { problem } else { format!("`{written}` is not valid: {problem}") };
+            return self.error(place, path, message, format!("expected {}", expected(schema)));
         }
         let length = text.chars().count() as u64;
         let bound = |name: &str| schema.get(name).and_then(Value::as_u64);
