@@ -95,7 +95,7 @@ pub struct Cluster {
 pub struct Node {
     /// The name by which its shards and its place in the log are remembered.
     pub name: String,
-    /// `http` or `https`, host, and port where it is not the scheme's own; no path.
+    /// `http`, host, and port where it is not 80; no path.
     pub url: http::Uri,
     /// The key sent to the node.
     pub key: Option<Secret>,

@@ -99,9 +99,12 @@ impl FromStr for NodeUrl {
 fn node_url(text: &str) -> Result<http::Uri, &'static str> {
     let uri: http::Uri = text.parse().map_err(|_| "it is not a URL")?;
     match uri.scheme_str() {
-        Some("http" | "https") => {}
-        Some(_) => return Err("its scheme must be http or https"),
-        None => return Err("it must start with http:// or https://"),
+        Some("http") => {}
+        Some("https") => {
+            return Err("nodes are reached by http only so far: use a private network or a tunnel");
+        }
+        Some(_) => return Err("its scheme must be http"),
+        None => return Err("it must start with http://"),
     }
     let authority = uri.authority().ok_or("its host is missing")?;
     if authority.as_str().contains('@') {
@@ -201,7 +204,7 @@ text_values! {
     DurationText, "duration-text", "a duration such as `500ms`, `30s` or `1m 30s`";
     SizeText, "byte-size", "a size such as `512KiB`, `100MiB` or `10GB`";
     Address, "socket-address", "an address such as `127.0.0.1:7700`, `0.0.0.0:7700` or `[::]:7700`";
-    NodeUrl, "node-url", "a URL such as `http://10.0.0.1:7700` or `https://search-1.example.com`";
+    NodeUrl, "node-url", "a URL such as `http://10.0.0.1:7700` or `http://search-1:7700`";
     Name, "name", "a name of 1 to 64 letters, digits, `-`, `_` and `.`";
 }
 
@@ -229,12 +232,13 @@ mod tests {
 
     #[test]
     fn node_urls_are_a_scheme_a_host_and_a_port() {
-        for url in ["http://127.0.0.1:7701", "https://search.example.com/", "http://[::1]:7700"] {
+        for url in ["http://127.0.0.1:7701", "http://search.example.com/", "http://[::1]:7700"] {
             url.parse::<NodeUrl>().expect(url);
         }
         for (url, problem) in [
-            ("127.0.0.1:7701", "it must start with http:// or https://"),
-            ("ftp://host", "its scheme must be http or https"),
+            ("127.0.0.1:7701", "it must start with http://"),
+            ("https://host", "nodes are reached by http only so far: use a private network or a tunnel"),
+            ("ftp://host", "its scheme must be http"),
             ("http://", "it is not a URL"),
             ("http://:7700", "its host is missing"),
             ("http://host:77000", "its port must be a number from 1 to 65535"),

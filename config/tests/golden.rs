@@ -45,7 +45,7 @@ fn a_file_cut_off_or_damaged_anywhere_is_answered_without_a_panic() {
     for file in ["presets/one-group.yaml", "tests/bad/yaml-features.yaml", "tests/bad/secrets.yaml"] {
         let text = fs::read_to_string(folder.join(file)).expect(file);
         let text: Vec<char> = text.chars().filter(|c| c.is_ascii()).collect();
-        for at in (0..text.len()).step_by(13) {
+        for at in (0..text.len()).step_by(41) {
             for damage in ["", "\0", "\t", "{", "é\n", "\"", "- ", "*a", "|\n", "}"] {
                 let rest = if damage.is_empty() { "".to_owned() } else { text[at + 1..].iter().collect() };
                 let damaged: String = text[..at].iter().collect::<String>() + damage + &rest;
