@@ -35,11 +35,14 @@ const OVERLAP: Duration = Duration::from_secs(1);
 /// How long connections that were accepted last have to become visible to the drain.
 const LAST_ACCEPTED: Duration = Duration::from_millis(50);
 
+/// How long the work that is cancelled at the end may take to be dropped.
+const LAST_DROPS: Duration = Duration::from_secs(1);
+
 /// An edge: bind listeners, attach services to them, run.
 pub struct Edge {
     config: EdgeConfig,
     sockets: Sockets,
-    services: Vec<(SocketAddr, Box<dyn pingora_core::services::Service>)>,
+    services: Vec<(Socket, Box<dyn pingora_core::services::Service>)>,
     open: TaskTracker,
 }
 
@@ -124,8 +127,7 @@ impl Edge {
             let mut listeners = Listeners::new();
             listeners.add_listener(endpoint);
             let service = listening::Service::with_listeners(address.to_string(), listeners, app);
-            self.sockets.register(socket);
-            self.services.push((address, Box::new(service)));
+            self.services.push((socket, Box::new(service)));
         }
     }
 
@@ -147,8 +149,8 @@ impl Edge {
             .enable_all()
             .build()?;
         let ended = runtime.block_on(self.control(shutdown));
-        // What still runs has had its time.
-        runtime.shutdown_background();
+        // What still runs has had its time: it is dropped where it waits.
+        runtime.shutdown_timeout(LAST_DROPS);
         ended
     }
 
@@ -157,9 +159,11 @@ impl Edge {
         let table = self.sockets.into_table();
         let (draining, watch) = watch::channel(false);
         let mut listeners = JoinSet::new();
-        for (address, mut service) in self.services {
+        for (socket, mut service) in self.services {
             let (table, watch) = (table.clone(), watch.clone());
             listeners.spawn(async move {
+                let address = socket.address;
+                socket.register(&table);
                 service.start_service(Some(table), watch, 1).await;
                 address
             });

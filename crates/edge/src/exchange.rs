@@ -108,7 +108,7 @@ async fn answer<R>(
             event = intake.next_event(session) => event,
         };
         let written = match event {
-            Event::Continue => session.write_continue_response().await,
+            Event::Continue => go_on(session).await,
             Event::Gone => return None,
         };
         if written.is_err() {
@@ -177,11 +177,19 @@ async fn send_frame(session: &mut ServerSession, frame: Frame<Bytes>, last: bool
 /// Lets pingora put the right `connection` header into the answer.
 fn keep_or_close(session: &mut ServerSession, close: bool, intake: &Intake) {
     let ServerSession::H1(session) = session else { return };
+    session.set_close_on_response_before_downstream_finish(!intake.can_be_drained());
     if close {
         session.set_server_keepalive(None);
-    } else if intake.can_be_drained() {
+    }
+}
+
+/// Tells the client to send the body it holds back.
+async fn go_on(session: &mut ServerSession) -> Result<()> {
+    if let ServerSession::H1(session) = session {
+        // pingora takes this for the answer, and would close the connection after it.
         session.set_close_on_response_before_downstream_finish(false);
     }
+    session.write_continue_response().await
 }
 
 /// Resolves when the client leaves. It is too late to tell the client to go on with its body.

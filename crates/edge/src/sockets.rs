@@ -61,21 +61,25 @@ impl Sockets {
         Ok(Socket { address, listener: Some(listener) })
     }
 
-    /// Puts the socket into the table in which pingora looks before it binds.
-    pub(crate) fn register(&mut self, socket: Socket) {
-        let name = socket.address.to_string();
-        if let Some(listener) = socket.listener {
-            self.fds.add(name.clone(), listener.into_raw_fd());
-        }
-        self.claimed.insert(name);
-    }
-
-    /// The table of sockets, without those that were taken over and that nobody listens on.
+    /// The table in which pingora looks before it binds; sockets that were taken over and that
+    /// nobody has claimed are closed.
     pub(crate) fn into_table(mut self) -> ListenFds {
         for closed in self.fds.close_unclaimed(&self.claimed) {
             tracing::warn!(address = closed, "closed a listening socket that is not configured");
         }
         Arc::new(Mutex::new(self.fds))
+    }
+}
+
+// === impl Socket ===
+
+impl Socket {
+    /// Moves the socket into the table. From here on pingora has to close it, so this is done only
+    /// right before pingora takes it.
+    pub(crate) fn register(self, table: &ListenFds) {
+        if let Some(listener) = self.listener {
+            table.lock().add(self.address.to_string(), listener.into_raw_fd());
+        }
     }
 }
 
