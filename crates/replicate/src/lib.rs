@@ -1,1 +1,30 @@
-//! Appliers: the log's entries to the nodes, in order.
+//! Carries the write log to the nodes.
+//!
+//! - The [sequencer](sequencer) decides entries in order: what each does, or which error its task gets.
+//! - One [applier](applier) per node sends it what concerns it, in order, and follows the node's tasks.
+//! - The [tracker](tracker) finishes tasks once enough copies have applied them.
+//! - [`Progress`] is what they know together; reads ask it which nodes are [fresh](Progress::is_fresh).
+
+mod applier;
+mod completion;
+mod fleet_state;
+mod head;
+mod payloads;
+mod physical;
+mod prepared;
+mod progress;
+mod replication;
+mod scrub;
+mod sequencer;
+mod steps;
+mod tag;
+mod topology;
+mod tracker;
+mod work;
+
+pub use self::{
+    progress::{NodeResult, Progress},
+    replication::Replication,
+    scrub::hide_internal_field,
+    topology::{CurrentTopology, Topology},
+};

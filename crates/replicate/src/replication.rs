@@ -1,0 +1,61 @@
+//! Everything that carries the log to the nodes, started together.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use miroir_log::{Log, LogError};
+use miroir_nodes::Node;
+use tokio::task::JoinSet;
+
+use crate::{
+    applier::Applier, payloads::Payloads, progress::Progress, sequencer::Sequencer,
+    topology::CurrentTopology, tracker::Tracker,
+};
+
+/// The running sequencer, appliers and tracker. Dropping it stops them where they are; the log knows how to go on.
+#[derive(Debug)]
+pub struct Replication {
+    progress: Arc<Progress>,
+    tasks: JoinSet<()>,
+}
+
+impl Replication {
+    /// Starts from where the log says everything stood. Runs on the current tokio runtime, with connections of its own.
+    pub async fn start(log: Arc<dyn Log>, topology: CurrentTopology) -> Result<Self, LogError> {
+        let watermarks = log.watermarks().await?;
+        let fleet = topology.load();
+        let nodes: BTreeMap<String, u32> = fleet
+            .fleet
+            .iter()
+            .map(|node| (node.name().to_owned(), watermarks.get(node.name()).map_or(0, |uid| uid + 1)))
+            .collect();
+        let finished = first_unfinished(&*log).await?;
+        let progress = Progress::new(nodes, finished, finished);
+        let payloads = Arc::new(Payloads::new(log.clone()));
+        let sequencer =
+            Sequencer::resume(log.clone(), progress.clone(), payloads.clone(), topology.clone()).await?;
+        let mut tasks = JoinSet::new();
+        for node in fleet.fleet.iter().map(Node::with_own_connections) {
+            let applier =
+                Applier::new(log.clone(), progress.clone(), payloads.clone(), topology.clone(), node);
+            tasks.spawn(applier.run());
+        }
+        tasks.spawn(Tracker::new(log, progress.clone(), topology).run());
+        tasks.spawn(sequencer.run());
+        Ok(Self { progress, tasks })
+    }
+
+    /// How far everything is.
+    pub fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
+    }
+
+    /// Stops everything and waits until it has stopped.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn first_unfinished(log: &dyn Log) -> Result<u32, LogError> {
+    let first = log.unfinished(0, 1).await?;
+    Ok(first.first().map_or_else(|| log.positions().next, |logged| logged.entry.uid))
+}
