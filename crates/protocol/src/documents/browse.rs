@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     document::id_text,
     error::{Code, ResponseError, marker},
+    features,
     parse::{self, Comma, JsonRefusal, List, Param, QueryRefusal},
     search::{json_or_text, split_sort_parameter},
 };
@@ -119,6 +120,14 @@ impl BrowseQuery {
 }
 
 impl BrowseQuery {
+    /// Refuses parameters of features that are off, as it is done when the index is found.
+    pub fn check_features(&self) -> Result<(), ResponseError> {
+        match self.use_network {
+            Some(_) => Err(features::NETWORK.needed_for("passing `useNetwork` in a search query")),
+            None => Ok(()),
+        }
+    }
+
     /// The texts of the ids asked for; one that no document can have is refused, as it is when the index is found.
     pub fn id_texts(&self) -> Result<Option<Vec<String>>, ResponseError> {
         let Some(ids) = &self.ids else { return Ok(None) };

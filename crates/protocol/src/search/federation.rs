@@ -218,3 +218,65 @@ impl fmt::Display for NegativeWeight {
 }
 
 impl ValueError for NegativeWeight {}
+
+#[cfg(test)]
+mod tests {
+    use super::MultiSearch;
+
+    fn refused(body: &str) -> (String, String) {
+        let checked = MultiSearch::from_json(body.as_bytes()).and_then(|search| search.check());
+        let error = checked.expect_err(body);
+        (error.code_name().to_owned(), error.message().to_owned())
+    }
+
+    #[test]
+    fn queries_keep_what_a_search_has() {
+        let body = br#"{"queries":[{"indexUid":"a","q":"x","limit":3,"filter":"y = 1"}]}"#;
+        let mut search = MultiSearch::from_json(body).expect("good");
+        let (uid, query, options) = search.queries.remove(0).into_search();
+        assert_eq!((uid.as_str(), query.q.as_deref(), query.limit, query.offset), ("a", Some("x"), 3, 0));
+        assert!(options.is_none());
+    }
+
+    #[test]
+    fn federation_options_need_a_federation() {
+        let (code, message) =
+            refused(r#"{"queries":[{"indexUid":"a"},{"indexUid":"a","federationOptions":{}}]}"#);
+        assert_eq!(code, "invalid_multi_search_federation_options");
+        assert!(
+            message.starts_with("Inside `.queries[1]`: Using `federationOptions` is not allowed"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn what_belongs_to_the_federation_is_refused_in_its_queries() {
+        let expected = [
+            (r#""page":1"#, "invalid_multi_search_query_pagination"),
+            (r#""facets":["b"]"#, "invalid_multi_search_query_facets"),
+            (r#""personalize":{"userContext":"u"}"#, "invalid_multi_search_query_personalization"),
+            (r#""showPerformanceDetails":false"#, "invalid_multi_search_query_show_performance_details"),
+            (r#""distinct":"b""#, "invalid_multi_search_distinct"),
+        ];
+        for (parameter, code) in expected {
+            let body =
+                format!(r#"{{"federation":{{"distinct":"d"}},"queries":[{{"indexUid":"a",{parameter}}}]}}"#);
+            assert_eq!(refused(&body).0, code);
+        }
+    }
+
+    #[test]
+    fn facets_are_shown_where_they_belong() {
+        let (_, message) = refused(r#"{"federation":{},"queries":[{"indexUid":"a","facets":["b","c"]}]}"#);
+        assert!(message.contains(r#"pass `federation.facetsByIndex.a: ["b", "c"]` for facets"#), "{message}");
+    }
+
+    #[test]
+    fn weights_are_not_negative() {
+        let (code, message) = refused(r#"{"queries":[{"indexUid":"a","federationOptions":{"weight":-1}}]}"#);
+        assert_eq!(code, "invalid_multi_search_weight");
+        let expected = "Invalid value at `.queries[0].federationOptions.weight`: the value of `weight` is invalid, \
+                        expected a positive float (>= 0.0).";
+        assert_eq!(message, expected);
+    }
+}

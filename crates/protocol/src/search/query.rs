@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::{Code, ResponseError, marker},
+    features,
     index_uid::IndexUid,
     parse::{self, JsonRefusal},
 };
@@ -36,7 +37,7 @@ macro_rules! search_queries {
         pub struct SearchQuery {
             /// The words to search for.
             #[deserr(default, error = JsonRefusal<marker::InvalidSearchQ>)]
-            #[serde(skip_serializing_if = "is_default")]
+            #[serde(skip_serializing_if = "Omit::omit")]
             pub q: Option<String>,
             /// How many hits to leave out first.
             #[deserr(default = defaults::OFFSET, error = JsonRefusal<marker::InvalidSearchOffset>)]
@@ -47,12 +48,12 @@ macro_rules! search_queries {
             $(
                 #[doc = $doc]
                 #[deserr(default $(= $default)?, error = JsonRefusal<marker::$code>)]
-                #[serde(skip_serializing_if = "is_default")]
+                #[serde(skip_serializing_if = "Omit::omit")]
                 pub $field: $value,
             )*
             /// Whether the answer says where the time went.
             #[deserr(default, error = JsonRefusal<marker::InvalidSearchShowPerformanceDetails>)]
-            #[serde(skip_serializing_if = "is_default")]
+            #[serde(skip_serializing_if = "Omit::omit")]
             pub show_performance_details: bool,
         }
 
@@ -69,29 +70,29 @@ macro_rules! search_queries {
             pub index_uid: IndexUid,
             /// The words to search for.
             #[deserr(default, error = JsonRefusal<marker::InvalidSearchQ>)]
-            #[serde(skip_serializing_if = "is_default")]
+            #[serde(skip_serializing_if = "Omit::omit")]
             pub q: Option<String>,
             /// How many hits to leave out first.
             #[deserr(default, error = JsonRefusal<marker::InvalidSearchOffset>)]
-            #[serde(skip_serializing_if = "is_default")]
+            #[serde(skip_serializing_if = "Omit::omit")]
             pub offset: Option<usize>,
             /// How many hits at most.
             #[deserr(default, error = JsonRefusal<marker::InvalidSearchLimit>)]
-            #[serde(skip_serializing_if = "is_default")]
+            #[serde(skip_serializing_if = "Omit::omit")]
             pub limit: Option<usize>,
             $(
                 #[doc = $doc]
                 #[deserr(default $(= $default)?, error = JsonRefusal<marker::$code>)]
-                #[serde(skip_serializing_if = "is_default")]
+                #[serde(skip_serializing_if = "Omit::omit")]
                 pub $field: $value,
             )*
             /// Whether the answer says where the time went.
             #[deserr(default, error = JsonRefusal<marker::InvalidSearchShowPerformanceDetails>)]
-            #[serde(skip_serializing_if = "is_default")]
+            #[serde(skip_serializing_if = "Omit::omit")]
             pub show_performance_details: Option<bool>,
             /// How the query counts in a federated search.
             #[deserr(default)]
-            #[serde(skip_serializing_if = "is_default")]
+            #[serde(skip_serializing_if = "Omit::omit")]
             pub federation_options: Option<FederationOptions>,
         }
 
@@ -201,20 +202,91 @@ impl SearchQuery {
         self.page.is_some() || self.hits_per_page.is_some()
     }
 
-    /// Checks what the engine checks once the index is found: `vector` and `media` need `hybrid`, and exclude each other.
+    /// Checks what is checked once the index is found: parameters of features that are off, that `vector` and
+    /// `media` come with `hybrid`, and that only one of them comes.
     pub fn check_semantic(&self) -> Result<(), ResponseError> {
+        if self.use_network.is_some() {
+            return Err(features::NETWORK.needed_for("passing `useNetwork` in a search query"));
+        }
         if self.hybrid.is_none() && (self.vector.is_some() || self.media.is_some()) {
             let message = "Invalid request: missing `hybrid` parameter when `vector` or `media` are present.";
             return Err(ResponseError::new(Code::MissingSearchHybrid, message));
         }
-        if self.vector.is_some() && self.media.is_some() {
-            let message = "Invalid request: both `media` and `vector` parameters are present.";
-            return Err(ResponseError::new(Code::InvalidSearchMediaAndVector, message));
+        match (&self.vector, &self.media) {
+            (Some(_), Some(_)) => {
+                let message = "Invalid request: both `media` and `vector` parameters are present.";
+                Err(ResponseError::new(Code::InvalidSearchMediaAndVector, message))
+            }
+            (None, Some(_)) => Err(features::MULTIMODAL.needed_for("passing `media` in a search query")),
+            (_, None) => Ok(()),
         }
-        Ok(())
     }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
+/// Whether a parameter can be left out of what a node is asked, since it is what the node takes anyway.
+trait Omit {
+    fn omit(&self) -> bool;
+}
+
+impl<T> Omit for Option<T> {
+    fn omit(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl Omit for bool {
+    fn omit(&self) -> bool {
+        !self
+    }
+}
+
+impl Omit for MatchingStrategy {
+    fn omit(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// An empty marker or tag says something, and so does a length of 0.
+macro_rules! never_omitted {
+    ($($value:ty),*) => {$(
+        impl Omit for $value {
+            fn omit(&self) -> bool {
+                false
+            }
+        }
+    )*};
+}
+
+never_omitted!(usize, String);
+
+#[cfg(test)]
+mod tests {
+    use super::SearchQuery;
+
+    fn code(body: &str) -> Option<String> {
+        let query = SearchQuery::from_json(body.as_bytes()).expect(body);
+        query.check_semantic().err().map(|error| error.code_name().to_owned())
+    }
+
+    #[test]
+    fn vectors_come_with_hybrid_and_alone() {
+        assert_eq!(code(r#"{"vector":[1]}"#).as_deref(), Some("missing_search_hybrid"));
+        assert_eq!(code(r#"{"vector":[1],"hybrid":{"embedder":"e"}}"#), None);
+        let both = r#"{"vector":[1],"media":{},"hybrid":{"embedder":"e"}}"#;
+        assert_eq!(code(both).as_deref(), Some("invalid_search_media_and_vector"));
+    }
+
+    #[test]
+    fn parameters_of_features_need_them() {
+        assert_eq!(code(r#"{"useNetwork":false}"#).as_deref(), Some("feature_not_enabled"));
+        assert_eq!(code(r#"{"media":{},"hybrid":{"embedder":"e"}}"#).as_deref(), Some("feature_not_enabled"));
+    }
+
+    #[test]
+    fn what_is_empty_is_asked_for_as_empty() {
+        let body = br#"{"q":"","cropLength":0,"cropMarker":"","highlightPreTag":"","limit":0,"facets":[],"offset":0}"#;
+        let query = SearchQuery::from_json(body).expect("good");
+        let again = SearchQuery::from_json(&serde_json::to_vec(&query).expect("JSON")).expect("good");
+        assert_eq!(again, query);
+    }
 }

@@ -115,3 +115,24 @@ impl SimilarQuery {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SimilarQuery;
+
+    #[test]
+    fn both_forms_ask_for_the_same() {
+        let from_body = SimilarQuery::from_json(br#"{"id":"3","embedder":"e","limit":2}"#).expect("good");
+        let from_query = SimilarQuery::from_query_string("id=3&embedder=e&limit=2").expect("good");
+        assert_eq!(from_body, from_query);
+        assert_eq!(from_body.document_id().as_deref(), Ok("3"));
+    }
+
+    #[test]
+    fn id_that_no_document_can_have_is_refused() {
+        let query = SimilarQuery::from_json(br#"{"id":[1],"embedder":"e"}"#).expect("good form");
+        let error = query.document_id().expect_err("a list");
+        assert_eq!(error.code_name(), "invalid_similar_id");
+        assert!(error.message().starts_with("Invalid value at `.id`: Document identifier `[1]` is invalid."));
+    }
+}

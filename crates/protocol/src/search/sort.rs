@@ -192,3 +192,55 @@ pub fn split_sort_parameter(sort: &str) -> Vec<String> {
     }
     elements
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{AscDesc, Member, split_sort_parameter};
+
+    fn refused(sort: &str) -> String {
+        AscDesc::parse_for_search(sort).expect_err(sort).message().to_owned()
+    }
+
+    #[test]
+    fn the_last_colon_separates_the_direction() {
+        let sort: AscDesc = "a:b:desc".parse().expect("good");
+        assert_eq!(sort, AscDesc::Desc(Member::Field("a:b".to_owned())));
+        let sort: AscDesc = "_geoPoint(42, 59.5):asc".parse().expect("good");
+        assert_eq!(sort.to_string(), "_geoPoint(42, 59.5):asc");
+        assert!(sort.is_asc());
+    }
+
+    #[test]
+    fn reserved_names_are_refused_in_their_own_words() {
+        assert!(refused("_geo:asc").ends_with(
+            "Use the _geoPoint(latitude, longitude) built-in rule to sort on _geo field coordinates."
+        ));
+        assert!(refused("_geoRadius(1, 2, 3):asc").starts_with("`_geoRadius` is a reserved keyword"));
+        assert_eq!(
+            refused("_geoDistance:asc"),
+            "`_geoDistance` is a reserved keyword and thus can't be used as a sort expression."
+        );
+        assert!(refused("_geoPoint(1):asc").starts_with("Invalid syntax for the geo parameter"));
+        assert!(refused("price").starts_with("Invalid syntax for the sort parameter"));
+    }
+
+    #[test]
+    fn points_have_to_be_on_the_globe() {
+        assert_eq!(
+            refused("_geoPoint(200, 0):asc"),
+            "Bad latitude `200`. Latitude must be contained between -90 and 90 degrees."
+        );
+        assert_eq!(
+            refused("_geoPoint(0, 190):asc"),
+            "Bad longitude `190`. Longitude must be contained between -180 and 180 degrees. Hint: try using `-170` \
+             instead."
+        );
+    }
+
+    #[test]
+    fn commas_inside_a_point_separate_nothing() {
+        let sort = r#""name:asc, _geoPoint(48.8, 2.3):desc,year:asc""#;
+        assert_eq!(split_sort_parameter(sort), ["name:asc", "_geoPoint(48.8,2.3):desc", "year:asc"]);
+        assert_eq!(split_sort_parameter("_geoPoint(1,2):asc,_geoPoint(3,4):asc").len(), 2);
+    }
+}

@@ -143,3 +143,88 @@ fn hybrid(
 pub(crate) fn json_or_text(filter: String) -> Value {
     serde_json::from_str(&filter).unwrap_or(Value::String(filter))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::search::{Locale, MatchingStrategy, SearchQuery};
+
+    fn parse(query: &str) -> SearchQuery {
+        SearchQuery::from_query_string(query).expect(query)
+    }
+
+    fn refused(query: &str) -> (String, String) {
+        let error = SearchQuery::from_query_string(query).expect_err(query);
+        (error.code_name().to_owned(), error.message().to_owned())
+    }
+
+    #[test]
+    fn nothing_is_the_default_search() {
+        assert_eq!(parse(""), SearchQuery::default());
+        assert_eq!(SearchQuery::from_json(b"{}").expect("good"), SearchQuery::default());
+    }
+
+    #[test]
+    fn text_is_decoded() {
+        assert_eq!(parse("q=star+wars%20%C3%A9").q.as_deref(), Some("star wars é"));
+        assert_eq!(parse("q=").q.as_deref(), Some(""));
+        assert_eq!(parse("q=a&q=b").q.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn lists_have_commas() {
+        let query = parse("facets=a,b&attributesToCrop=c:5,d&locales=fr,eng&vector=0.5,1&hybridEmbedder=e");
+        assert_eq!(query.facets, Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(query.attributes_to_crop, Some(vec!["c:5".to_owned(), "d".to_owned()]));
+        assert_eq!(query.locales, Some(vec![Locale::Fr, Locale::Eng]));
+        assert_eq!(query.vector, Some(vec![0.5, 1.0]));
+    }
+
+    #[test]
+    fn a_filter_can_be_json_or_an_expression() {
+        assert_eq!(parse("filter=a=1").filter, Some(json!("a=1")));
+        assert_eq!(parse(r#"filter=[["a=1","b=2"]]"#).filter, Some(json!([["a=1", "b=2"]])));
+    }
+
+    #[test]
+    fn words_and_switches_are_read() {
+        let query = parse("matchingStrategy=all&showRankingScore=true&page=2&rankingScoreThreshold=0.5");
+        assert_eq!(query.matching_strategy, MatchingStrategy::All);
+        assert!(query.show_ranking_score && query.is_paged());
+        assert_eq!(query.ranking_score_threshold.map(|score| score.get()), Some(0.5));
+    }
+
+    #[test]
+    fn hybrid_parameters_need_each_other() {
+        assert_eq!(refused("hybridSemanticRatio=0.5").0, "invalid_search_hybrid_query");
+        assert_eq!(refused("vector=1").0, "missing_search_hybrid");
+        let hybrid = parse("hybridEmbedder=e&hybridSemanticRatio=0.25").hybrid.expect("some");
+        assert_eq!((hybrid.embedder.as_str(), hybrid.semantic_ratio.get()), ("e", 0.25));
+    }
+
+    #[test]
+    fn bad_values_name_their_parameter() {
+        let expected = [
+            ("limit=x", "Invalid value in parameter `limit`: could not parse `x` as a positive integer"),
+            (
+                "showRankingScore=1",
+                "Invalid value in parameter `showRankingScore`: could not parse `1` as a boolean, expected either \
+                 `true` or `false`",
+            ),
+            (
+                "rankingScoreThreshold=2",
+                "Invalid value in parameter `rankingScoreThreshold`: the value of `rankingScoreThreshold` is \
+                 invalid, expected a float between `0.0` and `1.0`.",
+            ),
+            (
+                "matchingStrategy=some",
+                "Unknown value `some` for parameter `matchingStrategy`: expected one of `last`, `all`, `frequency`",
+            ),
+            ("vector=a&hybridEmbedder=e", "Invalid value in parameter `vector`: invalid float literal"),
+        ];
+        for (query, message) in expected {
+            assert_eq!(refused(query).1, message);
+        }
+    }
+}

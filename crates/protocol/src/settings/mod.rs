@@ -25,3 +25,6 @@ pub use self::{
         ProximityPrecision, TypoTolerance,
     },
 };
+
+#[cfg(test)]
+mod tests;

@@ -242,3 +242,87 @@ fn between(
     after.is_none_or(|after| moment.is_some_and(|moment| moment > after))
         && before.is_none_or(|before| moment.is_some_and(|moment| moment < before))
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::{FilterAction, TaskFilter, TasksQuery};
+    use crate::tasks::{Kind, TaskStatus, TaskView};
+
+    fn task(uid: u32, status: TaskStatus, index: Option<&str>) -> TaskView {
+        TaskView {
+            uid,
+            batch_uid: Some(uid),
+            index_uid: index.map(ToOwned::to_owned),
+            status,
+            kind: Kind::SettingsUpdate,
+            canceled_by: None,
+            details: None,
+            error: None,
+            duration: None,
+            enqueued_at: datetime!(2024-05-05 12:00 UTC),
+            started_at: None,
+            finished_at: None,
+            custom_metadata: None,
+        }
+    }
+
+    fn matches(query: &str, task: &TaskView) -> bool {
+        TasksQuery::from_query_string(query).expect(query).filter.matches(task)
+    }
+
+    #[test]
+    fn nothing_is_the_newest_twenty() {
+        let query = TasksQuery::from_query_string("").expect("good");
+        assert_eq!((query.limit, query.from, query.reverse), (20, None, false));
+        assert_eq!(query.filter, TaskFilter::default());
+    }
+
+    #[test]
+    fn all_filters_have_to_agree() {
+        let task = task(7, TaskStatus::Failed, Some("movies"));
+        assert!(matches("uids=6,7&statuses=failed,canceled&types=settingsUpdate&indexUids=movies", &task));
+        assert!(!matches("uids=7&statuses=succeeded", &task));
+        assert!(matches("uids=*&statuses=*", &task));
+    }
+
+    #[test]
+    fn a_task_of_no_index_is_in_no_index() {
+        assert!(!matches("indexUids=movies", &task(1, TaskStatus::Succeeded, None)));
+    }
+
+    #[test]
+    fn dates_exclude_their_own_day_and_moments_that_are_not_there() {
+        let task = task(1, TaskStatus::Enqueued, None);
+        assert!(matches("afterEnqueuedAt=2024-05-04&beforeEnqueuedAt=2024-05-06", &task));
+        assert!(!matches("afterEnqueuedAt=2024-05-05", &task));
+        assert!(
+            !matches("afterStartedAt=2001-01-01", &task) && !matches("beforeFinishedAt=2090-01-01", &task)
+        );
+    }
+
+    #[test]
+    fn names_are_read_in_any_case() {
+        let query = TasksQuery::from_query_string("types=INDEXcreation&statuses=Failed").expect("good");
+        assert_eq!(query.filter.types, Some(vec![Kind::IndexCreation]));
+        assert_eq!(query.filter.statuses, Some(vec![TaskStatus::Failed]));
+    }
+
+    #[test]
+    fn a_bad_element_of_a_list_is_named_by_its_place() {
+        let error = TasksQuery::from_query_string("uids=1,b").expect_err("b");
+        assert_eq!(
+            error.message(),
+            "Invalid value in parameter `uids[1]`: could not parse `b` as a positive integer"
+        );
+    }
+
+    #[test]
+    fn a_star_is_enough_of_a_filter_to_cancel_everything() {
+        let filter = TaskFilter::from_query_string("uids=*", FilterAction::Cancel).expect("a filter");
+        assert_eq!(filter, TaskFilter::default());
+        assert!(TaskFilter::from_query_string("afterEnqueuedAt=*", FilterAction::Delete).is_ok());
+        assert!(TaskFilter::from_query_string("", FilterAction::Delete).is_err());
+    }
+}
