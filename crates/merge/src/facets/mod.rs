@@ -11,13 +11,15 @@ mod normal;
 mod stats;
 mod values;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, ops::RangeInclusive};
 
 pub use self::values::FacetOrder;
 pub(crate) use self::{normal::normalize, stats::Stats};
 
 use self::values::{Value, Walk, arrange};
 use crate::{
+    MergeError,
+    error::InNode,
     record::is_visible,
     scan::{Cursor, Scan, count, push_count, unescape, visit_leaves},
 };
@@ -52,68 +54,103 @@ impl FacetSpec {
 #[derive(Default)]
 pub(crate) struct Distribution<'a>(BTreeMap<Cow<'a, str>, Attribute<'a>>);
 
-/// Of one attribute: its name as written and the nodes' values.
+/// Of one attribute: its name as written, and each node's values.
 struct Attribute<'a> {
     name: &'a [u8],
-    values: Vec<Value<'a>>,
+    nodes: Vec<(usize, &'a [u8])>,
+}
+
+/// What decides how the values are listed.
+pub(crate) struct Listing<'l, 'a> {
+    pub(crate) spec: &'l FacetSpec,
+    /// How many documents the search found.
+    pub(crate) candidates: u64,
+    pub(crate) stats: &'l Stats<'a>,
+    /// Hits that a node counted and that are to be taken off, with their nodes.
+    pub(crate) duplicates: &'l [(usize, &'a [u8])],
 }
 
 impl<'a> Distribution<'a> {
-    /// Adds what one node says; `stats` is what all nodes say.
-    pub(crate) fn add(&mut self, text: &'a [u8], stats: &Stats<'a>) -> Scan<()> {
+    /// Adds what one node says.
+    pub(crate) fn add(&mut self, node: usize, text: &'a [u8]) -> Scan<()> {
         let mut cursor = Cursor::new(text);
         cursor.enter_object()?;
         let mut first = true;
         while let Some(name) = cursor.key(&mut first)? {
+            let values = cursor.value()?;
             let key = unescape(name);
-            if !is_visible(&key) {
-                cursor.value()?;
-                continue;
-            }
-            let numbers = stats.range(&key);
-            let attribute = self.0.entry(key).or_insert(Attribute { name, values: Vec::new() });
-            cursor.enter_object()?;
-            let mut first_value = true;
-            while let Some(text) = cursor.key(&mut first_value)? {
-                let count = count(cursor.value()?).and_then(|count| i64::try_from(count).ok());
-                let Some(count) = count else { return cursor.fail("expected a count") };
-                attribute.values.push(Value::new(text, count, numbers.as_ref()));
+            if is_visible(&key) {
+                self.0.entry(key).or_insert(Attribute { name, nodes: Vec::new() }).nodes.push((node, values));
             }
         }
         Ok(())
     }
 
-    /// Takes a hit off that a node counted: each value it holds, once.
-    pub(crate) fn remove(&mut self, hit: &'a [u8]) -> Scan<()> {
-        for (name, attribute) in &mut self.0 {
-            let mut values = Vec::new();
-            visit_leaves(hit, name, &mut |leaf| values.extend(Value::removal(leaf)))?;
-            values.sort_by(|left, right| left.order(right, Walk::Names));
-            values.dedup_by(|later, first| first.order(later, Walk::Names).is_eq());
-            attribute.values.append(&mut values);
-        }
-        Ok(())
-    }
-
-    /// Appends the object; `candidates` is how many documents the search found.
-    pub(crate) fn write(self, spec: &FacetSpec, candidates: u64, out: &mut Vec<u8>) {
+    /// Appends the object.
+    pub(crate) fn write(&self, listing: &Listing<'_, 'a>, out: &mut Vec<u8>) -> Result<(), MergeError> {
+        let mut values = Vec::new();
         out.push(b'{');
-        for (index, (name, attribute)) in self.0.into_iter().enumerate() {
-            let comma: &[u8] = if index > 0 { b",\"" } else { b"\"" };
-            for part in [comma, attribute.name, b"\":{"] {
-                out.extend_from_slice(part);
-            }
-            let values = arrange(attribute.values, spec.walk(&name, candidates), spec.max_values);
-            for (index, value) in values.iter().enumerate() {
-                let comma: &[u8] = if index > 0 { b",\"" } else { b"\"" };
-                for part in [comma, &value.text, b"\":"] {
-                    out.extend_from_slice(part);
-                }
+        for (index, (name, attribute)) in self.0.iter().enumerate() {
+            attribute.read(name, listing, &mut values)?;
+            arrange(&mut values, listing.spec.walk(name, listing.candidates), listing.spec.max_values);
+            push_key(index, attribute.name, out);
+            out.push(b'{');
+            for (index, value) in values.drain(..).enumerate() {
+                push_key(index, &value.text, out);
                 push_count(out, value.count.unsigned_abs());
             }
             out.push(b'}');
         }
         out.push(b'}');
+        Ok(())
+    }
+}
+
+impl<'a> Attribute<'a> {
+    /// All values of all nodes, and what is to be taken off them.
+    fn read(
+        &self,
+        name: &str,
+        listing: &Listing<'_, 'a>,
+        values: &mut Vec<Value<'a>>,
+    ) -> Result<(), MergeError> {
+        let numbers = listing.stats.range(name);
+        for (node, text) in &self.nodes {
+            read_values(text, numbers.as_ref(), values).in_node(*node, 0)?;
+        }
+        for (node, hit) in listing.duplicates {
+            let mut held = Vec::new();
+            visit_leaves(hit, name, &mut |leaf| held.extend(Value::removal(leaf))).in_node(*node, 0)?;
+            // A document counts once for a value that it holds twice.
+            held.sort_by(|left, right| left.order(right, Walk::Names));
+            held.dedup_by(|later, first| first.order(later, Walk::Names).is_eq());
+            values.append(&mut held);
+        }
+        Ok(())
+    }
+}
+
+fn read_values<'a>(
+    text: &'a [u8],
+    numbers: Option<&RangeInclusive<f64>>,
+    values: &mut Vec<Value<'a>>,
+) -> Scan<()> {
+    let mut cursor = Cursor::new(text);
+    cursor.enter_object()?;
+    let mut first = true;
+    while let Some(text) = cursor.key(&mut first)? {
+        let count = count(cursor.value()?).and_then(|count| i64::try_from(count).ok());
+        let Some(count) = count else { return cursor.fail("expected a count") };
+        values.push(Value::new(text, count, numbers));
+    }
+    Ok(())
+}
+
+/// Appends `"key":`, after a comma unless it is the first.
+fn push_key(index: usize, key: &[u8], out: &mut Vec<u8>) {
+    let comma: &[u8] = if index > 0 { b",\"" } else { b"\"" };
+    for part in [comma, key, b"\":"] {
+        out.extend_from_slice(part);
     }
 }
 
@@ -127,11 +164,12 @@ mod tests {
             stats.add(text.as_bytes()).unwrap();
         }
         let mut distribution = Distribution::default();
-        for (text, _) in nodes {
-            distribution.add(text.as_bytes(), &stats).unwrap();
+        for (node, (text, _)) in nodes.iter().enumerate() {
+            distribution.add(node, text.as_bytes()).unwrap();
         }
         let mut out = Vec::new();
-        distribution.write(spec, candidates, &mut out);
+        let listing = Listing { spec, candidates, stats: &stats, duplicates: &[] };
+        distribution.write(&listing, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -175,19 +213,27 @@ mod tests {
 
     #[test]
     fn hits_are_taken_off_value_by_value() {
-        let stats = Stats::default();
         let mut distribution = Distribution::default();
-        distribution.add(br#"{"a":{"5":1,"Drama":2,"true":1},"b.c":{"x":2}}"#, &stats).unwrap();
-        distribution.remove(br#"{"a":["drama","DRAMA",true,null,"",7],"b":[{"c":"x"}]}"#).unwrap();
+        distribution.add(0, br#"{"a":{"5":1,"Drama":2,"true":1},"b.c":{"x":2}}"#).unwrap();
+        let hit: &[u8] = br#"{"a":["drama","DRAMA",true,null,"",7],"b":[{"c":"x"}]}"#;
+        let spec = FacetSpec { max_values: 9, ..FacetSpec::default() };
+        let stats = Stats::default();
+        let listing = Listing { spec: &spec, candidates: 1, stats: &stats, duplicates: &[(0, hit)] };
         let mut out = Vec::new();
-        distribution.write(&FacetSpec { max_values: 9, ..FacetSpec::default() }, 1, &mut out);
+        distribution.write(&listing, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":{"5":1,"Drama":1},"b.c":{"x":1}}"#);
     }
 
     #[test]
     fn what_is_no_count_is_an_error() {
-        assert!(Distribution::default().add(br#"{"a":{"x":-1}}"#, &Stats::default()).is_err());
-        assert!(Distribution::default().add(br#"{"a":3}"#, &Stats::default()).is_err());
+        for text in [r#"{"a":{"x":-1}}"#, r#"{"a":3}"#] {
+            let mut distribution = Distribution::default();
+            distribution.add(7, text.as_bytes()).unwrap();
+            let (spec, stats) = (FacetSpec::default(), Stats::default());
+            let listing = Listing { spec: &spec, candidates: 1, stats: &stats, duplicates: &[] };
+            let error = distribution.write(&listing, &mut Vec::new()).unwrap_err();
+            assert!(matches!(error, MergeError::Malformed { node: 7, .. }));
+        }
         assert!(Stats::default().add(br#"{"a":3}"#).is_err());
     }
 }

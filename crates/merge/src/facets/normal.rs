@@ -9,27 +9,22 @@ const MAX_LEN: usize = 468;
 
 /// Strings are grouped and ordered without the white space around them, decomposed (NFKD) and in lower case.
 pub(crate) fn normalize(text: Cow<'_, str>) -> Cow<'_, str> {
-    let text = match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-    };
-    let is_normal = text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-    let text = match is_normal {
-        true => text,
-        false if text.is_ascii() => Cow::Owned(text.to_ascii_lowercase()),
-        false => Cow::Owned(text.nfkd().collect::<String>().to_lowercase()),
-    };
-    if text.len() <= MAX_LEN {
+    // No early exit, so that whole registers are looked at: most values are normal as they are.
+    let is_normal = text.bytes().fold(true, |normal, byte| {
+        normal & byte.is_ascii() & !byte.is_ascii_uppercase() & !byte.is_ascii_control()
+    });
+    let is_trimmed = !text.starts_with(' ') && !text.ends_with(' ');
+    if is_normal && is_trimmed && text.len() <= MAX_LEN {
         return text;
     }
-    let end = text.floor_char_boundary(MAX_LEN);
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.get(..end).unwrap_or(text)),
-        Cow::Owned(mut text) => {
-            text.truncate(end);
-            Cow::Owned(text)
-        }
-    }
+    let text = text.trim();
+    let mut text = if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        text.nfkd().collect::<String>().to_lowercase()
+    };
+    text.truncate(text.floor_char_boundary(MAX_LEN));
+    Cow::Owned(text)
 }
 
 /// The number that a facet value may have been: its text is then exactly what Rust prints for that number.

@@ -85,7 +85,7 @@ impl<'a> Value<'a> {
 }
 
 /// The values of all nodes, given node after node, as one node would list them.
-pub(crate) fn arrange(mut values: Vec<Value<'_>>, walk: Walk, max_values: usize) -> Vec<Value<'_>> {
+pub(crate) fn arrange(values: &mut Vec<Value<'_>>, walk: Walk, max_values: usize) {
     // Each node's values are in order already (unless by count), which makes this a merge of runs. It is stable: of
     // several spellings the first node's is kept.
     values.sort_by(|left, right| left.order(right, walk));
@@ -102,8 +102,7 @@ pub(crate) fn arrange(mut values: Vec<Value<'_>>, walk: Walk, max_values: usize)
             kinds.then(right.count.cmp(&left.count)).then_with(|| right.order(left, walk))
         });
     }
-    cut(&mut values, walk, max_values);
-    values
+    cut(values, walk, max_values);
 }
 
 /// Cuts as Meilisearch does. When it walks the index it stops at the value that makes the list exactly full, once for
@@ -132,9 +131,11 @@ mod tests {
     fn arranged(nodes: &[&[(&str, i64)]], walk: Walk, max_values: usize) -> String {
         let range = 0.0..=1000.0;
         let values = nodes.iter().copied().flatten();
-        let values = values.map(|(text, count)| Value::new(text.as_bytes(), *count, Some(&range))).collect();
+        let values = values.map(|(text, count)| Value::new(text.as_bytes(), *count, Some(&range)));
+        let mut values: Vec<_> = values.collect();
+        arrange(&mut values, walk, max_values);
         let text = |value: &Value<'_>| format!("{}={}", String::from_utf8_lossy(&value.text), value.count);
-        arrange(values, walk, max_values).iter().map(text).collect::<Vec<_>>().join(" ")
+        values.iter().map(text).collect::<Vec<_>>().join(" ")
     }
 
     #[test]

@@ -7,7 +7,7 @@ pub(crate) use self::shape::{Shape, is_visible};
 use self::shape::Action;
 use crate::{
     keys::direction,
-    scan::{Cursor, Scan, count, filter_members, prune_member, push_member, unescape},
+    scan::{Cursor, Scan, count, filter_members, prune_member, push_member, unescape, visit_member},
 };
 
 /// A document or hit as the node wrote it.
@@ -20,6 +20,7 @@ pub(crate) struct Record<'a> {
     sequence: &'a [u8],
     score: Option<&'a [u8]>,
     details: Option<&'a [u8]>,
+    watched: Vec<&'a [u8]>,
 }
 
 /// A member that does not go to the client as it is.
@@ -40,6 +41,7 @@ impl<'a> Record<'a> {
     pub(crate) fn read(&mut self, cursor: &mut Cursor<'a>, shape: &Shape<'_>) -> Scan<()> {
         self.edits.clear();
         self.edits.reserve(4);
+        self.watched.clear();
         (self.sequence, self.score, self.details) = (&[], None, None);
         cursor.enter_object()?;
         let start = cursor.at() - 1;
@@ -53,6 +55,9 @@ impl<'a> Record<'a> {
             }
             if key.first() == Some(&b'_') {
                 self.note(key, value)?;
+            }
+            if let Some(path) = shape.watch {
+                visit_member(key, value, path, &mut |leaf| self.watched.push(leaf))?;
             }
             from = end;
         }
@@ -100,6 +105,11 @@ impl<'a> Record<'a> {
     /// Whether the client gets to see something else than what the node wrote.
     pub(crate) fn is_changed(&self) -> bool {
         !self.edits.is_empty()
+    }
+
+    /// The values at the path that the shape watches.
+    pub(crate) fn watched(&self) -> &[&'a [u8]] {
+        &self.watched
     }
 
     /// Appends what the client gets to see.

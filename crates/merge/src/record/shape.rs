@@ -18,6 +18,8 @@ pub(crate) struct Shape<'s> {
     pub(crate) strip: Vec<&'s str>,
     /// The same and the internal field, for `_formatted`.
     pub(crate) strip_formatted: Vec<&'s str>,
+    /// A path whose values the merge looks at.
+    pub(crate) watch: Option<&'s str>,
 }
 
 /// What to do about a member that does not go as it is.

@@ -7,6 +7,6 @@ mod text;
 
 pub(crate) use self::{
     cursor::{Cursor, Scan, ScanError},
-    path::{below, filter_members, prune_member, push_member, visit_leaves},
+    path::{below, filter_members, prune_member, push_member, visit_leaves, visit_member},
     text::{count, number, push_count, quoted, unescape},
 };

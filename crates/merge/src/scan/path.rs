@@ -13,6 +13,30 @@ pub(crate) fn visit_leaves<'a>(text: &'a [u8], path: &str, visit: &mut impl FnMu
     descend(text, path, visit, 0)
 }
 
+/// The same for one member of the object.
+pub(crate) fn visit_member<'a>(
+    key: &[u8],
+    value: &'a [u8],
+    path: &str,
+    visit: &mut impl FnMut(&'a [u8]),
+) -> Scan<()> {
+    visit_member_at(key, value, path, visit, 0)
+}
+
+fn visit_member_at<'a>(
+    key: &[u8],
+    value: &'a [u8],
+    path: &str,
+    visit: &mut impl FnMut(&'a [u8]),
+    depth: usize,
+) -> Scan<()> {
+    match below(key, path) {
+        Some("") => leaves(value, visit, depth + 1),
+        Some(rest) => descend(value, rest, visit, depth + 1),
+        None => Ok(()),
+    }
+}
+
 fn descend<'a>(text: &'a [u8], path: &str, visit: &mut impl FnMut(&'a [u8]), depth: usize) -> Scan<()> {
     let mut cursor = Cursor::new(text);
     if depth > MAX_DEPTH {
@@ -23,12 +47,7 @@ fn descend<'a>(text: &'a [u8], path: &str, visit: &mut impl FnMut(&'a [u8]), dep
         Some(b'{') => {
             cursor.enter_object()?;
             while let Some(key) = cursor.key(&mut first)? {
-                let value = cursor.value()?;
-                match below(key, path) {
-                    Some("") => leaves(value, visit, depth + 1)?,
-                    Some(rest) => descend(value, rest, visit, depth + 1)?,
-                    None => {}
-                }
+                visit_member_at(key, cursor.value()?, path, visit, depth)?;
             }
         }
         Some(b'[') => {

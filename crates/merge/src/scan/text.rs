@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 /// The characters that the inside of a string stands for. What is not well-formed becomes the replacement character.
 pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, str> {
-    if memchr::memchr(b'\\', raw).is_none() {
-        return String::from_utf8_lossy(raw);
+    if !raw.contains(&b'\\') {
+        return match std::str::from_utf8(raw) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(raw),
+        };
     }
     let mut quoted = Vec::with_capacity(raw.len() + 2);
     quoted.push(b'"');

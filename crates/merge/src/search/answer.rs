@@ -21,8 +21,6 @@ pub(crate) struct Answer<'a, 's> {
     record: Record<'a>,
     details: Details<'a>,
     score: f64,
-    /// How many hits the answer held, as far as it was read.
-    hits: usize,
     members: Members<'a>,
 }
 
@@ -77,7 +75,6 @@ impl<'a, 's> Answer<'a, 's> {
             record: Record::default(),
             details: Details::default(),
             score: 0.0,
-            hits: 0,
             members: Members::default(),
         };
         answer.read_head().in_node(node, 0)?;
@@ -128,7 +125,6 @@ impl<'a, 's> Answer<'a, 's> {
         }
         self.state = State::Hits;
         self.record.read(&mut self.cursor, self.shape)?;
-        self.hits += 1;
         if let Ranking::Hybrid(_) = self.ranking {
             self.score = self.record.score().and_then(number).unwrap_or(0.0);
         }

@@ -4,13 +4,13 @@ use std::{borrow::Cow, collections::HashSet};
 
 use crate::{
     facets::normalize,
-    scan::{Scan, number, quoted, unescape, visit_leaves},
+    scan::{number, quoted, unescape},
 };
 
 /// The values of the hits kept so far.
-pub(crate) struct Distinct<'s, 'a> {
-    attribute: &'s str,
-    seen: HashSet<Key<'a>>,
+#[derive(Default)]
+pub(crate) struct Distinct<'a> {
+    seen: HashSet<Key<'a>, foldhash::fast::RandomState>,
     /// Hits that were not kept, and which answer they are from.
     dropped: Vec<(usize, &'a [u8])>,
 }
@@ -22,21 +22,16 @@ enum Key<'a> {
     Text(Cow<'a, str>),
 }
 
-impl<'s, 'a> Distinct<'s, 'a> {
-    pub(crate) fn new(attribute: &'s str) -> Self {
-        Self { attribute, seen: HashSet::new(), dropped: Vec::new() }
-    }
-
-    /// Whether to keep the hit: it shares no value with a hit kept before. Hits without a value are kept.
-    pub(crate) fn keep(&mut self, node: usize, hit: &'a [u8]) -> Scan<bool> {
-        let mut keys = Vec::new();
-        visit_leaves(hit, self.attribute, &mut |value| keys.extend(Key::read(value)))?;
-        if keys.iter().any(|key| self.seen.contains(key)) {
+impl<'a> Distinct<'a> {
+    /// Whether to keep the hit, given its values: it shares none with a hit kept before. Hits without a value are kept.
+    pub(crate) fn keep(&mut self, node: usize, hit: &'a [u8], values: &[&'a [u8]]) -> bool {
+        let keys = values.iter().filter_map(|value| Key::read(value));
+        if keys.clone().any(|key| self.seen.contains(&key)) {
             self.dropped.push((node, hit));
-            return Ok(false);
+            return false;
         }
         self.seen.extend(keys);
-        Ok(true)
+        true
     }
 
     /// The hits that were not kept, with their nodes.
@@ -65,31 +60,30 @@ impl<'a> Key<'a> {
 mod tests {
     use super::*;
 
-    fn kept(hits: &[&str]) -> Vec<bool> {
-        let mut distinct = Distinct::new("a.b");
-        hits.iter().map(|hit| distinct.keep(0, hit.as_bytes()).unwrap()).collect()
+    fn kept(hits: &[&[&'static str]]) -> Vec<bool> {
+        let mut distinct = Distinct::default();
+        let mut keep = |values: &[&'static str]| {
+            let values: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+            distinct.keep(0, b"{}", &values)
+        };
+        hits.iter().map(|values| keep(values)).collect()
     }
 
     #[test]
     fn the_first_of_each_value_is_kept() {
-        let hits = [
-            r#"{"a":{"b":1}}"#,
-            r#"{"a":{"b":1.0}}"#,
-            r#"{"a":{"b":"1"}}"#,
-            r#"{"a.b":"X"}"#,
-            r#"{"a":{"b":"x"}}"#,
-        ];
-        assert_eq!(kept(&hits), [true, false, true, true, false]);
+        assert_eq!(
+            kept(&[&["1"], &["1.0"], &["\"1\""], &["\"X\""], &["\"x\""]]),
+            [true, false, true, true, false]
+        );
     }
 
     #[test]
     fn hits_without_a_value_are_all_kept() {
-        assert_eq!(kept(&["{}", "{}", r#"{"a":{"b":null}}"#, r#"{"a":{"b":null}}"#]), [true; 4]);
+        assert_eq!(kept(&[&[], &[], &["null"], &["null"], &["\"\""], &["\"\""]]), [true; 6]);
     }
 
     #[test]
     fn one_shared_value_is_enough() {
-        let hits = [r#"{"a":{"b":[1,2]}}"#, r#"{"a":{"b":[2,3]}}"#, r#"{"a":{"b":3}}"#];
-        assert_eq!(kept(&hits), [true, false, true]);
+        assert_eq!(kept(&[&["1", "2"], &["2", "3"], &["3"]]), [true, false, true]);
     }
 }

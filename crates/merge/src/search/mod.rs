@@ -17,7 +17,7 @@ use self::{
 use crate::{
     MergeError,
     error::InNode,
-    facets::{Distribution, Stats},
+    facets::{Distribution, Listing, Stats},
     keys::Weights,
     record::Shape,
     scan::push_count,
@@ -46,6 +46,7 @@ pub fn merge_search(answers: &[Bytes], spec: &SearchSpec) -> Result<Vec<u8>, Mer
     }
     let mut shape = Shape::of_hit(&spec.strip, spec.displayed.as_deref());
     (shape.show_score, shape.show_details) = (spec.show_ranking_score, spec.show_ranking_score_details);
+    shape.watch = spec.distinct.as_deref();
     let ranking = ranking(answers.len(), spec);
     let opened: Result<Vec<_>, _> =
         answers.iter().enumerate().map(|(node, text)| Answer::open(node, text, &shape, ranking)).collect();
@@ -73,9 +74,9 @@ fn ranking(answers: usize, spec: &SearchSpec) -> Ranking {
 }
 
 /// Appends what follows the hits, in the order of Meilisearch.
-fn write_members(
-    members: &[Members<'_>],
-    taken: &Taken<'_>,
+fn write_members<'a>(
+    members: &[Members<'a>],
+    taken: &Taken<'a>,
     spec: &SearchSpec,
     out: &mut Vec<u8>,
 ) -> Result<(), MergeError> {
@@ -130,9 +131,9 @@ fn write_paging(candidates: u64, spec: &SearchSpec, out: &mut Vec<u8>) {
     }
 }
 
-fn write_facets(
-    members: &[Members<'_>],
-    taken: &Taken<'_>,
+fn write_facets<'a>(
+    members: &[Members<'a>],
+    taken: &Taken<'a>,
     candidates: u64,
     spec: &SearchSpec,
     out: &mut Vec<u8>,
@@ -145,13 +146,11 @@ fn write_facets(
     }
     let mut distribution = Distribution::default();
     for (node, members) in members.iter().enumerate() {
-        members.facet_distribution.map_or(Ok(()), |text| distribution.add(text, &stats)).in_node(node, 0)?;
-    }
-    for (node, hit) in &taken.duplicates {
-        distribution.remove(hit).in_node(*node, 0)?;
+        members.facet_distribution.map_or(Ok(()), |text| distribution.add(node, text)).in_node(node, 0)?;
     }
     push_name("facetDistribution", out);
-    distribution.write(facets, candidates, out);
+    let listing = Listing { spec: facets, candidates, stats: &stats, duplicates: &taken.duplicates };
+    distribution.write(&listing, out)?;
     push_name("facetStats", out);
     stats.write(out);
     Ok(())

@@ -27,7 +27,7 @@ struct Page<'w, 'a> {
     taken: Taken<'a>,
     shape: &'w Shape<'w>,
     out: &'w mut Vec<u8>,
-    distinct: Option<Distinct<'w, 'a>>,
+    distinct: Option<Distinct<'a>>,
 }
 
 /// Appends the hits of the page, with commas between them.
@@ -41,7 +41,7 @@ pub(crate) fn write_hits<'a>(
     if window.take == 0 {
         return Ok(Taken::default());
     }
-    let distinct = spec.distinct.as_deref().map(Distinct::new);
+    let distinct = spec.distinct.as_ref().map(|_| Distinct::default());
     let mut page = Page { window, seen: 0, written: 0, taken: Taken::default(), shape, out, distinct };
     if spec.pinned {
         page.write_with_pins(answers)?;
@@ -54,7 +54,7 @@ pub(crate) fn write_hits<'a>(
 
 impl<'a> Page<'_, 'a> {
     fn take(&mut self, answer: &mut Answer<'a, '_>) -> Result<ControlFlow<()>, MergeError> {
-        if !self.keeps(answer)? {
+        if !self.keeps(answer) {
             return Ok(ControlFlow::Continue(()));
         }
         if self.is_next_wanted() {
@@ -64,14 +64,10 @@ impl<'a> Page<'_, 'a> {
         Ok(self.is_done())
     }
 
-    fn keeps(&mut self, answer: &Answer<'a, '_>) -> Result<bool, MergeError> {
+    fn keeps(&mut self, answer: &Answer<'a, '_>) -> bool {
         let record = answer.record();
-        match &mut self.distinct {
-            Some(distinct) => {
-                distinct.keep(answer.node(), record.text()).in_node(answer.node(), record.base())
-            }
-            None => Ok(true),
-        }
+        let distinct = self.distinct.as_mut();
+        distinct.is_none_or(|distinct| distinct.keep(answer.node(), record.text(), record.watched()))
     }
 
     fn is_next_wanted(&self) -> bool {
@@ -107,7 +103,7 @@ impl<'a> Page<'_, 'a> {
         merge(answers, |answer| {
             let start = text.len();
             let pin = answer.details()?.pin();
-            if pin.is_none() && !self.keeps(answer)? {
+            if pin.is_none() && !self.keeps(answer) {
                 return Ok(ControlFlow::Continue(()));
             }
             let record = answer.record();

@@ -9,8 +9,9 @@ use crate::facets::FacetSpec;
 /// * [`Paging::Window`]: `offset: 0` and `limit: offset + limit`, within `maxTotalHits`; [`Paging::Page`]: `page: 1` and
 ///   `hitsPerPage: page * hitsPerPage`, so that their totals are exhaustive. [`SearchSpec::node_limit`] computes both;
 /// * `showRankingScoreDetails: true`, and `showRankingScore: true` if the client or `semantic_ratio` asks for it;
-/// * `attributesToRetrieve` with `_miroir.n` added, and with the `distinct` attribute if there is one, then also with
-///   the facets' attributes (what the client does not want of these goes to `strip`);
+/// * `attributesToRetrieve` with `_miroir` added (`_miroir.n` would do, but a node knows the name of a nested attribute
+///   only if it indexes it), and with the `distinct` attribute if there is one, then also with the facets' attributes
+///   (what the client does not want of these goes to `strip`);
 /// * facets as the client wants them, with a `maxValuesPerFacet` on the node so wide that nothing is cut there.
 ///
 /// The nodes' physical settings display everything: `displayed` hides it again.
