@@ -37,6 +37,20 @@ use crate::{
 ///   a hit that is then itself left out is not brought back.
 /// * **Facets**: see [`FacetSpec`](crate::FacetSpec).
 ///
+/// ```
+/// use bytes::Bytes;
+/// use miroir_merge::{SearchSpec, merge_search};
+///
+/// let node = |id, sequence| {
+///     Bytes::from(format!(
+///         r#"{{"hits":[{{"id":{id},"_miroir":{{"n":"{sequence}"}}}}],"query":"x","estimatedTotalHits":1}}"#
+///     ))
+/// };
+/// let merged = merge_search(&[node(2, ",!"), node(1, "!!")], &SearchSpec::default())?;
+/// assert!(merged.starts_with(br#"{"hits":[{"id":1},{"id":2}],"query":"x","#));
+/// # Ok::<(), miroir_merge::MergeError>(())
+/// ```
+///
 /// # Errors
 ///
 /// If an answer is cut, or not what Meilisearch sends. What is copied is not checked beyond quotes and brackets.
@@ -98,15 +112,15 @@ fn write_members<'a>(
     if let Some(request_uid) = &spec.request_uid {
         push_text("requestUid", request_uid, out);
     }
+    for (name, json) in &spec.extra {
+        push_name(name, out);
+        out.extend_from_slice(json.as_bytes());
+    }
     if members.iter().any(|members| members.semantic) {
         push_number("semanticHitCount", taken.semantic, out);
     }
     if members.iter().any(|members| members.degraded) {
         out.extend_from_slice(b",\"degraded\":true");
-    }
-    for (name, json) in &spec.extra {
-        push_name(name, out);
-        out.extend_from_slice(json.as_bytes());
     }
     out.push(b'}');
     Ok(())

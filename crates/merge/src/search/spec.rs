@@ -46,7 +46,7 @@ pub struct SearchSpec {
     pub processing_time_ms: u64,
     /// `requestUid`; left out if `None`.
     pub request_uid: Option<String>,
-    /// Members that follow all others, such as `metadata`: names and JSON texts.
+    /// Members that follow `requestUid`, such as `metadata`: names and JSON texts.
     pub extra: Vec<(String, String)>,
 }
 

@@ -191,7 +191,7 @@ fn extra_members_and_vectors_follow() {
     let spec = SearchSpec { extra: vec![("metadata".to_owned(), r#"{"a":1}"#.to_owned())], ..window(0, 0) };
     assert_eq!(
         merged(&[a], &spec),
-        r#"{"hits":[],"query":"star","queryVector":[0.5,1],"processingTimeMs":0,"limit":0,"offset":0,"estimatedTotalHits":1,"degraded":true,"metadata":{"a":1}}"#
+        r#"{"hits":[],"query":"star","queryVector":[0.5,1],"processingTimeMs":0,"limit":0,"offset":0,"estimatedTotalHits":1,"metadata":{"a":1},"degraded":true}"#
     );
 }
 
