@@ -121,3 +121,44 @@ impl fmt::Display for Report {
 }
 
 impl Error for Report {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(text: &str, place: Place, hidden: Vec<Place>) -> Vec<String> {
+        let report = Report::new("file", text, vec![ConfigError::new(place, "a.b", "wrong")], hidden);
+        report.to_string().lines().skip(3).take(2).map(str::to_owned).collect()
+    }
+
+    fn place(line: usize, column: usize, width: usize) -> Place {
+        Place { line, column, width }
+    }
+
+    #[test]
+    fn marks_stand_below_what_is_meant() {
+        assert_eq!(printed("é: ünï # x", place(1, 4, 3), vec![]), ["1 | é: ünï # x", "  |    ^^^"]);
+        assert_eq!(printed("a:\r\n\tb: c\r\n", place(2, 2, 1), vec![]), ["2 |  b: c", "  |  ^"]);
+        assert_eq!(printed("a: \"b", place(1, 4, usize::MAX), vec![]), ["1 | a: \"b", "  |    ^^"]);
+    }
+
+    #[test]
+    fn places_beyond_the_text_are_survived() {
+        assert_eq!(printed("a", place(1, 9, 9), vec![]), ["1 | a", "  |  ^"]);
+        assert_eq!(printed("a", place(7, 1, 1), vec![]), ["file: 1 error"]);
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let text = format!("a: {}", "x".repeat(500));
+        let lines = printed(&text, place(1, 4, 500), vec![]);
+        assert!(lines[0].ends_with("xxx...") && lines[0].len() < 130, "{lines:?}");
+        assert!(lines[1].len() < 130, "{lines:?}");
+    }
+
+    #[test]
+    fn nothing_of_a_secret_or_behind_it_is_shown() {
+        let lines = printed("{ key: hunter2, b: 3 }", place(1, 17, 1), vec![place(1, 8, 7)]);
+        assert_eq!(lines, ["1 | { key: [secret]", "  |        ^"]);
+    }
+}
