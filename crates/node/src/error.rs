@@ -19,9 +19,6 @@ pub(crate) enum EngineError {
     /// The engine refused; `index` is named in front where Meilisearch does so.
     #[error("{}{source}", prefix(.index.as_deref()))]
     Milli { source: milli_core::Error, index: Option<String> },
-    /// This node does not do that.
-    #[error("{0} is not supported by this node.")]
-    Unsupported(&'static str),
     /// The engine panicked; the message is the panic's.
     #[error("An unexpected crash occurred when processing the task: {0}")]
     Panicked(String),
@@ -56,7 +53,6 @@ impl EngineError {
             Self::IndexAlreadyExists(_) => Code::IndexAlreadyExists,
             Self::Milli { source, .. } => code_of(source),
             Self::Io(error) => code_of_io(error),
-            Self::Unsupported(_) => Code::MiroirNotSupported,
             Self::Panicked(_) | Self::Store(_) | Self::Response(_) => Code::Internal,
         }
     }

@@ -7,6 +7,7 @@
 mod config;
 mod engine;
 mod error;
+mod features;
 mod http;
 mod node;
 mod payload;

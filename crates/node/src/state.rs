@@ -4,9 +4,12 @@ use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
+use parking_lot::RwLock;
+
 use crate::config::NodeConfig;
 use crate::engine::{Indexes, Limits};
 use crate::error::EngineError;
+use crate::features::Features;
 use crate::store::Store;
 
 /// What the parts of a running node share.
@@ -14,6 +17,7 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) indexes: Indexes,
     pub(crate) limits: Limits,
+    pub(crate) features: RwLock<Features>,
     /// Where payloads wait for their tasks.
     pub(crate) payloads: PathBuf,
     /// Held as long as the node runs.
@@ -33,7 +37,8 @@ impl State {
         let store = Store::open(&config.data_dir.join("node.db"))?;
         let indexes = Indexes::open(config.data_dir.join("indexes"), config.index_size, &store)?;
         let limits = Limits::new(config.indexing_threads, config.indexing_memory)?;
-        Ok(Self { store, indexes, limits, payloads, _lock: lock })
+        let features = RwLock::new(Features::load(&store)?);
+        Ok(Self { store, indexes, limits, features, payloads, _lock: lock })
     }
 
     /// The file of a payload.

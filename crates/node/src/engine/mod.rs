@@ -2,7 +2,9 @@
 
 mod deletion;
 mod documents;
+mod edition;
 mod embedders;
+mod existing;
 mod indexes;
 mod languages;
 mod limits;
@@ -11,7 +13,9 @@ mod settings;
 
 pub(crate) use self::deletion::{Deletion, clear_documents, delete_documents};
 pub(crate) use self::documents::{Addition, add_documents};
+pub(crate) use self::edition::{Edition, edit_documents};
 pub(crate) use self::embedders::embedders_of;
+pub(crate) use self::existing::keep_existing;
 pub(crate) use self::indexes::{Indexes, OpenIndex};
 pub(crate) use self::languages::languages_of;
 pub(crate) use self::limits::Limits;

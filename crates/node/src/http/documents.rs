@@ -8,7 +8,8 @@ use http::HeaderMap;
 use miroir_payload::Format;
 use miroir_protocol::IndexUid;
 use miroir_protocol::documents::{
-    AddDocuments, BrowseQuery, ChangeDocuments, DeleteByFilter, GetDocument, delete_batch_from_json,
+    AddDocuments, BrowseQuery, ChangeDocuments, DeleteByFilter, EditDocuments, GetDocument,
+    delete_batch_from_json,
 };
 use miroir_protocol::error::{Code, ResponseError};
 use uuid::Uuid;
@@ -41,7 +42,7 @@ pub(super) async fn browse(
 ) -> Reply {
     let uid = IndexUid::from_path(&uid)?;
     let query = BrowseQuery::from_query_string(query.as_deref().unwrap_or_default())?;
-    ok(&api.read(move |state| reads::documents(&state.indexes.get(&uid)?, &query)).await?)
+    ok(&api.read(move |state| reads::documents(state, &state.indexes.get(&uid)?, &query)).await?)
 }
 
 pub(super) async fn fetch(
@@ -53,7 +54,7 @@ pub(super) async fn fetch(
     let uid = IndexUid::from_path(&uid)?;
     let body = json_body(&headers, body, api.payload_limit).await?;
     let query = BrowseQuery::from_json(&body)?;
-    ok(&api.read(move |state| reads::documents(&state.indexes.get(&uid)?, &query)).await?)
+    ok(&api.read(move |state| reads::documents(state, &state.indexes.get(&uid)?, &query)).await?)
 }
 
 pub(super) async fn replace(
@@ -152,8 +153,28 @@ pub(super) async fn delete_by_filter(
 ) -> Reply {
     let body = json_body(&headers, body, api.payload_limit).await?;
     let DeleteByFilter { filter } = DeleteByFilter::from_json(&body)?;
-    parse_filter(&filter, Code::InvalidDocumentFilter)?;
+    parse_filter(&filter, Code::InvalidDocumentFilter, &api.state().features.read())?;
     change(&api, &uid, query, Operation::DocumentDeletionByFilter { filter }).await
+}
+
+pub(super) async fn edit(
+    State(api): State<Arc<Api>>,
+    Path(uid): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Reply {
+    let features = *api.state().features.read();
+    features.check_edition()?;
+    let body = json_body(&headers, body, api.payload_limit).await?;
+    let EditDocuments { filter, context, function } = EditDocuments::from_json(&body)?;
+    if let Err(error) = milli_core::rhai::Engine::new().compile(&function) {
+        return Err(ResponseError::new(Code::BadRequest, error.to_string()).into());
+    }
+    if let Some(filter) = &filter {
+        parse_filter(filter, Code::InvalidDocumentFilter, &features)?;
+    }
+    change(&api, &uid, query, Operation::DocumentEdition { function, context, filter }).await
 }
 
 async fn change(api: &Api, uid: &str, query: Option<String>, operation: Operation) -> Reply {

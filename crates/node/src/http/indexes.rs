@@ -1,13 +1,16 @@
 //! Indexes: listed, created, changed, deleted, swapped.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
+use deserr::Deserr;
 use http::HeaderMap;
 use miroir_protocol::IndexUid;
-use miroir_protocol::error::{Code, ResponseError};
+use miroir_protocol::error::{Code, ResponseError, marker};
 use miroir_protocol::indexes::{CreateIndex, Page, UpdateIndex};
+use miroir_protocol::parse::{self, JsonRefusal};
 use miroir_protocol::tasks::Swap;
 
 use super::api::Api;
@@ -74,17 +77,17 @@ pub(super) async fn delete(
 }
 
 /// One pair of indexes in the body of `POST /swap-indexes`.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Deserr)]
+#[deserr(error = JsonRefusal, rename_all = camelCase, deny_unknown_fields)]
 struct Pair {
-    indexes: Vec<IndexName>,
-    #[serde(default)]
+    #[deserr(
+        error = JsonRefusal<marker::InvalidSwapIndexes>,
+        missing_field_error = JsonRefusal::<marker::MissingSwapIndexes>::missing
+    )]
+    indexes: Vec<IndexUid>,
+    #[deserr(default, error = JsonRefusal<marker::InvalidSwapRename>)]
     rename: bool,
 }
-
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct IndexName(String);
 
 pub(super) async fn swap(
     State(api): State<Arc<Api>>,
@@ -93,25 +96,41 @@ pub(super) async fn swap(
     body: Body,
 ) -> Reply {
     let body = json_body(&headers, body, api.payload_limit).await?;
-    let pairs: Vec<Pair> = serde_json::from_slice(&body)
-        .map_err(|error| ResponseError::new(Code::BadRequest, error.to_string()))?;
+    let pairs = parse::json::<Vec<Pair>, marker::BadRequest>(&body)?;
+    check_distinct(&pairs)?;
     let swaps = pairs.into_iter().map(swap_of).collect::<Result<_, _>>()?;
     let operation = Operation::IndexSwap { swaps };
     accepted(api.enqueue(None, operation, custom_metadata(query.as_deref())).await?)
 }
 
+fn check_distinct(pairs: &[Pair]) -> Result<(), ResponseError> {
+    let (mut seen, mut repeated) = (BTreeSet::new(), BTreeSet::new());
+    for name in pairs.iter().flat_map(|pair| &pair.indexes) {
+        if !seen.insert(name) {
+            repeated.insert(format!("`{name}`"));
+        }
+    }
+    let names = repeated.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let verb = match repeated.len() {
+        0 => return Ok(()),
+        1 => "was",
+        _ => "were",
+    };
+    let message =
+        format!("Indexes must be declared only once during a swap. {names} {verb} specified several times.");
+    Err(ResponseError::new(Code::InvalidSwapDuplicateIndexFound, message))
+}
+
 fn swap_of(pair: Pair) -> Result<Swap, ResponseError> {
-    let names = pair.indexes.into_iter().map(|name| IndexUid::from_path(&name.0));
-    let names = names.collect::<Result<Vec<_>, _>>()?;
-    match <[IndexUid; 2]>::try_from(names) {
+    match <[IndexUid; 2]>::try_from(pair.indexes) {
         Ok([left, right]) => {
             Ok(Swap { indexes: (left.into_inner(), right.into_inner()), rename: pair.rename })
         }
         Err(names) => {
-            let names: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+            let listed: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
             let message = format!(
                 "Two indexes must be given for each swap. The list `[{}]` contains {} indexes.",
-                names.join(", "),
+                listed.join(", "),
                 names.len()
             );
             Err(ResponseError::new(Code::InvalidSwapIndexes, message))

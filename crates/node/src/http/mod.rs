@@ -4,6 +4,7 @@ mod api;
 mod auth;
 mod body;
 mod documents;
+mod features;
 mod indexes;
 mod reply;
 mod router;

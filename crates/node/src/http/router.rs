@@ -7,14 +7,14 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use super::api::Api;
-use super::{auth, documents, indexes, search, service, settings, stats, tasks};
+use super::{auth, documents, features, indexes, search, service, settings, stats, tasks};
 
 /// The routes of a node.
 pub(crate) fn router(api: Arc<Api>) -> Router {
     let closed = Router::new()
         .route("/version", get(service::version))
         .route("/stats", get(stats::all))
-        .route("/experimental-features", get(service::features))
+        .route("/experimental-features", get(features::get).patch(features::change))
         .route("/indexes", get(indexes::list).post(indexes::create))
         .route("/indexes/{uid}", get(indexes::get).patch(indexes::update).delete(indexes::delete))
         .route("/indexes/{uid}/stats", get(stats::one))
@@ -25,6 +25,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         )
         .route("/indexes/{uid}/documents/{id}", get(documents::get).delete(documents::delete))
         .route("/indexes/{uid}/documents/fetch", post(documents::fetch))
+        .route("/indexes/{uid}/documents/edit", post(documents::edit))
         .route("/indexes/{uid}/documents/delete", post(documents::delete_by_filter))
         .route("/indexes/{uid}/documents/delete-batch", post(documents::delete_batch))
         .route("/indexes/{uid}/settings", get(settings::get).patch(settings::update).delete(settings::reset))

@@ -35,5 +35,9 @@ pub(super) async fn by_body(
 }
 
 async fn answer(api: &Api, uid: IndexUid, query: SearchQuery) -> Reply {
-    ok(&api.read(move |state| search(&state.indexes.get(&uid)?, &query)).await?)
+    let answer = api.read(move |state| {
+        let features = *state.features.read();
+        search(&state.indexes.get(&uid)?, &query, &features)
+    });
+    ok(&answer.await?)
 }

@@ -12,6 +12,7 @@ use super::sort::sorted;
 use crate::engine::OpenIndex;
 use crate::error::EngineError;
 use crate::search::{parse_filter, parse_sort, select_values, vectors_of};
+use crate::state::State;
 
 /// The field that holds a document's vectors.
 const VECTORS: &str = "_vectors";
@@ -27,11 +28,11 @@ pub(crate) fn document(open: &OpenIndex, id: &str, wanted: &GetDocument) -> Resu
 }
 
 /// A page of documents.
-pub(crate) fn documents(open: &OpenIndex, query: &BrowseQuery) -> Result<Value, EngineError> {
+pub(crate) fn documents(state: &State, open: &OpenIndex, query: &BrowseQuery) -> Result<Value, EngineError> {
     let index = &open.index;
     let rtxn = index.read_txn()?;
     let mut candidates = match &query.filter {
-        Some(filter) => match parse_filter(filter, Code::InvalidDocumentFilter)? {
+        Some(filter) => match parse_filter(filter, Code::InvalidDocumentFilter, &state.features.read())? {
             Some(filter) => filter.evaluate(&rtxn, index).map_err(|error| {
                 EngineError::from(EngineError::from(error).with_filter_code(Code::InvalidDocumentFilter))
             })?,

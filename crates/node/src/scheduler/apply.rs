@@ -8,12 +8,15 @@ use serde_json::{Value, json};
 use super::batch::primary_key_of;
 use super::operation::Operation;
 use crate::engine::{
-    Addition, Deletion, OpenIndex, add_documents, apply_settings, clear_documents, delete_documents,
-    set_primary_key,
+    Addition, Deletion, Edition, OpenIndex, add_documents, apply_settings, clear_documents, delete_documents,
+    edit_documents, keep_existing, set_primary_key,
 };
 use crate::error::EngineError;
 use crate::state::State;
 use crate::store::{CatalogChange, Outcome, Prepared, Stamp, Task};
+
+/// Marks the file of those documents of a payload that are not new.
+const KEPT: &str = "kept";
 
 /// Applies the tasks and records how they ended. On an error nothing is applied and nothing is recorded.
 pub(super) fn apply(state: &State, tasks: &[Task]) -> Result<(), EngineError> {
@@ -31,7 +34,10 @@ pub(super) fn apply(state: &State, tasks: &[Task]) -> Result<(), EngineError> {
         }
         Operation::IndexDeletion => apply_index_deletion(state, first),
         Operation::IndexSwap { swaps } => apply_swap(state, first, swaps),
-        Operation::DocumentEdition { .. } => Err(EngineError::Unsupported("Editing documents by function")),
+        Operation::DocumentEdition { function, context, filter } => {
+            let edition = Edition { function, context: context.as_ref(), filter: filter.as_ref() };
+            apply_edition(state, first, &edition)
+        }
         Operation::TaskCancelation { tasks, .. } => cancel_tasks(state, first, tasks),
         Operation::TaskDeletion { tasks, .. } => delete_tasks(state, first, tasks),
     }
@@ -86,15 +92,8 @@ pub(super) fn finish(state: &State, prepared: &Prepared) -> Result<(), EngineErr
 
 fn apply_additions(state: &State, tasks: &[Task]) -> Result<(), EngineError> {
     let open = index_of(state, &tasks[0])?;
-    let additions: Vec<_> = tasks
-        .iter()
-        .filter_map(|task| match &task.operation {
-            Operation::DocumentAddition { method, payload, .. } => {
-                Some(Addition { method: *method, payload: state.payload(payload) })
-            }
-            _ => None,
-        })
-        .collect();
+    let additions = tasks.iter().filter_map(|task| addition_of(state, &open, task).transpose());
+    let additions = additions.collect::<Result<Vec<_>, _>>()?;
     let mut wtxn = open.index.write_txn()?;
     let results = add_documents(&open.index, &mut wtxn, &additions, primary_key_of(tasks), &state.limits)
         .map_err(|error| error.named(&open.uid))?;
@@ -103,6 +102,21 @@ fn apply_additions(state: &State, tasks: &[Task]) -> Result<(), EngineError> {
         Err(error) => failed(task, &error.into()),
     });
     commit(state, &open, wtxn, &prepared(outcomes.collect()))
+}
+
+fn addition_of(state: &State, open: &OpenIndex, task: &Task) -> Result<Option<Addition>, EngineError> {
+    let Operation::DocumentAddition { method, payload, primary_key, skip_creation, .. } = &task.operation
+    else {
+        return Ok(None);
+    };
+    let mut payload = state.payload(payload);
+    if *skip_creation {
+        let kept = payload.with_extension(KEPT);
+        let rtxn = open.index.read_txn()?;
+        keep_existing(&open.index, &rtxn, primary_key.as_deref(), &payload, &kept)?;
+        payload = kept;
+    }
+    Ok(Some(Addition { method: *method, payload }))
 }
 
 fn apply_deletions(state: &State, tasks: &[Task]) -> Result<(), EngineError> {
@@ -123,6 +137,14 @@ fn apply_deletions(state: &State, tasks: &[Task]) -> Result<(), EngineError> {
         Err(error) => failed(task, &EngineError::about(&open.uid)(error)),
     });
     commit(state, &open, wtxn, &prepared(outcomes.collect()))
+}
+
+fn apply_edition(state: &State, task: &Task, edition: &Edition<'_>) -> Result<(), EngineError> {
+    let open = index_of(state, task)?;
+    let mut wtxn = open.index.write_txn()?;
+    let count = edit_documents(&open.index, &mut wtxn, edition, &state.limits)
+        .map_err(|error| error.named(&open.uid))?;
+    commit(state, &open, wtxn, &prepared(vec![counted(task, count)]))
 }
 
 fn apply_clear(state: &State, task: &Task) -> Result<(), EngineError> {
@@ -259,7 +281,10 @@ fn delete_tasks(state: &State, task: &Task, condemned: &[u32]) -> Result<(), Eng
 /// Removes the documents of a task that has ended.
 pub(super) fn remove_payload(state: &State, task: &Task) {
     let Some(name) = task.operation.payload() else { return };
-    if let Err(error) = std::fs::remove_file(state.payload(name)) {
+    let path = state.payload(name);
+    // Most payloads have no such file.
+    let _ = std::fs::remove_file(path.with_extension(KEPT));
+    if let Err(error) = std::fs::remove_file(path) {
         tracing::warn!(%error, task = task.uid, "payload of an ended task is left behind");
     }
 }

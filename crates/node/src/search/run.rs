@@ -17,6 +17,7 @@ use super::hits::make_hits;
 use super::kind::Kind;
 use crate::engine::{DEFAULT_MAX_TOTAL_HITS, OpenIndex, languages_of};
 use crate::error::EngineError;
+use crate::features::Features;
 
 /// How long a search may take before it answers with what it has.
 const DEFAULT_CUTOFF: Duration = Duration::from_millis(1500);
@@ -31,7 +32,11 @@ struct Window {
 }
 
 /// Answers a search.
-pub(crate) fn search(open: &OpenIndex, query: &SearchQuery) -> Result<Value, EngineError> {
+pub(crate) fn search(
+    open: &OpenIndex,
+    query: &SearchQuery,
+    features: &Features,
+) -> Result<Value, EngineError> {
     let started = Instant::now();
     let index = &open.index;
     let rtxn = index.read_txn()?;
@@ -45,7 +50,7 @@ pub(crate) fn search(open: &OpenIndex, query: &SearchQuery) -> Result<Value, Eng
         None => DEFAULT_CUTOFF,
     }));
     if let Some(filter) = &query.filter {
-        if let Some(filter) = parse_filter(filter, Code::InvalidSearchFilter)? {
+        if let Some(filter) = parse_filter(filter, Code::InvalidSearchFilter, features)? {
             search.filter(filter);
         }
     }

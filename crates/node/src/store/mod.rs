@@ -19,7 +19,7 @@ pub(crate) use self::tasks::{NewTask, Outcome, Task};
 
 /// A failure of the node's own records.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// SQLite failed.
     #[error("the node's records cannot be read or written: {0}")]
     Sqlite(#[from] rusqlite::Error),
