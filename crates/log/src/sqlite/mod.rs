@@ -53,6 +53,12 @@ use crate::{
 /// How many calls wait for the writer before further callers wait to be let in.
 const WAITING: usize = 4_096;
 
+/// How many reads run at once.
+const READERS: usize = 4;
+
+/// How many of the longer ones, which lists of tasks are.
+const LISTERS: usize = 2;
+
 /// The [`Log`] of one gateway, in a directory.
 #[derive(Debug)]
 pub struct SqliteLog {
@@ -60,6 +66,8 @@ pub struct SqliteLog {
     spool: Spool,
     shared: Arc<Shared>,
     readers: Arc<Readers>,
+    /// Apart from the others, so that nobody who lists tasks holds up the appliers.
+    listers: Arc<Readers>,
     /// Taken when the log is dropped, which ends the writer.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -98,8 +106,9 @@ impl SqliteLog {
             failpoints: options.failpoints,
         };
         let writer = thread::Builder::new().name("miroir-log".to_owned()).spawn(move || writer.run())?;
-        let readers = Arc::new(Readers::new(path));
-        Ok(Self { id, spool, shared, readers, jobs: Some(jobs), writer: Some(writer), _lock: lock })
+        let readers = Arc::new(Readers::new(path.clone(), READERS));
+        let listers = Arc::new(Readers::new(path, LISTERS));
+        Ok(Self { id, spool, shared, readers, listers, jobs: Some(jobs), writer: Some(writer), _lock: lock })
     }
 
     /// The files of the spool that entries name.
@@ -224,7 +233,7 @@ impl Log for SqliteLog {
 
     async fn tasks(&self, query: &TasksQuery) -> Result<TaskPage> {
         let query = query.clone();
-        self.readers.read(move |connection| tasks::page(connection, &query)).await
+        self.listers.read(move |connection| tasks::page(connection, &query)).await
     }
 
     fn catalog(&self) -> Arc<Catalog> {

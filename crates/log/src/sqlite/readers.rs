@@ -9,9 +9,6 @@ use tokio::sync::Semaphore;
 use super::schema;
 use crate::error::{LogError, Result};
 
-/// How many reads run at once; the rest wait.
-const READERS: usize = 4;
-
 /// A small pool of read-only connections, opened when they are needed.
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -23,8 +20,9 @@ pub(super) struct Readers {
 // === impl Readers ===
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::new(Vec::new()), permits: Semaphore::new(READERS) }
+    /// A pool in which at most `limit` reads run at once; the rest wait.
+    pub(super) fn new(path: PathBuf, limit: usize) -> Self {
+        Self { path, idle: Mutex::new(Vec::new()), permits: Semaphore::new(limit) }
     }
 
     /// Reads on a blocking thread, from one consistent state of the database.

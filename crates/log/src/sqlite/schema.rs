@@ -33,10 +33,9 @@ CREATE TABLE entries (
     details TEXT,
     error TEXT
 ) STRICT;
-CREATE INDEX entries_by_index ON entries (index_uid);
 CREATE INDEX entries_by_status ON entries (status);
-CREATE INDEX entries_by_kind ON entries (kind);
-CREATE INDEX entries_by_batch ON entries (batch_uid) WHERE batch_uid IS NOT NULL;
+CREATE INDEX entries_by_filters ON entries
+    (index_uid, kind, status, batch_uid, canceled_by, enqueued_at, started_at, finished_at);
 CREATE INDEX entries_unfinished ON entries (uid) WHERE finished_at IS NULL;
 CREATE TABLE further_indexes (
     index_uid TEXT NOT NULL,

@@ -24,13 +24,12 @@ struct Conditions {
 /// index swaps when it filters by index although it does not list them.
 pub(super) fn page(connection: &Connection, query: &TasksQuery) -> Result<TaskPage> {
     let mut conditions = Conditions::matching(&query.filter)?;
-    let total = {
-        let sql = format!("SELECT count(*) FROM entries{}", conditions.clause());
-        connection.prepare_cached(&sql)?.query_row(params_from_iter(&conditions.values), |row| row.get(0))?
-    };
-    let order = if query.reverse { "ASC" } else { "DESC" };
+    let entries = source(&query.filter);
+    let sql = format!("SELECT count(*) FROM {entries}{}", conditions.clause());
+    let mut count = connection.prepare_cached(&sql)?;
+    let total = count.query_row(params_from_iter(&conditions.values), |row| row.get(0))?;
+    let (order, bound) = if query.reverse { ("ASC", "uid >= ?") } else { ("DESC", "uid <= ?") };
     if let Some(from) = query.from {
-        let bound = if query.reverse { "uid >= ?" } else { "uid <= ?" };
         conditions.push(bound, Sql::from(from));
     }
     if query.filter.index_uids.is_some() {
@@ -38,10 +37,14 @@ pub(super) fn page(connection: &Connection, query: &TasksQuery) -> Result<TaskPa
     }
     // One more than asked for tells where the next page begins.
     conditions.values.push(Sql::from(i64::from(query.limit) + 1));
-    let sql = format!("SELECT {TASK} FROM entries{} ORDER BY uid {order} LIMIT ?", conditions.clause());
+    let sql = format!(
+        "SELECT {TASK} FROM entries WHERE uid IN \
+         (SELECT uid FROM {entries}{} ORDER BY uid {order} LIMIT ?) ORDER BY uid {order}",
+        conditions.clause(),
+    );
+    let mut results = Vec::new();
     let mut select = connection.prepare_cached(&sql)?;
     let mut rows = select.query(params_from_iter(&conditions.values))?;
-    let mut results = Vec::new();
     while let Some(row) = rows.next()? {
         results.push(task(row)?);
     }
@@ -49,6 +52,18 @@ pub(super) fn page(connection: &Connection, query: &TasksQuery) -> Result<TaskPa
     let next = if more { results.pop().map(|task| task.uid) } else { None };
     let from = results.first().map(|task| task.uid);
     Ok(TaskPage { results, total, limit: query.limit, from, next })
+}
+
+/// Where the tasks are looked for. Unless the filter names few of them, by uid or by a status that
+/// few have, the index that has all columns of filters is read instead of whole rows.
+fn source(filter: &TaskFilter) -> &'static str {
+    let few = |statuses: &Vec<TaskStatus>| !statuses.contains(&TaskStatus::Succeeded);
+    if *filter == TaskFilter::default() || filter.uids.is_some() || filter.statuses.as_ref().is_some_and(few)
+    {
+        "entries"
+    } else {
+        "entries INDEXED BY entries_by_filters"
+    }
 }
 
 // === impl Conditions ===
@@ -83,19 +98,10 @@ impl Conditions {
         self.values.push(value);
     }
 
-    /// A list is one bound value, so there are few statements to prepare and no limit. One value is
-    /// compared as such: an index then gives the rows in the order of their uids.
+    /// A list is one bound value, so there are few statements to prepare and no limit.
     fn any_of<T: Serialize>(&mut self, column: &str, values: Option<&[T]>) -> Result<()> {
-        match values {
-            None => {}
-            Some([value]) => {
-                let one = format!("{column} = (SELECT value FROM json_each(?))");
-                self.push(&one, Sql::from(to_json(&[value])?));
-            }
-            Some(values) => {
-                let many = format!("{column} IN (SELECT value FROM json_each(?))");
-                self.push(&many, Sql::from(to_json(&values)?));
-            }
+        if let Some(values) = values {
+            self.push(&format!("{column} IN (SELECT value FROM json_each(?))"), Sql::from(to_json(&values)?));
         }
         Ok(())
     }

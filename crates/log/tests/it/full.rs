@@ -1,11 +1,13 @@
 //! No room left.
 
-use miroir_log::{INLINE_LIMIT, LogError, failpoints::Action};
+use std::io::Write;
+
+use miroir_log::{Entry, INLINE_LIMIT, Log, LogError, SqliteLog, SqliteOptions, failpoints::Action};
 
 use crate::{
     conformance::Backend,
     sqlite::OnDisk,
-    support::{all, creation, documents, payload, snapshot, succeeded},
+    support::{all, creation, documents, payload, payload_bytes, snapshot, succeeded},
 };
 
 #[tokio::test]
@@ -71,4 +73,42 @@ async fn calls_committed_together_do_not_fail_together() {
     uids.sort_unstable();
     assert_eq!(uids, (0..50).collect::<Vec<_>>());
     assert_eq!(all(log).await.len(), 50);
+}
+
+/// On a disk that is really full: `MIROIR_SMALL_DISK` names a directory on a file system of a few
+/// megabytes, as `mount -t tmpfs -o size=4m none DIR` makes one.
+#[tokio::test]
+#[ignore = "needs a small file system"]
+async fn a_full_disk_refuses_writes_and_goes_on_when_there_is_room() {
+    let disk = std::path::PathBuf::from(std::env::var_os("MIROIR_SMALL_DISK").unwrap());
+    let ballast = disk.join("ballast");
+    std::fs::write(&ballast, [0; 300_000]).unwrap();
+    let directory = tempfile::tempdir_in(&disk).unwrap();
+    let log = SqliteLog::open(SqliteOptions::new(directory.path())).unwrap();
+    let mut taken = 0;
+    for size in [INLINE_LIMIT, 200, INLINE_LIMIT * 2] {
+        let refused = loop {
+            match try_append(&log, taken, size).await {
+                Ok(entry) => assert_eq!(entry.uid as usize, taken),
+                Err(error) => break error,
+            }
+            taken += 1;
+        };
+        assert!(refused.is_storage_full(), "{size}: {refused:?}");
+        assert_eq!(all(&log).await.len(), taken);
+    }
+    assert!(taken > 10);
+    std::fs::remove_file(&ballast).unwrap();
+    assert_eq!(try_append(&log, taken, INLINE_LIMIT).await.unwrap().uid as usize, taken);
+    log.finish(vec![succeeded(0)]).await.unwrap();
+    let before = snapshot(&log).await;
+    drop(log);
+    let log = SqliteLog::open(SqliteOptions::new(directory.path())).unwrap();
+    assert_eq!(snapshot(&log).await, before);
+}
+
+async fn try_append(log: &SqliteLog, seed: usize, size: usize) -> Result<Entry, LogError> {
+    let mut file = log.spool().create();
+    file.write_all(&payload_bytes(seed, size))?;
+    log.append(documents("movies", file.finish(1)?)).await
 }
