@@ -154,11 +154,10 @@ mod tests {
 
     use super::*;
 
+    type Inner = mock::Mock<Request<&'static str>, Response<Full<Bytes>>>;
     type Handle = mock::Handle<Request<&'static str>, Response<Full<Bytes>>>;
 
-    fn service(
-        max: u32,
-    ) -> (ConcurrencyService<mock::Mock<Request<&'static str>, Response<Full<Bytes>>>>, Handle) {
+    fn service(max: u32) -> (ConcurrencyService<Inner>, Handle) {
         let (inner, handle) = mock::pair();
         let max = NonZeroU32::new(max).expect("not 0");
         (ConcurrencyLayer::new(&ConcurrencyConfig { max, ..Default::default() }).layer(inner), handle)

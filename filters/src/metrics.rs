@@ -239,9 +239,9 @@ mod tests {
     use super::*;
 
     type Inner = mock::Mock<Request<()>, Response<Full<Bytes>>>;
+    type Handle = mock::Handle<Request<()>, Response<Full<Bytes>>>;
 
-    fn service() -> (MetricsService<Inner>, mock::Handle<Request<()>, Response<Full<Bytes>>>, MetricRegistry)
-    {
+    fn service() -> (MetricsService<Inner>, Handle, MetricRegistry) {
         let (inner, handle) = mock::pair();
         let registry = MetricRegistry::default();
         (MetricsLayer::new(&registry).layer(inner), handle, registry)

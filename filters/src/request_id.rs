@@ -6,6 +6,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use http::{HeaderMap, HeaderName, Request, Response};
@@ -14,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tower_layer::Layer;
 use tower_service::Service;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use crate::{Deps, Filter, FilterLayer, Phase, erase, extensions::RequestId, params::HeaderField};
 
@@ -81,8 +82,15 @@ impl RequestIdLayer {
     /// The id of a request with these headers.
     fn choose(&self, headers: &HeaderMap) -> RequestId {
         let sent = headers.get(&self.header).filter(|_| self.accept);
-        sent.and_then(RequestId::from_client).unwrap_or_else(|| RequestId::from_uuid(Uuid::now_v7()))
+        sent.and_then(RequestId::from_client).unwrap_or_else(|| RequestId::from_uuid(new_uuid()))
     }
+}
+
+/// The random part comes from the thread's own generator, which asks the system only now and then.
+fn new_uuid() -> Uuid {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    Builder::from_unix_timestamp_millis(milliseconds, &rand::random()).into_uuid()
 }
 
 impl<S> Layer<S> for RequestIdLayer {

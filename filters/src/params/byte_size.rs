@@ -151,6 +151,10 @@ mod tests {
         text.parse::<ByteSize>().map(|size| size.0).map_err(|error| error.to_string())
     }
 
+    fn error(text: &str) -> String {
+        parse(text).expect_err("it is not a size")
+    }
+
     #[test]
     fn binary_and_decimal_units_differ() {
         assert_eq!(parse("100MiB"), Ok(100 * 1024 * 1024));
@@ -163,13 +167,11 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        assert!(
-            parse("10 parsecs").unwrap_err().starts_with("`parsecs` in `10 parsecs` is not a unit of size")
-        );
-        assert!(parse("MiB").unwrap_err().contains("write a number and a unit"));
-        assert!(parse("1..5MB").unwrap_err().contains("not a size"));
-        assert!(parse("").unwrap_err().contains("missing"));
-        assert!(parse("99999999TiB").unwrap_err().contains("too large"));
+        assert!(error("10 parsecs").starts_with("`parsecs` in `10 parsecs` is not a unit of size"));
+        assert!(error("MiB").contains("write a number and a unit"));
+        assert!(error("1..5MB").contains("not a size"));
+        assert!(error("").contains("missing"));
+        assert!(error("99999999TiB").contains("too large"));
     }
 
     #[test]

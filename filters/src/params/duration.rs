@@ -178,6 +178,10 @@ mod tests {
         text.parse::<HumanDuration>().map(|duration| duration.0).map_err(|error| error.to_string())
     }
 
+    fn error(text: &str) -> String {
+        parse(text).expect_err("it is not a duration")
+    }
+
     #[test]
     fn parts_with_units_add_up() {
         assert_eq!(parse("500ms"), Ok(Duration::from_millis(500)));
@@ -190,19 +194,14 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        assert_eq!(
-            parse("10").unwrap_err(),
-            "`10` has no unit: write \"10s\" for seconds or \"10ms\" for milliseconds"
-        );
-        assert!(
-            parse("10 lightyears").unwrap_err().starts_with("`lightyears` in `10 lightyears` is not a unit")
-        );
-        assert!(parse("1.5s").unwrap_err().contains("whole numbers"));
-        assert!(parse("-1s").unwrap_err().contains("whole numbers"));
-        assert!(parse("").unwrap_err().contains("missing"));
-        assert!(parse("99999999999999999999s").unwrap_err().contains("too long"));
-        assert!(parse("18446744073709551615w").unwrap_err().contains("too long"));
-        assert!(parse("10é").unwrap_err().contains("not a unit"));
+        assert_eq!(error("10"), "`10` has no unit: write \"10s\" for seconds or \"10ms\" for milliseconds");
+        assert!(error("10 lightyears").starts_with("`lightyears` in `10 lightyears` is not a unit"));
+        assert!(error("1.5s").contains("whole numbers"));
+        assert!(error("-1s").contains("whole numbers"));
+        assert!(error("").contains("missing"));
+        assert!(error("99999999999999999999s").contains("too long"));
+        assert!(error("18446744073709551615w").contains("too long"));
+        assert!(error("10é").contains("not a unit"));
     }
 
     #[test]
@@ -217,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_bare_number_in_the_file_is_refused_with_the_way_out() {
-        let error = serde_json::from_str::<HumanDuration>("30").unwrap_err();
+        let error = serde_json::from_str::<HumanDuration>("30").expect_err("it is refused");
         assert!(error.to_string().contains("write \"30s\" for seconds"), "{error}");
     }
 }

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        let error = serde_json::from_str::<Network>("\"10.0.0.0/99\"").unwrap_err();
+        let error = serde_json::from_str::<Network>("\"10.0.0.0/99\"").expect_err("it is refused");
         assert!(error.to_string().contains("neither an address nor a network"), "{error}");
     }
 }

@@ -101,7 +101,7 @@ mod tests {
     use crate::FilterConfig;
 
     fn error(text: &str) -> String {
-        serde_json::from_str::<FilterConfig>(text).unwrap_err().to_string()
+        serde_json::from_str::<FilterConfig>(text).expect_err("it is refused").to_string()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use http::{Request, Response};
 use http_body::Body as HttpBody;
 use tower::{
     ServiceExt,
-    util::{BoxCloneSyncService, MapRequest, MapResponse},
+    util::{MapRequest, MapResponse},
 };
 use tower_layer::{Layer, layer_fn};
 use tower_service::Service;
@@ -15,6 +15,9 @@ use crate::body::{Body, BoxError, box_body};
 
 /// An inner service that boxes the bodies of requests which a filter has wrapped.
 pub type BoxRequestBody<B> = MapRequest<BoxService, fn(Request<B>) -> Request<Body>>;
+
+/// A filter whose wrapped bodies of answers are boxed.
+type BoxResponseBody<S, B> = MapResponse<S, fn(Response<B>) -> Response<Body>>;
 
 /// Erases a layer that leaves bodies as they are.
 pub fn plain<L>(layer: L) -> FilterLayer
@@ -37,11 +40,9 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    FilterLayer::new(layer_fn(
-        move |inner: BoxService| -> MapResponse<L::Service, fn(Response<B>) -> Response<Body>> {
-            layer.layer(inner).map_response(|response| response.map(box_body))
-        },
-    ))
+    FilterLayer::new(layer_fn(move |inner: BoxService| -> BoxResponseBody<L::Service, B> {
+        layer.layer(inner).map_response(|response| response.map(box_body))
+    }))
 }
 
 /// Erases a layer that wraps the bodies of requests.
@@ -56,6 +57,6 @@ where
 {
     FilterLayer::new(layer_fn(move |inner: BoxService| {
         let boxing: fn(Request<B>) -> Request<Body> = |request| request.map(box_body);
-        BoxCloneSyncService::new(layer.layer(inner.map_request(boxing)))
+        layer.layer(inner.map_request(boxing))
     }))
 }

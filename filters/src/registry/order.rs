@@ -104,3 +104,63 @@ impl OrderError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(entries: &str) -> Vec<FilterConfig> {
+        serde_json::from_str(entries).expect("a list of filters")
+    }
+
+    fn errors(entries: &str) -> Vec<String> {
+        check_order(&chain(entries)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_list_that_follows_the_phases_is_fine() {
+        assert!(errors(r#"["request_id", "metrics", "access_log", "auth", "rate_limit"]"#).is_empty());
+        assert!(errors("[]").is_empty());
+    }
+
+    #[test]
+    fn a_step_back_to_an_earlier_phase_is_an_error() {
+        assert_eq!(
+            errors(r#"["auth", "request_id"]"#),
+            [
+                "`request_id` is of the phase edge and cannot stand after `auth`, which is of the phase identity"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_needed_must_be_there_and_before() {
+        assert_eq!(
+            errors(r#"[{"rate_limit": {"by": "key"}}]"#),
+            ["`rate_limit` needs `auth` before it, and the list does not have it"]
+        );
+        assert_eq!(
+            errors(r#"[{"rate_limit": {"by": "key"}}, "auth"]"#).first().map(String::as_str),
+            Some("`rate_limit` must stand after `auth`")
+        );
+    }
+
+    #[test]
+    fn the_order_of_two_counts_only_if_both_are_there() {
+        assert!(errors(r#"["body_limit"]"#).is_empty());
+        assert_eq!(
+            errors(r#"["body_limit", "decompression"]"#),
+            ["`body_limit` must stand after `decompression`"]
+        );
+    }
+
+    #[test]
+    fn all_errors_are_told_at_once_with_their_places() {
+        let found = check_order(&chain(
+            r#"["body_limit", "auth", "access_log", "request_id", "decompression", "auth"]"#,
+        ));
+        let places: Vec<_> = found.iter().map(OrderError::position).collect();
+        assert_eq!(places, [0, 1, 2, 2, 3, 5], "{found:#?}");
+        assert_eq!(found[5].to_string(), "`auth` is in the list twice");
+    }
+}
