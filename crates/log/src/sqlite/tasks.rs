@@ -54,12 +54,12 @@ pub(super) fn page(connection: &Connection, query: &TasksQuery) -> Result<TaskPa
     Ok(TaskPage { results, total, limit: query.limit, from, next })
 }
 
-/// Where the tasks are looked for. Unless the filter names few of them, by uid or by a status that
-/// few have, the index that has all columns of filters is read instead of whole rows.
+/// Where the tasks are looked for. The index that has all columns of filters is read instead of whole
+/// rows, unless uids, or statuses alone, or statuses that few tasks have, lead to them.
 fn source(filter: &TaskFilter) -> &'static str {
-    let few = |statuses: &Vec<TaskStatus>| !statuses.contains(&TaskStatus::Succeeded);
-    if *filter == TaskFilter::default() || filter.uids.is_some() || filter.statuses.as_ref().is_some_and(few)
-    {
+    let few = filter.statuses.as_ref().is_some_and(|statuses| !statuses.contains(&TaskStatus::Succeeded));
+    let rest = TaskFilter { statuses: None, ..filter.clone() };
+    if filter.uids.is_some() || few || rest == TaskFilter::default() {
         "entries"
     } else {
         "entries INDEXED BY entries_by_filters"
