@@ -15,6 +15,7 @@ fuzz_target!(|input: (u8, u8, u8, &[u8])| {
         show_ranking_score_details: flag(1),
         displayed: flag(2).then(|| vec!["a".to_owned(), "b.c".to_owned()]),
         strip: if flag(3) { vec!["a".to_owned(), "b.c".to_owned()] } else { Vec::new() },
+        strip_formatted: if flag(3) { vec!["b.c".to_owned()] } else { Vec::new() },
         facets: flag(4).then(|| FacetSpec { max_values: 3, ..FacetSpec::default() }),
         distinct: flag(5).then(|| "b.c".to_owned()),
         semantic_ratio: flag(6).then_some(0.5),

@@ -21,7 +21,7 @@ use crate::{
 /// What a merged listing of documents is made of and looks like.
 ///
 /// The nodes have to be asked with `offset: 0`, `limit: offset + limit` and, where the client names `fields`, with
-/// `_miroir` and the attributes of `sort` added.
+/// `_miroir.n` and the attributes of `sort` added.
 #[derive(Debug, Clone, Default)]
 pub struct DocumentsSpec {
     /// How many documents to leave out.

@@ -16,7 +16,7 @@ pub(crate) struct Shape<'s> {
     pub(crate) displayed: Option<&'s [String]>,
     /// Paths that were asked for beyond what the client wants.
     pub(crate) strip: Vec<&'s str>,
-    /// The same and the internal field, for `_formatted`.
+    /// The same for `_formatted`, and the internal field.
     pub(crate) strip_formatted: Vec<&'s str>,
     /// A path whose values the merge looks at.
     pub(crate) watch: Option<&'s str>,
@@ -44,9 +44,14 @@ impl<'s> Shape<'s> {
     }
 
     /// For hits of a search.
-    pub(crate) fn of_hit(strip: &'s [String], displayed: Option<&'s [String]>) -> Self {
-        let strip: Vec<&str> = strip.iter().map(String::as_str).collect();
-        let strip_formatted = [&strip[..], &[INTERNAL_FIELD]].concat();
+    pub(crate) fn of_hit(
+        strip: &'s [String],
+        strip_formatted: &'s [String],
+        displayed: Option<&'s [String]>,
+    ) -> Self {
+        let strip = strip.iter().map(String::as_str).collect();
+        let formatted = strip_formatted.iter().map(String::as_str);
+        let strip_formatted = formatted.chain([INTERNAL_FIELD]).collect();
         Self { is_hit: true, displayed, strip, strip_formatted, ..Self::default() }
     }
 
@@ -117,13 +122,13 @@ mod tests {
     #[test]
     fn scores_of_documents_are_their_own() {
         assert_eq!(Shape::of_document(&[]).action(b"_rankingScore"), None);
-        assert_eq!(Shape::of_hit(&[], None).action(b"_rankingScore"), Some(Action::Drop));
+        assert_eq!(Shape::of_hit(&[], &[], None).action(b"_rankingScore"), Some(Action::Drop));
     }
 
     #[test]
     fn displayed_attributes_show_what_is_below_them() {
         let displayed = ["a".to_owned(), "b.c".to_owned()];
-        let shape = Shape::of_hit(&[], Some(&displayed));
+        let shape = Shape::of_hit(&[], &[], Some(&displayed));
         assert!(shape.shows_path("a") && shape.shows_path("a.x") && shape.shows_path("b.c"));
         assert!(!shape.shows_path("b") && !shape.shows_path("b.d") && !shape.shows_path("ab"));
         assert!(shape.shows_member(b"b") && !shape.shows_member(b"c"));

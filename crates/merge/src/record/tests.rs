@@ -9,7 +9,7 @@ fn written(text: &str, shape: &Shape<'_>) -> String {
 }
 
 fn hit(text: &str) -> String {
-    written(text, &Shape::of_hit(&[], None))
+    written(text, &Shape::of_hit(&[], &[], None))
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn the_internal_field_goes_wherever_it_stands() {
 fn scores_go_unless_asked_for() {
     let text = r#"{"a":1,"_rankingScore":0.5,"_rankingScoreDetails":{"words":{"order":0,"score":1.0}}}"#;
     assert_eq!(hit(text), r#"{"a":1}"#);
-    let mut shape = Shape::of_hit(&[], None);
+    let mut shape = Shape::of_hit(&[], &[], None);
     shape.show_score = true;
     assert_eq!(written(text, &shape), r#"{"a":1,"_rankingScore":0.5}"#);
     shape.show_details = true;
@@ -38,7 +38,7 @@ fn the_sequence_and_the_scores_are_found() {
     let text =
         br#"{"_rankingScoreDetails":{"x":[]},"_rankingScore":0.5,"_miroir":{"s":["!","!!"],"n":",:"}}"#;
     let mut record = Record::default();
-    record.read(&mut Cursor::new(text), &Shape::of_hit(&[], None)).unwrap();
+    record.read(&mut Cursor::new(text), &Shape::of_hit(&[], &[], None)).unwrap();
     assert_eq!(record.sequence(), b",:");
     assert_eq!(record.score(), Some(&b"0.5"[..]));
     assert_eq!(record.details(), Some(&br#"{"x":[]}"#[..]));
@@ -56,9 +56,9 @@ fn formatted_and_matches_lose_it_too() {
 #[test]
 fn paths_asked_for_in_addition_go() {
     let strip = ["color".to_owned(), "a.b".to_owned()];
-    let shape = Shape::of_hit(&strip, None);
+    let shape = Shape::of_hit(&strip, &strip[..1], None);
     let text = r#"{"color":1,"a":{"b":1,"c":2},"z":0,"_formatted":{"a":{"b":"1"},"color":"1","z":"0"}}"#;
-    assert_eq!(written(text, &shape), r#"{"a":{"c":2},"z":0,"_formatted":{"z":"0"}}"#);
+    assert_eq!(written(text, &shape), r#"{"a":{"c":2},"z":0,"_formatted":{"a":{"b":"1"},"z":"0"}}"#);
     assert_eq!(written(r#"{"a":{"b":1}}"#, &shape), "{}");
     assert_eq!(written(r#"{"a":5}"#, &shape), r#"{"a":5}"#);
 }
@@ -66,7 +66,7 @@ fn paths_asked_for_in_addition_go() {
 #[test]
 fn hidden_attributes_are_redacted() {
     let displayed = ["title".to_owned()];
-    let mut shape = Shape::of_hit(&[], Some(&displayed));
+    let mut shape = Shape::of_hit(&[], &[], Some(&displayed));
     shape.show_details = true;
     let text = r#"{"title":"x","_formatted":{"title":"x","year":"1"},"_matchesPosition":{"title":[1],"year":[2]},"_rankingScoreDetails":{"words":{"order":0,"score":1.0},"year:desc":{"order":1,"value":1.0},"title:asc":{"order":2,"value":"x"}}}"#;
     assert_eq!(

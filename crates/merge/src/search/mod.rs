@@ -30,11 +30,13 @@ use crate::{
 ///
 /// * **Order**: rule by rule as in the score details; then by the order of insertion (`_miroir.n`), then by node. Hits
 ///   of one node never change their order, so the pages of one search fit together.
-/// * **Totals** are the sums of the nodes'. Under `distinct` the hits that are duplicates across nodes are taken off,
-///   as far as the nodes sent them: the total is exact if they sent all they had, and else too high by the duplicates
-///   among the rest. From the facets they are taken off likewise, where the hits hold the facets' attributes; facet
-///   stats are not. An attribute with several values per document leaves one more difference: what a node left out for
-///   a hit that is then itself left out is not brought back.
+/// * **Totals** are the sums of the nodes'.
+/// * **Distinct**: the best hit of each value over all nodes. Hits that are duplicates across nodes are taken off the
+///   totals, as far as the nodes sent them: the total is exact if they sent all they had, and else too high by the
+///   duplicates among the rest. From the facet distribution they are taken off likewise, where the hits hold the facets'
+///   attributes; facet stats stay. Facets can still differ from one node's: of a value that is not on the page, a node
+///   counts the document with the least internal id, not the best hit. An attribute with several values per document
+///   leaves one more difference: what a node left out for a hit that is then itself left out is not brought back.
 /// * **Facets**: see [`FacetSpec`](crate::FacetSpec).
 ///
 /// ```
@@ -58,7 +60,7 @@ pub fn merge_search(answers: &[Bytes], spec: &SearchSpec) -> Result<Vec<u8>, Mer
     if answers.is_empty() {
         return Err(MergeError::NoAnswers);
     }
-    let mut shape = Shape::of_hit(&spec.strip, spec.displayed.as_deref());
+    let mut shape = Shape::of_hit(&spec.strip, &spec.strip_formatted, spec.displayed.as_deref());
     (shape.show_score, shape.show_details) = (spec.show_ranking_score, spec.show_ranking_score_details);
     shape.watch = spec.distinct.as_deref();
     let ranking = ranking(answers.len(), spec);

@@ -38,7 +38,7 @@ pub(crate) fn write_hits<'a>(
     out: &mut Vec<u8>,
 ) -> Result<Taken<'a>, MergeError> {
     let window = spec.window();
-    if window.take == 0 {
+    if window.take == 0 && spec.distinct.is_none() {
         return Ok(Taken::default());
     }
     let distinct = spec.distinct.as_ref().map(|_| Distinct::default());

@@ -9,10 +9,11 @@ use crate::facets::FacetSpec;
 /// * [`Paging::Window`]: `offset: 0` and `limit: offset + limit`, within `maxTotalHits`; [`Paging::Page`]: `page: 1` and
 ///   `hitsPerPage: page * hitsPerPage`, so that their totals are exhaustive. [`SearchSpec::node_limit`] computes both;
 /// * `showRankingScoreDetails: true`, and `showRankingScore: true` if the client or `semantic_ratio` asks for it;
-/// * `attributesToRetrieve` with `_miroir` added (`_miroir.n` would do, but a node knows the name of a nested attribute
-///   only if it indexes it), and with the `distinct` attribute if there is one, then also with the facets' attributes
-///   (what the client does not want of these goes to `strip`);
+/// * `attributesToRetrieve` with `_miroir.n` added, and with the `distinct` attribute if there is one, then also with
+///   the facets' attributes (what the client does not want of these goes to `strip` and `strip_formatted`);
 /// * facets as the client wants them, with a `maxValuesPerFacet` on the node so wide that nothing is cut there.
+///
+/// Totals and facets under `distinct` are exact if the nodes are asked for all their hits, whatever the page.
 ///
 /// The nodes' physical settings display everything: `displayed` hides it again.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +32,11 @@ pub struct SearchSpec {
     /// `_rankingScoreDetails`, `_formatted` and `_matchesPosition`; the document's own members are what
     /// `attributesToRetrieve` made the node send.
     pub displayed: Option<Vec<String>>,
-    /// Dotted paths that the nodes were asked for beyond what the client wants: taken out of hits and `_formatted`.
+    /// Dotted paths that the nodes were asked for beyond what the client wants: taken out of hits.
     pub strip: Vec<String>,
+    /// The same for `_formatted`. Not all of `strip`: where the client highlights or crops an attribute (or `*`), it
+    /// stands there although the client does not retrieve it.
+    pub strip_formatted: Vec<String>,
     /// The facets to answer with; `None` if the client asked for none.
     pub facets: Option<FacetSpec>,
     /// Keep only the best hit of each value of this attribute.

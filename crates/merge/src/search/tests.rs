@@ -227,3 +227,11 @@ fn a_malformed_answer_is_named() {
     }
     assert_eq!(merge_search(&[], &spec), Err(MergeError::NoAnswers));
 }
+
+#[test]
+fn duplicates_count_where_no_hits_are_wanted() {
+    let item = |id: u32| format!(r#"{{"id":{id},"c":1}}"#);
+    let spec = SearchSpec { distinct: Some("c".to_owned()), ..window(0, 0) };
+    let text = merged(&[answer(&[item(1)], 1), answer(&[item(2)], 1)], &spec);
+    assert!(text.starts_with(r#"{"hits":[],"#) && text.contains(r#""estimatedTotalHits":1"#), "{text}");
+}

@@ -21,6 +21,7 @@ fn specs() -> impl Strategy<Value = SearchSpec> {
         show_ranking_score_details: b,
         displayed: c.then(|| vec!["note".to_owned(), "a.b".to_owned()]),
         strip: if d { vec!["sort".to_owned(), "a.b".to_owned()] } else { Vec::new() },
+        strip_formatted: if d { vec!["note".to_owned()] } else { Vec::new() },
         facets: e.then(|| FacetSpec { max_values: 3, ..FacetSpec::default() }),
         distinct: f.then(|| "a.b".to_owned()),
         semantic_ratio: g.then_some(0.5),
