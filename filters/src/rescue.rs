@@ -23,13 +23,14 @@ use http_body::Body as HttpBody;
 use http_body_util::{Either, Full};
 use miroir_protocol::error::{Code, ResponseError};
 use pin_project_lite::pin_project;
+use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    BoxError, RejectFuture, WithHeaders, auth::AuthError, body_limit::PayloadTooLarge,
-    concurrency::Overloaded, deadline::DeadlineError, decompression::DecompressionError,
-    extensions::ErrorCode, rate_limit::RateLimited,
+    BoxError, BoxService, RejectFuture, WithHeaders, auth::AuthError, body::box_body,
+    body_limit::PayloadTooLarge, concurrency::Overloaded, deadline::DeadlineError,
+    decompression::DecompressionError, extensions::ErrorCode, rate_limit::RateLimited,
 };
 
 type Rule = Box<dyn Fn(&(dyn Error + 'static)) -> Option<ResponseError> + Send + Sync>;
@@ -204,6 +205,12 @@ impl RescueLayer {
     pub fn new(table: RescueTable) -> Self {
         Self { table: Arc::new(table) }
     }
+
+    /// Puts it between two seams of boxed services. What comes out never fails.
+    pub fn seam(&self, inner: BoxService) -> BoxService {
+        let rescued = self.layer(inner).map_response(|response| response.map(box_body));
+        BoxService::new(rescued.map_err(|never: Infallible| match never {}))
+    }
 }
 
 impl<S> Layer<S> for RescueLayer {
@@ -269,7 +276,7 @@ where
 #[cfg(test)]
 mod tests {
     use http_body_util::{BodyExt, Empty};
-    use tower::{ServiceExt, service_fn};
+    use tower::service_fn;
 
     use super::*;
     use crate::body_limit::{BodyLimitConfig, BodyLimitLayer};
