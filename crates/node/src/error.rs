@@ -18,7 +18,7 @@ pub(crate) enum EngineError {
     IndexesNotFound(Vec<String>),
     /// The engine refused; `index` is named in front where Meilisearch does so.
     #[error("{}{source}", prefix(.index.as_deref()))]
-    Milli { source: milli_core::Error, index: Option<String> },
+    Milli { source: Box<milli_core::Error>, index: Option<String> },
     /// The engine panicked; the message is the panic's.
     #[error("An unexpected crash occurred when processing the task: {0}")]
     Panicked(String),
@@ -43,7 +43,7 @@ impl EngineError {
     /// The engine's error about this index, which is named in the message.
     pub(crate) fn about(index: &str) -> impl Fn(milli_core::Error) -> Self {
         let index = index.to_owned();
-        move |source| Self::Milli { source, index: Some(index.clone()) }
+        move |source| Self::Milli { source: Box::new(source), index: Some(index.clone()) }
     }
 
     /// The code clients see.
@@ -99,7 +99,7 @@ impl EngineError {
 
 impl From<milli_core::Error> for EngineError {
     fn from(source: milli_core::Error) -> Self {
-        Self::Milli { source, index: None }
+        Self::Milli { source: Box::new(source), index: None }
     }
 }
 

@@ -10,7 +10,7 @@ use super::reply::{Reply, ok};
 use crate::read;
 
 pub(super) async fn all(State(api): State<Arc<Api>>) -> Reply {
-    ok(&api.read(|state| read::node_stats(state)).await?)
+    ok(&api.read(read::node_stats).await?)
 }
 
 pub(super) async fn one(State(api): State<Arc<Api>>, Path(uid): Path<String>) -> Reply {

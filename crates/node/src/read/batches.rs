@@ -57,6 +57,7 @@ fn view(uid: u32, tasks: &[Task]) -> Value {
             "status": count(tasks.iter().map(|task| task.status.name().to_owned())),
             "types": count(tasks.iter().map(|task| task.operation.kind().name().to_owned())),
             "indexUids": count(tasks.iter().filter_map(|task| task.index_uid.clone())),
+            "progressTrace": {},
         },
         "duration": duration,
         "startedAt": moment(started),

@@ -4,6 +4,8 @@ mod apply;
 mod batch;
 mod operation;
 mod recovery;
+#[cfg(test)]
+mod testing;
 mod worker;
 
 pub(crate) use self::operation::{Method, Operation};

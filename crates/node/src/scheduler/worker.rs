@@ -102,7 +102,7 @@ fn run(scheduler: &Scheduler) {
     let mut alone = BTreeSet::new();
     while scheduler.wait() {
         while !scheduler.stopped() {
-            match step(&scheduler.state, &mut alone) {
+            match step(&scheduler.state, &mut alone, apply) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
@@ -117,8 +117,12 @@ fn run(scheduler: &Scheduler) {
     }
 }
 
-/// Processes one batch; false when nothing waits. Fails when the node's own records do.
-fn step(state: &State, alone: &mut BTreeSet<u32>) -> Result<bool, EngineError> {
+/// Processes one batch with `apply`; false when nothing waits. Fails when the node's own records do.
+fn step(
+    state: &State,
+    alone: &mut BTreeSet<u32>,
+    apply: impl Fn(&State, &[Task]) -> Result<(), EngineError>,
+) -> Result<bool, EngineError> {
     let waiting = state.store.waiting(LOOKAHEAD)?;
     let limits = BatchLimits { tasks: LOOKAHEAD, bytes: state.limits.batch_bytes() };
     let batch = next_batch(waiting, |index| primary_key(state, index), alone, limits);
@@ -163,4 +167,58 @@ fn primary_key(state: &State, index: &str) -> Option<String> {
 fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use miroir_protocol::tasks::TaskStatus;
+    use serde_json::json;
+
+    use super::step;
+    use crate::error::EngineError;
+    use crate::scheduler::apply::apply;
+    use crate::scheduler::testing::{addition, state};
+    use crate::state::State;
+    use crate::store::Task;
+
+    fn panics_at(uid: u32) -> impl Fn(&State, &[Task]) -> Result<(), EngineError> {
+        move |state, tasks| {
+            assert!(tasks.iter().all(|task| task.uid != uid), "the engine broke");
+            apply(state, tasks)
+        }
+    }
+
+    #[test]
+    fn panic_fails_its_own_task_and_no_other() {
+        let (_directory, state) = state();
+        for id in 0..3 {
+            addition(&state, "a", &format!("{{\"id\":{id}}}"));
+        }
+        let mut alone = BTreeSet::new();
+        while step(&state, &mut alone, panics_at(1)).expect("the records work") {}
+        let statuses: Vec<_> = (0..3).map(|uid| task(&state, uid).status).collect();
+        assert_eq!(statuses, [TaskStatus::Succeeded, TaskStatus::Failed, TaskStatus::Succeeded]);
+        let error = task(&state, 1).error.expect("an error");
+        assert_eq!(error["code"], "internal");
+        let message = "An unexpected crash occurred when processing the task: the engine broke";
+        assert_eq!(error["message"], message);
+        assert_eq!(task(&state, 1).details, json!({ "receivedDocuments": 1, "indexedDocuments": 0 }));
+        assert!(alone.is_empty());
+    }
+
+    #[test]
+    fn payloads_go_with_their_tasks() {
+        let (_directory, state) = state();
+        addition(&state, "a", "{\"id\":1}");
+        addition(&state, "a", "{\"no\":1}");
+        while step(&state, &mut BTreeSet::new(), apply).expect("the records work") {}
+        assert_eq!(task(&state, 1).error.expect("an error")["code"], "missing_document_id");
+        assert_eq!(std::fs::read_dir(&state.payloads).expect("a directory").count(), 0);
+    }
+
+    fn task(state: &State, uid: u32) -> Task {
+        state.store.task(uid).expect("readable").expect("a task")
+    }
 }

@@ -50,6 +50,14 @@ impl Kind {
         }
     }
 
+    /// The vector that the query came with, where vectors count.
+    pub(super) fn vector(&self) -> Option<&[f32]> {
+        match self {
+            Self::Keyword => None,
+            Self::Semantic(semantic) | Self::Hybrid(semantic, _) => semantic.vector.as_deref(),
+        }
+    }
+
     /// Sets what the search goes by.
     pub(super) fn prepare(&self, search: &mut Search<'_>, query: &SearchQuery) -> Result<(), EngineError> {
         let (semantic, words) = match self {

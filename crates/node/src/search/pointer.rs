@@ -31,11 +31,8 @@ fn select(document: Document, mut paths: HashSet<&str>) -> Document {
             .filter_map(|path| path.strip_prefix(name.as_str())?.strip_prefix(SEPARATOR))
             .collect();
         match value {
-            value if below.is_empty() => {
-                if paths.contains(name.as_str()) {
-                    selected.insert(name, value);
-                }
-            }
+            value if below.is_empty() && paths.contains(name.as_str()) => drop(selected.insert(name, value)),
+            _ if below.is_empty() => {}
             Value::Object(object) => drop(selected.insert(name, select(object, below).into())),
             Value::Array(values) => drop(selected.insert(name, select_in_array(values, &below).into())),
             _ => {}

@@ -49,10 +49,10 @@ pub(crate) fn search(
         Some(cutoff) => Duration::from_millis(cutoff),
         None => DEFAULT_CUTOFF,
     }));
-    if let Some(filter) = &query.filter {
-        if let Some(filter) = parse_filter(filter, Code::InvalidSearchFilter, features)? {
-            search.filter(filter);
-        }
+    let filter =
+        query.filter.as_ref().map(|filter| parse_filter(filter, Code::InvalidSearchFilter, features));
+    if let Some(filter) = filter.transpose()?.flatten() {
+        search.filter(filter);
     }
     kind.prepare(&mut search, query)?;
     let (result, semantic_hits) = kind.execute(&search).map_err(EngineError::about(&open.uid))?;
@@ -70,6 +70,9 @@ pub(crate) fn search(
     let mut put = |name: &str, value: Value| drop(answer.insert(name.to_owned(), value));
     put("hits", hits.into());
     put("query", json!(query.q.as_deref().unwrap_or_default()));
+    if let Some(vector) = kind.vector().filter(|_| query.retrieve_vectors) {
+        put("queryVector", json!(vector));
+    }
     put("processingTimeMs", json!(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)));
     put_paging(&mut put, query, &window, total);
     if let Some(facets) = facets {

@@ -15,50 +15,50 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The key of every node under test.
-pub const KEY: &str = "masterKey";
+pub(crate) const KEY: &str = "masterKey";
 
 /// How long anything may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A client of one node.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     url: String,
     http: HyperClient<HttpConnector, Full<Bytes>>,
 }
 
 /// A node that runs in this process, with its data.
-pub struct TestNode {
-    pub client: Client,
-    pub directory: TempDir,
+pub(crate) struct TestNode {
+    pub(crate) client: Client,
+    pub(crate) directory: TempDir,
     handle: NodeHandle,
 }
 
 /// A configuration for a node on a free port.
-pub fn config(directory: &Path) -> NodeConfig {
+pub(crate) fn config(directory: &Path) -> NodeConfig {
     NodeConfig::new(([127, 0, 0, 1], 0).into(), directory).with_master_key(KEY)
 }
 
 impl TestNode {
     /// Starts an empty node.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_in(tempfile::tempdir().expect("a temporary directory")).await
     }
 
     /// Starts a node on data that are there already.
-    pub async fn start_in(directory: TempDir) -> Self {
+    pub(crate) async fn start_in(directory: TempDir) -> Self {
         let handle = Node::start(config(directory.path())).await.expect("the node starts");
         Self { client: Client::new(handle.url()), directory, handle }
     }
 
     /// Stops the node and keeps its data.
-    pub async fn stop(self) -> TempDir {
+    pub(crate) async fn stop(self) -> TempDir {
         self.handle.shutdown().await;
         self.directory
     }
 
     /// Stops the node and starts another one on its data.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         Self::start_in(self.stop().await).await
     }
 }
@@ -72,12 +72,12 @@ impl std::ops::Deref for TestNode {
 }
 
 impl Client {
-    pub fn new(url: String) -> Self {
+    pub(crate) fn new(url: String) -> Self {
         Self { url, http: HyperClient::builder(TokioExecutor::new()).build_http() }
     }
 
     /// Sends a request; `None` when the node cannot be reached.
-    pub async fn try_send(
+    pub(crate) async fn try_send(
         &self,
         method: Method,
         path: &str,
@@ -98,7 +98,7 @@ impl Client {
         Some((status, body))
     }
 
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -108,16 +108,16 @@ impl Client {
         self.try_send(method, path, content_type, body).await.expect("the node answers")
     }
 
-    pub async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         self.send(Method::GET, path, "application/json", "").await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         self.send(Method::POST, path, "application/json", body.to_string()).await
     }
 
     /// Sends a write that must be accepted; the uid of its task.
-    pub async fn enqueue(&self, method: Method, path: &str, body: Value) -> u64 {
+    pub(crate) async fn enqueue(&self, method: Method, path: &str, body: Value) -> u64 {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let (status, task) = self.send(method, path, "application/json", body).await;
         assert_eq!(status, 202, "{path}: {task}");
@@ -125,20 +125,20 @@ impl Client {
     }
 
     /// Sends a write and waits for its task.
-    pub async fn write(&self, method: Method, path: &str, body: Value) -> Value {
+    pub(crate) async fn write(&self, method: Method, path: &str, body: Value) -> Value {
         let uid = self.enqueue(method, path, body).await;
         self.finished(uid).await
     }
 
     /// Sends a write that must succeed.
-    pub async fn done(&self, method: Method, path: &str, body: Value) -> Value {
+    pub(crate) async fn done(&self, method: Method, path: &str, body: Value) -> Value {
         let task = self.write(method, path, body).await;
         assert_eq!(task["status"], "succeeded", "{path}: {task}");
         task
     }
 
     /// The task once it has ended.
-    pub async fn finished(&self, uid: u64) -> Value {
+    pub(crate) async fn finished(&self, uid: u64) -> Value {
         let start = Instant::now();
         loop {
             let (status, task) = self.get(&format!("/tasks/{uid}")).await;
@@ -152,7 +152,7 @@ impl Client {
     }
 
     /// The hits of a search, each as the value of one field.
-    pub async fn search(&self, index: &str, query: Value, field: &str) -> Vec<Value> {
+    pub(crate) async fn search(&self, index: &str, query: Value, field: &str) -> Vec<Value> {
         let (status, answer) = self.post(&format!("/indexes/{index}/search"), query).await;
         assert_eq!(status, 200, "{answer}");
         answer["hits"].as_array().expect("hits").iter().map(|hit| hit[field].clone()).collect()
@@ -160,7 +160,7 @@ impl Client {
 }
 
 /// A few films.
-pub fn films() -> Value {
+pub(crate) fn films() -> Value {
     json!([
         { "id": 1, "title": "Star Wars", "year": 1977, "genre": "Adventure", "director": "George Lucas" },
         { "id": 2, "title": "Star Trek", "year": 1979, "genre": "Adventure", "director": "Robert Wise" },
@@ -171,7 +171,7 @@ pub fn films() -> Value {
 }
 
 /// A node with the films in `films`, ready to filter and sort.
-pub async fn node_with_films() -> TestNode {
+pub(crate) async fn node_with_films() -> TestNode {
     let node = TestNode::start().await;
     let settings = json!({
         "filterableAttributes": ["year", "genre", "director"],

@@ -2,17 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use milli_core::Index;
 use milli_core::heed::RwTxn;
-use milli_core::order_by_map::OrderByMap;
 use milli_core::update::{Setting, Settings};
-use milli_core::{Index, LocalizedAttributesRule, OrderBy};
-use miroir_protocol::search::Locale;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::patch::{LocalizedAttributes, all_reset, is_wildcard, order_map, read};
 use super::rules::{criteria_of, has_newer_name};
 use crate::engine::Limits;
-use crate::engine::languages::languages_of;
 use crate::error::EngineError;
 
 /// Applies a patch within `wtxn`: an absent member stays as it is, `null` goes back to the default. Updates `extras`,
@@ -244,51 +241,6 @@ fn set_search(builder: &mut Builder<'_, '_, '_>, patch: &Map<String, Value>) -> 
         Setting::NotSet => {}
     }
     Ok(())
-}
-
-/// A localized-attributes rule as clients write it.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LocalizedAttributes {
-    attribute_patterns: Vec<String>,
-    locales: Vec<Locale>,
-}
-
-impl From<LocalizedAttributes> for LocalizedAttributesRule {
-    fn from(rule: LocalizedAttributes) -> Self {
-        Self::new(rule.attribute_patterns, languages_of(&rule.locales))
-    }
-}
-
-fn read<T: DeserializeOwned>(patch: &Map<String, Value>, name: &str) -> Result<Setting<T>, EngineError> {
-    match patch.get(name) {
-        None => Ok(Setting::NotSet),
-        Some(Value::Null) => Ok(Setting::Reset),
-        Some(value) => {
-            let value = serde_json::from_value(value.clone());
-            Ok(Setting::Set(
-                value
-                    .map_err(|error| milli_core::Error::from(milli_core::InternalError::SerdeJson(error)))?,
-            ))
-        }
-    }
-}
-
-fn all_reset(names: &[&str]) -> Map<String, Value> {
-    names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect()
-}
-
-fn is_wildcard(names: &[String]) -> bool {
-    names.iter().any(|name| name == "*")
-}
-
-fn order_map(orders: &BTreeMap<String, String>) -> OrderByMap {
-    let mut map = OrderByMap::default();
-    for (name, order) in orders {
-        let order = if order == "count" { OrderBy::Count } else { OrderBy::Lexicographic };
-        map.insert(name.clone(), order);
-    }
-    map
 }
 
 fn keep_extras(extras: &mut Map<String, Value>, patch: &Map<String, Value>) {

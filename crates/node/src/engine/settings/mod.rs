@@ -1,6 +1,7 @@
 //! Settings: from what clients send to what the engine takes, and back.
 
 mod apply;
+mod patch;
 mod rules;
 mod view;
 
