@@ -12,6 +12,7 @@
 mod apply;
 mod command;
 mod ledger;
+mod lock;
 mod options;
 mod readers;
 mod reads;
@@ -23,8 +24,7 @@ mod writer;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs::{self, File, TryLockError},
-    path::Path,
+    fs::{self, File},
     sync::Arc,
     thread::{self, JoinHandle},
 };
@@ -38,6 +38,7 @@ pub use self::options::SqliteOptions;
 use self::{
     command::{Command, Job, Reply},
     ledger::Ledger,
+    lock::Lock,
     readers::Readers,
     shared::Shared,
     writer::Writer,
@@ -72,7 +73,7 @@ pub struct SqliteLog {
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
     /// Held for its lock, and let go of last.
-    _lock: File,
+    _lock: Lock,
 }
 
 // === impl SqliteLog ===
@@ -81,7 +82,7 @@ impl SqliteLog {
     /// Opens the log, or creates it, and removes what a crash left in the spool. Blocks.
     pub fn open(options: SqliteOptions) -> Result<Self> {
         fs::create_dir_all(&options.directory)?;
-        let lock = lock(&options.directory)?;
+        let lock = Lock::take(&options.directory)?;
         let path = options.directory.join("log.db");
         let connection = schema::open_writer(&path)?;
         // The database's own name must be as durable as what is in it.
@@ -257,14 +258,5 @@ impl Log for SqliteLog {
             tokio::task::spawn_blocking(move || files.iter().try_for_each(|name| spool.remove(name)));
         removing.await.map_err(|_| LogError::Closed)??;
         Ok(position)
-    }
-}
-
-fn lock(directory: &Path) -> Result<File> {
-    let file = File::options().create(true).truncate(false).write(true).open(directory.join("lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LogError::InUse(directory.display().to_string())),
-        Err(TryLockError::Error(error)) => Err(error.into()),
     }
 }

@@ -62,6 +62,28 @@ async fn a_second_process_is_kept_out() {
     assert!(matches!(second, Err(LogError::InUse(_))), "{second:?}");
 }
 
+/// A child that is being started holds the parent's files until it runs its own program.
+#[test]
+fn a_child_process_that_starts_does_not_keep_the_lock() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let mut backend = OnDisk::create();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                std::process::Command::new("true").status().unwrap();
+            }
+        });
+        let options = backend.options();
+        let reopened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            (0..100).for_each(|_| backend.reopen_with(options.clone()));
+        }));
+        done.store(true, Ordering::Relaxed);
+        reopened.unwrap();
+    });
+}
+
 #[tokio::test]
 async fn the_time_of_an_entry_never_goes_back() {
     use std::sync::atomic::{AtomicI64, Ordering};
