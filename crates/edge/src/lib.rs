@@ -10,7 +10,9 @@
 //! * **A client that goes away cancels the work.** The service's future and the response body are
 //!   dropped, also while the future is still waiting for something else. (One case cannot be seen:
 //!   an HTTP/1 client that leaves while more than 64 KiB of its body are unread, as the end of its
-//!   connection is behind those bytes. It is seen as soon as the service reads on.)
+//!   connection is behind those bytes. It is seen as soon as the service reads on.) A client that
+//!   leaves in the middle of its body is told to the service as a [`BodyError`]; the service has a
+//!   second to answer a client that may have closed its sending half only, then it is dropped too.
 //! * **A panic is one request's problem**: it is answered with 500, other requests go on.
 //! * `100 Continue` is sent when the service first asks for the body.
 //!

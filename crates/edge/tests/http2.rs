@@ -124,6 +124,24 @@ async fn a_reset_drops_the_thinking_service_and_leaves_its_neighbours() {
 }
 
 #[tokio::test]
+async fn a_drain_lets_streams_finish() {
+    let edge = TestEdge::start_with(EdgeConfig::default(), h2c(), |_| async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        answer("finished")
+    });
+    let mut client = http2(TcpStream::connect(edge.address).await.expect("connect")).await;
+    let asked = tokio::spawn(client.send_request(post("")));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    edge.shutdown.drain();
+    let answer = within(asked).await.expect("no panic").expect("answer");
+    let text = within(answer.into_body().collect()).await.expect("body").to_bytes();
+    assert_eq!(text, "finished");
+    // The client keeps its end open; it is the edge that closes.
+    edge.ended().await.expect("a clean end");
+    drop(client);
+}
+
+#[tokio::test]
 async fn trailers_reach_the_client() {
     let edge = TestEdge::start_with(EdgeConfig::default(), h2c(), |_| async {
         let mut trailers = HeaderMap::new();
