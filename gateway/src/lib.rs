@@ -1,1 +1,20 @@
-//! The gateway program.
+//! The gateway: one Meilisearch endpoint over a fleet of nodes.
+//!
+//! A request's way: the [listener](server) → the [stack] of filters → the [routes] → a [read] (planned, scattered,
+//! merged) or a [write](mod@write) (checked, logged, answered with its task).
+
+mod admin;
+mod answer;
+mod app;
+pub mod commands;
+mod intake;
+mod pass;
+mod read;
+mod rescue;
+mod routes;
+pub mod server;
+mod stack;
+mod state;
+mod telemetry;
+mod version;
+mod write;

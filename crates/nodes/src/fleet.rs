@@ -21,6 +21,12 @@ impl Fleet {
         self.nodes.values()
     }
 
+    /// The same nodes with connections of their own, see [`Node::with_own_connections`].
+    #[must_use]
+    pub fn with_own_connections(&self) -> Self {
+        self.iter().map(Node::with_own_connections).collect()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.nodes.len()

@@ -51,7 +51,7 @@ struct Inner {
     host: HeaderValue,
     authorization: Option<HeaderValue>,
     pool: Pool,
-    health: Health,
+    health: Arc<Health>,
 }
 
 /// A request whose body is in memory, so that it can be sent again on another connection.
@@ -118,7 +118,23 @@ impl Node {
             None => None,
         };
         let pool = Pool::new(config.max_idle);
-        Some(Self { inner: Arc::new(Inner { config, host, authorization, pool, health: Health::default() }) })
+        Some(Self { inner: Arc::new(Inner { config, host, authorization, pool, health: Arc::default() }) })
+    }
+
+    /// The same node with connections of its own: for work on another runtime, whose connections must not end with this
+    /// one's. Health is shared.
+    #[must_use]
+    pub fn with_own_connections(&self) -> Self {
+        let Inner { config, host, authorization, health, .. } = &*self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                config: config.clone(),
+                host: host.clone(),
+                authorization: authorization.clone(),
+                pool: Pool::new(config.max_idle),
+                health: health.clone(),
+            }),
+        }
     }
 
     /// The name the shard map knows it by.

@@ -9,20 +9,20 @@ use crate::prepared::Prepared;
 /// The sequencer's view of the indexes: the catalog that clients see, and on top of it every entry that is decided but
 /// not finished.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Head {
+pub(crate) struct Head {
     indexes: BTreeMap<String, HeadIndex>,
 }
 
 /// What the sequencer has to know of an index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeadIndex {
+pub(crate) struct HeadIndex {
     /// Its primary key, once known.
     pub primary_key: Option<String>,
 }
 
 impl Head {
     /// The head where nothing is under way.
-    pub fn from_catalog(catalog: &Catalog) -> Self {
+    pub(crate) fn from_catalog(catalog: &Catalog) -> Self {
         let indexes = catalog.indexes.values();
         let indexes =
             indexes.map(|record| (record.uid.clone(), HeadIndex { primary_key: record.primary_key.clone() }));
@@ -30,12 +30,12 @@ impl Head {
     }
 
     /// The index of that uid.
-    pub fn index(&self, uid: &str) -> Option<&HeadIndex> {
+    pub(crate) fn index(&self, uid: &str) -> Option<&HeadIndex> {
         self.indexes.get(uid)
     }
 
     /// Takes in a decision. Entries are taken in log order.
-    pub fn apply(&mut self, entry: &Entry, prepared: &Prepared) {
+    pub(crate) fn apply(&mut self, entry: &Entry, prepared: &Prepared) {
         let (Some(uid), Some(effect)) = (&entry.index_uid, prepared.effect()) else { return };
         match &entry.operation {
             Operation::IndexDeletion => {

@@ -14,7 +14,7 @@ const FACETING: &str = "faceting";
 const PAGINATION: &str = "pagination";
 
 /// The settings of an index on a node before a client has set any.
-pub fn initial() -> Value {
+pub(crate) fn initial() -> Value {
     json!({
         FILTERABLE: [SLOT_FIELD],
         FACETING: { "maxValuesPerFacet": MAX_VALUES_PER_FACET },
@@ -24,7 +24,7 @@ pub fn initial() -> Value {
 
 /// What a client's change of settings is on a node: the same, but that the internal field stays filterable, limits stay
 /// wide, and everything stays displayed (the gateway hides what clients may not see, and needs it for merging).
-pub fn patch(logical: &Value) -> Value {
+pub(crate) fn patch(logical: &Value) -> Value {
     let Value::Object(logical) = logical else { return Value::Object(Map::new()) };
     let mut physical = Map::new();
     for (name, value) in logical {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// anything is sent, and is what every applier acts on, now or much later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Prepared {
+pub(crate) enum Prepared {
     /// The task fails; no node is asked.
     Refused {
         /// The error clients see.
@@ -20,7 +20,7 @@ pub enum Prepared {
 /// What an entry does to its index.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Effect {
+pub(crate) struct Effect {
     /// The index does not exist before this entry: every node creates it first.
     pub creates_index: bool,
     /// The primary key that this entry gives the index.
@@ -33,7 +33,7 @@ pub struct Effect {
 
 impl Prepared {
     /// The effect of an entry that is applied.
-    pub fn effect(&self) -> Option<&Effect> {
+    pub(crate) fn effect(&self) -> Option<&Effect> {
         match self {
             Self::Apply(effect) => Some(effect),
             Self::Refused { .. } => None,

@@ -1,0 +1,71 @@
+//! The listener for operators: health of the parts, the fleet, metrics.
+
+use std::convert::Infallible;
+
+use http::{Method, Request, Response, StatusCode, header};
+use miroir_edge::RequestBody;
+use miroir_filters::{Body, Deps};
+use miroir_nodes::HealthState;
+use serde_json::{Value, json};
+use tower::{service_fn, util::BoxCloneSyncService};
+
+use crate::{
+    answer::{empty, json as answer_json, json_bytes},
+    state::Gateway,
+};
+
+/// What the operators' listener serves.
+pub(crate) fn build(
+    gateway: Gateway,
+    deps: &Deps,
+) -> BoxCloneSyncService<Request<RequestBody>, Response<Body>, Infallible> {
+    let metrics = deps.metrics.clone();
+    BoxCloneSyncService::new(service_fn(move |request: Request<RequestBody>| {
+        let response = if request.method() != Method::GET {
+            empty(StatusCode::METHOD_NOT_ALLOWED)
+        } else {
+            match request.uri().path() {
+                "/health" => json_bytes(StatusCode::OK, r#"{"status":"available"}"#),
+                "/nodes" => answer_json(StatusCode::OK, &nodes(&gateway)),
+                "/metrics" => text(metrics.text()),
+                _ => empty(StatusCode::NOT_FOUND),
+            }
+        };
+        std::future::ready(Ok(response))
+    }))
+}
+
+/// Every node: where it is, how it is, how far it is.
+fn nodes(gateway: &Gateway) -> Value {
+    let topology = gateway.topology.load();
+    let written = gateway.log.positions().next;
+    let nodes = topology.map.nodes().iter().enumerate().map(|(number, node)| {
+        let client = topology.fleet.get(&node.name);
+        let state = client.map(|client| client.health().state());
+        let id = topology.map.node_id(&node.name);
+        let applied = gateway.progress.applied(&node.name);
+        let mut entry = json!({
+            "name": node.name,
+            "number": number,
+            "group": topology.map.groups().get(usize::from(node.group)).map(|group| group.name.clone()),
+            "address": client.map(|client| client.authority().to_owned()),
+            "state": if state == Some(HealthState::Up) { "up" } else { "suspect" },
+            "shards": id.map_or(0, |id| topology.map.shards_of(id).count()),
+            "applied": applied,
+            "behind": written.saturating_sub(applied),
+        });
+        if let Some(HealthState::Suspect { failures, since }) = state {
+            entry["failures"] = json!(failures);
+            entry["lastFailureSecondsAgo"] = json!(since.as_secs());
+        }
+        entry
+    });
+    json!({ "epoch": topology.map.epoch(), "log": written, "nodes": nodes.collect::<Vec<_>>() })
+}
+
+fn text(text: String) -> Response<Body> {
+    let mut response = json_bytes(StatusCode::OK, text);
+    let kind = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,160 @@
+//! Puts the parts together: each is built from its section of the configuration, one after another.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use miroir_config::{Cluster, Config};
+use miroir_log::{Log, LogError, SqliteLog, SqliteOptions, StoredMap};
+use miroir_nodes::{Fleet, Node, NodeConfig, Prober};
+use miroir_replicate::{CurrentTopology, Replication, Topology};
+use miroir_shard::{GroupLayout, Layout, LayoutError, NodeLayout, ShardMap, StoredMapError};
+use thiserror::Error;
+use tokio::task::AbortHandle;
+
+use crate::state::{Gateway, Inner, SearchLimits, WriteLimits};
+
+/// Idle connections kept per node.
+const MAX_IDLE: usize = 64;
+/// The largest answer of a node taken into memory: a deep page of long documents.
+const MAX_ANSWER: usize = 512 << 20;
+/// How often nodes are looked at, and how long they may take over that.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
+
+/// Why the gateway cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The log cannot be opened.
+    #[error("the write log in {directory} cannot be opened: {error}")]
+    Log {
+        /// Its directory.
+        directory: String,
+        /// Why.
+        #[source]
+        error: LogError,
+    },
+    /// A stored shard map cannot be read.
+    #[error("the stored shard map cannot be read: {0}")]
+    Map(#[from] StoredMapError),
+    /// Nothing can be placed on the nodes as they are.
+    #[error("shards cannot be placed: {0}")]
+    Layout(#[from] LayoutError),
+    /// The file names other nodes than those the shards are on.
+    #[error(
+        "the nodes of the configuration ({configured}) are not those that hold the shards ({placed}); moving shards to \
+         other nodes is not supported by this version: configure the same names, or start with an empty log directory"
+    )]
+    OtherNodes {
+        /// The names in the file.
+        configured: String,
+        /// The names in the map.
+        placed: String,
+    },
+    /// A node's address or key cannot be used.
+    #[error("node `{0}` has an address or a key that cannot be used")]
+    Node(String),
+}
+
+/// The running parts behind the listeners.
+pub(crate) struct App {
+    /// What requests are answered from.
+    pub gateway: Gateway,
+    replication: Replication,
+    prober: AbortHandle,
+}
+
+impl App {
+    /// Opens the log and starts everything that runs in the background, on the current tokio runtime.
+    pub(crate) async fn start(config: &Config) -> Result<Self, StartError> {
+        let log = open_log(&config.log.directory)?;
+        let topology = build_topology(config, &*log).await?;
+        let fleet = Arc::new(topology.fleet.with_own_connections());
+        let topology = CurrentTopology::new(topology);
+        let replication = Replication::start(log.clone(), topology.clone())
+            .await
+            .map_err(|error| log_failed(&config.log.directory, error))?;
+        let prober = Prober::new(fleet, PROBE_INTERVAL, PROBE_TIMEOUT);
+        let gateway = Gateway::new(Inner {
+            log,
+            topology,
+            progress: replication.progress(),
+            search: SearchLimits { timeout: config.search.timeout, partial: config.search.partial },
+            write: WriteLimits { max_payload: config.log.max_payload },
+        });
+        Ok(Self { gateway, replication, prober: tokio::spawn(prober.run()).abort_handle() })
+    }
+
+    /// Stops what runs in the background. The log knows how to go on.
+    pub(crate) async fn stop(self) {
+        self.prober.abort();
+        self.replication.stop().await;
+    }
+}
+
+fn open_log(directory: &Path) -> Result<Arc<dyn Log>, StartError> {
+    let options = SqliteOptions::new(directory);
+    // The only thing that runs yet: it may block this thread.
+    let log = SqliteLog::open(options).map_err(|error| log_failed(directory, error))?;
+    Ok(Arc::new(log))
+}
+
+fn log_failed(directory: &Path, error: LogError) -> StartError {
+    StartError::Log { directory: directory.display().to_string(), error }
+}
+
+/// The shards stay where they were placed first: the stored map is taken, or a new one is placed and stored.
+async fn build_topology(config: &Config, log: &dyn Log) -> Result<Topology, StartError> {
+    let failed = |error| log_failed(&config.log.directory, error);
+    let map = match log.load_map().await.map_err(failed)? {
+        Some(stored) => ShardMap::from_bytes(&stored.bytes)?,
+        None => {
+            let map = ShardMap::place(&layout(&config.cluster))?;
+            let stored = StoredMap { epoch: map.epoch(), bytes: map.to_bytes()?.into() };
+            log.save_map(stored).await.map_err(failed)?;
+            map
+        }
+    };
+    let fleet = build_fleet(config)?;
+    let placed: Vec<&str> = map.nodes().iter().map(|node| node.name.as_str()).collect();
+    let configured: Vec<&str> = fleet.iter().map(Node::name).collect();
+    if placed.iter().any(|name| fleet.get(name).is_none()) || placed.len() != configured.len() {
+        return Err(StartError::OtherNodes { configured: configured.join(", "), placed: placed.join(", ") });
+    }
+    Ok(Topology { map, fleet })
+}
+
+fn layout(cluster: &Cluster) -> Layout {
+    let mut groups: Vec<GroupLayout> = Vec::new();
+    for node in &cluster.nodes {
+        let member = NodeLayout { name: node.name.clone(), weight: node.weight };
+        match groups.iter_mut().find(|group| group.name == node.group) {
+            Some(group) => group.nodes.push(member),
+            None => groups.push(GroupLayout {
+                name: node.group.clone(),
+                replicas: cluster.replicas,
+                nodes: vec![member],
+            }),
+        }
+    }
+    Layout { shard_bits: cluster.shards.trailing_zeros(), groups }
+}
+
+fn build_fleet(config: &Config) -> Result<Fleet, StartError> {
+    let nodes = config.cluster.nodes.iter().map(|node| {
+        let authority = authority(&node.url).ok_or_else(|| StartError::Node(node.name.clone()))?;
+        Node::new(NodeConfig {
+            name: node.name.clone(),
+            authority,
+            key: node.key.as_ref().map(|key| key.expose().to_owned()),
+            connect_timeout: config.search.connect_timeout,
+            max_idle: MAX_IDLE,
+            max_answer: MAX_ANSWER,
+        })
+        .ok_or_else(|| StartError::Node(node.name.clone()))
+    });
+    nodes.collect()
+}
+
+fn authority(url: &http::Uri) -> Option<String> {
+    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
+    Some(format!("{}:{port}", url.host()?))
+}

@@ -1,0 +1,36 @@
+//! Requests' bodies.
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body_util::BodyExt;
+use miroir_filters::{Body, BoxError};
+
+/// Reads a body that is a request's parameters: small, whatever the body limit allows. The filters' errors (too large,
+/// not decodable, too late) and those of the connection pass through.
+pub(crate) async fn collect(body: Body) -> Result<Bytes, BoxError> {
+    let mut body = body;
+    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
+    let Some(second) = next(&mut body).await? else { return Ok(first) };
+    let mut whole = BytesMut::with_capacity((first.len() + second.len()) * 2);
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while let Some(data) = next(&mut body).await? {
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+/// The next piece of a body.
+pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>, BoxError> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// The content type of a request, as it was sent.
+pub(crate) fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(http::header::CONTENT_TYPE)?.to_str().ok()
+}

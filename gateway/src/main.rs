@@ -1,0 +1,7 @@
+//! `miroir`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    miroir::commands::run()
+}

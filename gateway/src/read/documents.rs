@@ -1,0 +1,151 @@
+//! Listings of documents, and single ones.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::{StatusCode, Uri};
+use miroir_log::IndexRecord;
+use miroir_merge::{DocumentsSpec, SortKey, merge_documents, strip_internal};
+use miroir_nodes::{Call, NodeRequest, fan_out};
+use miroir_protocol::{
+    document::is_valid_id,
+    documents::{BrowseQuery, GetDocument},
+    error::{Code, ResponseError},
+};
+use miroir_shard::{INTERNAL_FIELD, SEQUENCE_FIELD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::time::Instant;
+
+use super::{
+    filter::narrowed,
+    scatter::{Sorted, Terms, scatter, sort, too_late},
+    search::mark_partial,
+    targets::{Target, Targets},
+};
+use crate::{
+    answer::{Answer, json_bytes},
+    state::Gateway,
+};
+
+/// Answers a listing, by `GET` or by `POST`: one order over all nodes.
+pub(crate) async fn browse(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    query: &BrowseQuery,
+    terms: Terms,
+) -> Answer {
+    let path: Uri = format!("/indexes/{}/documents/fetch", index.uid).parse().map_err(|_| no_path())?;
+    let (asked, spec) = asked(query);
+    let plain = body(&asked);
+    let gathered = scatter(gateway, &index.uid, terms, |target: &Target| {
+        let body = match &target.filter {
+            None => plain.clone(),
+            Some(own) => {
+                let filter = narrowed(query.filter.as_ref(), Some(own));
+                body(&BrowseQuery { filter, ..asked.clone() })
+            }
+        };
+        NodeRequest::query(path.clone(), body)
+    })
+    .await?;
+    let merged = merge_documents(&gathered.answers, &spec).map_err(|error| merge_failed(&error))?;
+    let mut response = json_bytes(StatusCode::OK, merged);
+    mark_partial(&mut response, &gathered.missing);
+    Ok(response)
+}
+
+/// What the nodes are asked, and what is made of it.
+fn asked(query: &BrowseQuery) -> (BrowseQuery, DocumentsSpec) {
+    let sort: Vec<SortKey> = query.sort.iter().flatten().filter_map(|text| SortKey::parse(text)).collect();
+    let mut asked =
+        BrowseQuery { offset: 0, limit: query.offset.saturating_add(query.limit), ..query.clone() };
+    let mut strip = Vec::new();
+    if let Some(fields) = asked.fields.as_mut().filter(|fields| !fields.iter().any(|field| field == "*")) {
+        let wanted: BTreeSet<String> = fields.iter().cloned().collect();
+        let needed = sort.iter().map(|key| match key {
+            SortKey::Field { attribute, .. } => attribute.as_str(),
+            SortKey::Geo { .. } => "_geo",
+        });
+        let extra: BTreeSet<String> =
+            needed.filter(|name| !wanted.contains(*name)).map(str::to_owned).collect();
+        fields.retain(|field| field != INTERNAL_FIELD);
+        fields.extend(extra.iter().cloned());
+        fields.push(SEQUENCE_FIELD.to_owned());
+        strip.extend(extra);
+    }
+    (asked, DocumentsSpec { offset: query.offset, limit: query.limit, sort, strip })
+}
+
+fn body(query: &BrowseQuery) -> Bytes {
+    serde_json::to_vec(query).expect("a query that was JSON is JSON").into()
+}
+
+/// Answers one document, from an owner that is fresh.
+pub(crate) async fn get(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    id: &str,
+    query: &GetDocument,
+    terms: Terms,
+) -> Answer {
+    if !is_valid_id(id) {
+        return Err(ResponseError::document_not_found(id));
+    }
+    let path = document_path(&index.uid, id, query)?;
+    let owners = Targets::of_document(gateway, &index.uid, id);
+    if owners.is_empty() {
+        return Err(ResponseError::new(
+            Code::MiroirShardUnavailable,
+            format!("No copy of the shard of document `{id}` can be read now."),
+        ));
+    }
+    for node in owners {
+        let left = terms.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(too_late());
+        }
+        let call = Call { node, request: NodeRequest::get(path.clone()) };
+        for outcome in fan_out(&[call], left).await {
+            match sort(outcome) {
+                Sorted::Answer(document) => return stripped(&document),
+                Sorted::Refused(error) => return Err(error),
+                Sorted::Failed => {}
+            }
+        }
+    }
+    Err(ResponseError::new(
+        Code::MiroirShardUnavailable,
+        format!("No copy of the shard of document `{id}` answers."),
+    ))
+}
+
+fn document_path(index: &str, id: &str, query: &GetDocument) -> Result<Uri, ResponseError> {
+    let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
+    let mut path = format!("/indexes/{index}/documents/{id}?retrieveVectors={}", query.retrieve_vectors);
+    if let Some(fields) = &query.fields {
+        let fields = fields.join(",");
+        path.push_str("&fields=");
+        path.extend(utf8_percent_encode(&fields, NON_ALPHANUMERIC));
+    }
+    path.parse().map_err(|_| no_path())
+}
+
+fn stripped(document: &Bytes) -> Answer {
+    let stripped = strip_internal(document).map_err(|error| merge_failed(&error))?;
+    Ok(json_bytes(
+        StatusCode::OK,
+        match stripped {
+            std::borrow::Cow::Borrowed(_) => document.clone(),
+            std::borrow::Cow::Owned(stripped) => stripped.into(),
+        },
+    ))
+}
+
+pub(super) fn merge_failed(error: &miroir_merge::MergeError) -> ResponseError {
+    tracing::error!(%error, "answers cannot be merged");
+    ResponseError::new(Code::MiroirMergeFailed, "The nodes' answers cannot be merged.")
+}
+
+fn no_path() -> ResponseError {
+    ResponseError::new(Code::Internal, "The request cannot be put into a path.")
+}

@@ -1,0 +1,225 @@
+//! One search: what each node is asked, and one answer of theirs.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, Uri};
+use miroir_filters::Body;
+use miroir_log::IndexRecord;
+use miroir_merge::{FacetOrder, FacetSpec, Paging, SearchSpec, merge_search};
+use miroir_nodes::NodeRequest;
+use miroir_protocol::{
+    error::{Code, ResponseError},
+    search::SearchQuery,
+};
+use miroir_shard::{SEQUENCE_FIELD, ShardId};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    filter::narrowed,
+    scatter::{Gathered, Terms, scatter, shard_list},
+    targets::Target,
+    visibility::Displayed,
+};
+use crate::{
+    answer::{Answer, json_bytes},
+    state::Gateway,
+};
+
+/// `pagination.maxTotalHits` where it is not set.
+const MAX_TOTAL_HITS: u64 = 1_000;
+/// `faceting.maxValuesPerFacet` where it is not set.
+const MAX_VALUES_PER_FACET: u64 = 100;
+
+/// Answers a search in one index.
+pub(crate) async fn search(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    query: &SearchQuery,
+    terms: Terms,
+) -> Answer {
+    query.check_semantic()?;
+    let start = Instant::now();
+    let mut asked = AskedSearch::of(index, query);
+    let path: Uri = format!("/indexes/{}/search", index.uid).parse().map_err(|_| internal("index uid"))?;
+    let plain = asked.body(None);
+    let gathered = scatter(gateway, &index.uid, terms, |target: &Target| {
+        let body = match &target.filter {
+            None => plain.clone(),
+            Some(filter) => asked.body(Some(filter)),
+        };
+        NodeRequest::query(path.clone(), body)
+    })
+    .await?;
+    asked.spec.processing_time_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    answer(&gathered, asked.spec)
+}
+
+/// What the nodes are asked for a client's search, and what is made of it.
+struct AskedSearch {
+    query: SearchQuery,
+    client_filter: Option<Value>,
+    spec: SearchSpec,
+}
+
+impl AskedSearch {
+    fn of(index: &IndexRecord, client: &SearchQuery) -> Self {
+        let settings = &index.settings;
+        let displayed = Displayed::from_settings(settings);
+        let spec = spec(client, settings, &displayed);
+        let mut query = client.clone();
+        if client.is_paged() {
+            query.page = Some(1);
+            query.hits_per_page = Some(spec.node_limit());
+        } else {
+            query.offset = 0;
+            query.limit = spec.node_limit();
+        }
+        query.show_ranking_score_details = true;
+        query.show_ranking_score = client.show_ranking_score || spec.semantic_ratio.is_some();
+        query.attributes_to_retrieve =
+            displayed.allow(client.attributes_to_retrieve.as_ref()).map(|mut names| {
+                names.insert(SEQUENCE_FIELD.to_owned());
+                names.extend(spec.distinct.clone());
+                names
+            });
+        restrict_formatting(&mut query, &displayed);
+        query.facets = client.facets.as_ref().map(|facets| named_facets(facets, settings));
+        Self { query, client_filter: client.filter.clone(), spec }
+    }
+
+    /// The body for a node.
+    fn body(&self, filter: Option<&str>) -> Bytes {
+        let bytes = match filter {
+            None => serde_json::to_vec(&self.query),
+            Some(filter) => {
+                let filter = narrowed(self.client_filter.as_ref(), Some(filter));
+                serde_json::to_vec(&SearchQuery { filter, ..self.query.clone() })
+            }
+        };
+        bytes.expect("a query that was JSON is JSON").into()
+    }
+}
+
+fn spec(client: &SearchQuery, settings: &Value, displayed: &Displayed) -> SearchSpec {
+    let paging = if client.is_paged() {
+        Paging::Page { page: client.page.unwrap_or(1), hits_per_page: client.hits_per_page.unwrap_or(20) }
+    } else {
+        Paging::Window { offset: client.offset, limit: client.limit }
+    };
+    let max_total_hits = settings["pagination"]["maxTotalHits"].as_u64().unwrap_or(MAX_TOTAL_HITS);
+    let distinct =
+        client.distinct.clone().or_else(|| Some(settings["distinctAttribute"].as_str()?.to_owned()));
+    let wants = |name: &String| {
+        let allowed = displayed.allow(client.attributes_to_retrieve.as_ref());
+        allowed.is_none_or(|names| names.contains(name))
+    };
+    let formats = |name: &String| {
+        let highlighted = client.attributes_to_highlight.iter().flatten().map(String::as_str);
+        let cropped = client.attributes_to_crop.iter().flatten();
+        let cropped = cropped.map(|crop| crop.split(':').next().unwrap_or_default());
+        highlighted.chain(cropped).any(|other| other == "*" || other == name)
+    };
+    SearchSpec {
+        paging,
+        max_total_hits: usize::try_from(max_total_hits).ok(),
+        show_ranking_score: client.show_ranking_score,
+        show_ranking_score_details: client.show_ranking_score_details,
+        displayed: displayed.names(),
+        strip: distinct.iter().filter(|name| !wants(name)).cloned().collect(),
+        strip_formatted: distinct.iter().filter(|name| !wants(name) && !formats(name)).cloned().collect(),
+        facets: client.facets.as_ref().map(|_| facet_spec(settings)),
+        distinct,
+        semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
+        request_uid: Some(uuid::Uuid::now_v7().to_string()),
+        ..SearchSpec::default()
+    }
+}
+
+fn facet_spec(settings: &Value) -> FacetSpec {
+    let faceting = &settings["faceting"];
+    let max_values = faceting["maxValuesPerFacet"].as_u64().unwrap_or(MAX_VALUES_PER_FACET);
+    let orders = faceting["sortFacetValuesBy"].as_object();
+    let orders = orders.into_iter().flatten();
+    let (star, order_by): (Vec<_>, Vec<_>) = orders
+        .map(|(name, order)| {
+            let by_count = order == "count";
+            (name.clone(), if by_count { FacetOrder::Count } else { FacetOrder::Name })
+        })
+        .partition(|(name, _)| name == "*");
+    FacetSpec {
+        max_values: usize::try_from(max_values).unwrap_or(usize::MAX),
+        order: star.first().map_or(FacetOrder::Name, |(_, order)| *order),
+        order_by,
+    }
+}
+
+/// All facets, by name: a node would count the values of the internal field too, one for every slot. Patterns among the
+/// filterable attributes cannot be named, then the node is asked for all.
+fn named_facets(facets: &[String], settings: &Value) -> Vec<String> {
+    if !facets.iter().any(|name| name == "*") {
+        return facets.to_vec();
+    }
+    let filterable = settings["filterableAttributes"].as_array();
+    let names: Option<Vec<String>> = filterable
+        .into_iter()
+        .flatten()
+        .map(|name| name.as_str().filter(|name| !name.contains('*')).map(str::to_owned))
+        .collect();
+    names.unwrap_or_else(|| facets.to_vec())
+}
+
+/// Highlighting and cropping show attributes too.
+fn restrict_formatting(query: &mut SearchQuery, displayed: &Displayed) {
+    let Displayed::Only(_) = displayed else { return };
+    if let Some(names) = &query.attributes_to_highlight {
+        query.attributes_to_highlight = displayed.allow(Some(names));
+    }
+    if let Some(names) = query.attributes_to_crop.take() {
+        let all: Vec<String> = names.iter().filter_map(|name| length_of(name, "*")).collect();
+        let wanted: BTreeSet<String> =
+            names.iter().map(|name| name.split(':').next().unwrap_or_default().to_owned()).collect();
+        let allowed = displayed.allow(Some(&wanted)).unwrap_or_default();
+        let with_length = |name: &String| {
+            let own = names.iter().find_map(|crop| length_of(crop, name)).or_else(|| all.first().cloned());
+            own.map_or_else(|| name.clone(), |length| format!("{name}{length}"))
+        };
+        query.attributes_to_crop = Some(allowed.iter().map(with_length).collect());
+    }
+}
+
+/// The `:length` of `crop` where it is about `name`.
+fn length_of(crop: &str, name: &str) -> Option<String> {
+    Some(crop.strip_prefix(name)?).filter(|rest| rest.is_empty() || rest.starts_with(':')).map(str::to_owned)
+}
+
+fn answer(gathered: &Gathered, mut spec: SearchSpec) -> Answer {
+    if !gathered.missing.is_empty() {
+        spec.extra.push(("missingShards".to_owned(), missing_json(&gathered.missing)));
+    }
+    let merged = merge_search(&gathered.answers, &spec).map_err(|error| {
+        tracing::error!(%error, "answers cannot be merged");
+        ResponseError::new(Code::MiroirMergeFailed, "The nodes' answers cannot be merged.")
+    })?;
+    let mut response = json_bytes(StatusCode::OK, merged);
+    mark_partial(&mut response, &gathered.missing);
+    Ok(response)
+}
+
+fn missing_json(missing: &[ShardId]) -> String {
+    serde_json::to_string(&missing.iter().map(|shard| shard.0).collect::<Vec<_>>()).unwrap_or_default()
+}
+
+/// Says in a header which shards an answer leaves out.
+pub(crate) fn mark_partial(response: &mut Response<Body>, missing: &[ShardId]) {
+    if !missing.is_empty()
+        && let Ok(shards) = HeaderValue::from_str(&shard_list(missing))
+    {
+        response.headers_mut().insert("miroir-missing-shards", shards);
+    }
+}
+
+fn internal(what: &str) -> ResponseError {
+    ResponseError::new(Code::Internal, format!("The {what} cannot be put into a request."))
+}

@@ -1,0 +1,82 @@
+//! Which attributes clients see. Nodes display everything; the gateway asks for what `displayedAttributes` allows.
+
+use std::collections::BTreeSet;
+
+/// The logical `displayedAttributes` of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Displayed {
+    /// Everything.
+    All,
+    /// These attributes and what is nested in them.
+    Only(Vec<String>),
+}
+
+impl Displayed {
+    /// Reads the setting; not set means everything.
+    pub(super) fn from_settings(settings: &serde_json::Value) -> Self {
+        let Some(names) = settings.get("displayedAttributes").and_then(serde_json::Value::as_array) else {
+            return Self::All;
+        };
+        let names: Vec<String> = names.iter().filter_map(|name| Some(name.as_str()?.to_owned())).collect();
+        if names.iter().any(|name| name == "*") { Self::All } else { Self::Only(names) }
+    }
+
+    /// What of the attributes a client asks for it may have. `None` in means all it may have, `None` out everything.
+    pub(super) fn allow(&self, wanted: Option<&BTreeSet<String>>) -> Option<BTreeSet<String>> {
+        let wanted = wanted.filter(|names| !names.contains("*"));
+        match (self, wanted) {
+            (Self::All, wanted) => wanted.cloned(),
+            (Self::Only(displayed), None) => Some(displayed.iter().cloned().collect()),
+            (Self::Only(displayed), Some(wanted)) => {
+                let pairs = displayed.iter().flat_map(|shown| wanted.iter().map(move |name| (shown, name)));
+                Some(pairs.filter_map(|(shown, name)| common(shown, name)).collect())
+            }
+        }
+    }
+
+    /// The names, where not everything is displayed.
+    pub(super) fn names(&self) -> Option<Vec<String>> {
+        match self {
+            Self::All => None,
+            Self::Only(names) => Some(names.clone()),
+        }
+    }
+}
+
+/// What is in both of two attributes, one of which may be nested in the other.
+fn common(a: &str, b: &str) -> Option<String> {
+    let within = |inner: &str, outer: &str| {
+        inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'))
+    };
+    if within(a, b) { Some(a.to_owned()) } else { within(b, a).then(|| b.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn everything_is_displayed_unless_set() {
+        assert_eq!(Displayed::from_settings(&json!({})), Displayed::All);
+        assert_eq!(Displayed::from_settings(&json!({"displayedAttributes": ["a", "*"]})), Displayed::All);
+        assert_eq!(Displayed::All.allow(Some(&set(&["a"]))), Some(set(&["a"])));
+        assert_eq!(Displayed::All.allow(Some(&set(&["a", "*"]))), None);
+    }
+
+    #[test]
+    fn a_client_gets_what_it_wants_and_may_have() {
+        let displayed = Displayed::Only(vec!["title".to_owned(), "meta.public".to_owned()]);
+        assert_eq!(displayed.allow(None), Some(set(&["title", "meta.public"])));
+        assert_eq!(displayed.allow(Some(&set(&["*"]))), Some(set(&["title", "meta.public"])));
+        assert_eq!(
+            displayed.allow(Some(&set(&["meta", "title.main", "titles", "secret"]))),
+            Some(set(&["meta.public", "title.main"]))
+        );
+    }
+}

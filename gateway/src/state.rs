@@ -1,0 +1,86 @@
+//! What every request handler shares.
+
+use std::{sync::Arc, time::Duration};
+
+use miroir_config::Partial;
+use miroir_log::{IndexRecord, Log};
+use miroir_protocol::{error::ResponseError, index_uid::IndexUid};
+use miroir_replicate::{CurrentTopology, Progress};
+
+/// The gateway's state; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Gateway {
+    inner: Arc<Inner>,
+}
+
+/// The parts of a [`Gateway`].
+pub(crate) struct Inner {
+    /// The write log and task store.
+    pub log: Arc<dyn Log>,
+    /// Which nodes there are and what they hold.
+    pub topology: CurrentTopology,
+    /// How far the nodes are.
+    pub progress: Arc<Progress>,
+    /// How searches are fanned out.
+    pub search: SearchLimits,
+    /// How much may wait in the log.
+    pub write: WriteLimits,
+}
+
+/// How searches are fanned out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SearchLimits {
+    /// How long the nodes may take.
+    pub timeout: Duration,
+    /// What is answered when not every shard can be read.
+    pub partial: Partial,
+}
+
+/// How much may wait in the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WriteLimits {
+    /// The largest payload, in bytes.
+    pub max_payload: u64,
+}
+
+impl Gateway {
+    /// The state of these parts.
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The index of that uid as clients see it. A uid that is none is refused first, as Meilisearch does.
+    pub(crate) fn index(&self, uid: &str) -> Result<Arc<IndexRecord>, ResponseError> {
+        self.known_index(uid)?.found()
+    }
+
+    /// What is known of that uid, once it is one.
+    pub(crate) fn known_index(&self, uid: &str) -> Result<Named, ResponseError> {
+        let uid = IndexUid::from_path(uid)?;
+        let record = self.log.catalog().indexes.get(uid.as_str()).cloned();
+        Ok(Named { uid, record })
+    }
+}
+
+impl std::ops::Deref for Gateway {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+/// An index that a request names, before it is known whether it exists: what is wrong with the rest of the request is
+/// told first, as Meilisearch does.
+#[derive(Debug)]
+pub(crate) struct Named {
+    uid: IndexUid,
+    record: Option<Arc<IndexRecord>>,
+}
+
+impl Named {
+    /// The index, or that there is none.
+    pub(crate) fn found(self) -> Result<Arc<IndexRecord>, ResponseError> {
+        self.record.ok_or_else(|| ResponseError::index_not_found(self.uid.as_str()))
+    }
+}

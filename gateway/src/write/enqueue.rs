@@ -1,0 +1,51 @@
+//! A write into the log.
+
+use http::StatusCode;
+use miroir_log::{LogError, NewEntry, Operation};
+use miroir_protocol::{
+    error::{Code, ResponseError},
+    index_uid::IndexUid,
+    tasks::{SummarizedTaskView, TaskStatus},
+};
+
+use crate::{
+    answer::{Answer, json},
+    state::Gateway,
+};
+
+/// Appends a write and answers 202 with its task. It is durable by then.
+pub(super) async fn enqueue(
+    gateway: &Gateway,
+    index: &IndexUid,
+    operation: Operation,
+    custom_metadata: Option<String>,
+) -> Answer {
+    let kind = operation.kind();
+    let entry = NewEntry { index_uid: Some(index.as_str().to_owned()), operation, custom_metadata };
+    let entry = gateway.log.append(entry).await.map_err(|error| log_error(&error))?;
+    let view = SummarizedTaskView {
+        task_uid: entry.uid,
+        index_uid: entry.index_uid,
+        status: TaskStatus::Enqueued,
+        kind,
+        enqueued_at: entry.enqueued_at,
+        custom_metadata: entry.custom_metadata,
+    };
+    Ok(json(StatusCode::ACCEPTED, &view))
+}
+
+/// The log's failure as clients see it.
+pub(crate) fn log_error(error: &LogError) -> ResponseError {
+    tracing::error!(%error, "the write log failed");
+    match error {
+        LogError::StorageFull => ResponseError::new(
+            Code::MiroirStorageFull,
+            "The disk is full: the write was not taken. Reads go on.",
+        ),
+        LogError::Closed => ResponseError::new(
+            Code::MiroirShuttingDown,
+            "The gateway is shutting down: the write was not taken.",
+        ),
+        _ => ResponseError::new(Code::Internal, "The write log failed: the write was not taken."),
+    }
+}

@@ -1,0 +1,9 @@
+//! Writes: checked as Meilisearch checks them before it takes them, put into the log, answered with their task.
+
+pub(crate) mod documents;
+mod enqueue;
+pub(crate) mod indexes;
+mod payload;
+pub(crate) mod settings;
+
+pub(crate) use self::enqueue::log_error;

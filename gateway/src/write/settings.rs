@@ -1,0 +1,84 @@
+//! Settings: shown from the catalog, changed through the log.
+
+use bytes::Bytes;
+use http::StatusCode;
+use miroir_log::{IndexRecord, Operation};
+use miroir_protocol::{
+    documents::ChangeDocuments,
+    error::{Code, ResponseError},
+    index_uid::IndexUid,
+    settings::{SettingName, Settings},
+};
+
+use super::enqueue::enqueue;
+use crate::{
+    answer::{Answer, json},
+    state::Gateway,
+};
+
+/// `GET /indexes/{uid}/settings`.
+pub(crate) fn show_all(index: &IndexRecord) -> Answer {
+    Ok(json(StatusCode::OK, &logical(index)?.view()))
+}
+
+/// `GET /indexes/{uid}/settings/{name}`.
+pub(crate) fn show(index: &IndexRecord, name: SettingName) -> Answer {
+    Ok(json(StatusCode::OK, &logical(index)?.view_of(name)))
+}
+
+/// `PATCH /indexes/{uid}/settings`.
+pub(crate) async fn update_all(gateway: &Gateway, uid: &str, query: &str, body: &Bytes) -> Answer {
+    let index = IndexUid::from_path(uid)?;
+    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
+    change(gateway, &index, &Settings::from_json(body)?, false, metadata).await
+}
+
+/// `PUT` or `PATCH /indexes/{uid}/settings/{name}`.
+pub(crate) async fn update(
+    gateway: &Gateway,
+    uid: &str,
+    name: SettingName,
+    query: &str,
+    body: &Bytes,
+) -> Answer {
+    let index = IndexUid::from_path(uid)?;
+    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
+    change(gateway, &index, &Settings::from_json_of(name, body)?, false, metadata).await
+}
+
+/// `DELETE /indexes/{uid}/settings`.
+pub(crate) async fn reset_all(gateway: &Gateway, uid: &str, query: &str) -> Answer {
+    let index = IndexUid::from_path(uid)?;
+    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
+    change(gateway, &index, &Settings::reset_all(), true, metadata).await
+}
+
+/// `DELETE /indexes/{uid}/settings/{name}`.
+pub(crate) async fn reset(gateway: &Gateway, uid: &str, name: SettingName, query: &str) -> Answer {
+    let index = IndexUid::from_path(uid)?;
+    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
+    change(gateway, &index, &Settings::reset(name), true, metadata).await
+}
+
+async fn change(
+    gateway: &Gateway,
+    index: &IndexUid,
+    settings: &Settings,
+    is_deletion: bool,
+    metadata: Option<String>,
+) -> Answer {
+    settings.check_features()?;
+    let operation = Operation::SettingsUpdate {
+        settings: settings.to_value(),
+        is_deletion,
+        allow_index_creation: !is_deletion,
+    };
+    enqueue(gateway, index, operation, metadata).await
+}
+
+fn logical(index: &IndexRecord) -> Result<Settings, ResponseError> {
+    Settings::from_value(index.settings.clone()).map_err(|error| {
+        tracing::error!(%error, index = index.uid, "settings in the catalog cannot be read");
+        ResponseError::new(Code::Internal, "The settings of this index cannot be read.")
+    })
+}
