@@ -24,9 +24,12 @@ struct Options {
     /// Threads that index documents
     #[arg(long, env = "MEILI_MAX_INDEXING_THREADS", default_value_t = 1)]
     max_indexing_threads: usize,
-    /// Memory that indexing may take, in MiB
-    #[arg(long, default_value_t = 256)]
-    max_indexing_memory_mib: usize,
+    /// Memory that indexing may take, in bytes
+    #[arg(long, env = "MEILI_MAX_INDEXING_MEMORY")]
+    max_indexing_memory: Option<usize>,
+    /// Largest request body, in bytes
+    #[arg(long, env = "MEILI_HTTP_PAYLOAD_SIZE_LIMIT")]
+    http_payload_size_limit: Option<usize>,
     /// Accepted and not used: nothing is ever sent anywhere
     #[arg(long)]
     no_analytics: bool,
@@ -53,7 +56,8 @@ fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let mut config = NodeConfig::new(address_of(&options.http_addr)?, options.db_path);
     config.master_key = options.master_key.filter(|key| !key.is_empty());
     config.indexing_threads = options.max_indexing_threads;
-    config.indexing_memory = options.max_indexing_memory_mib * 1024 * 1024;
+    config.indexing_memory = options.max_indexing_memory.unwrap_or(config.indexing_memory);
+    config.payload_limit = options.http_payload_size_limit.unwrap_or(config.payload_limit);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let node = Node::start(config).await?;

@@ -28,7 +28,9 @@ pub(super) fn next_batch(
         _ => return vec![first],
     };
     let index_key = primary_key_of(&index);
-    if !fits_primary_key(&first.operation, index_key.as_deref()) {
+    if is_guess(&first.operation, index_key.as_deref())
+        || !fits_primary_key(&first.operation, index_key.as_deref())
+    {
         return vec![first];
     }
     let mut bytes = bytes_of(&first.operation);
@@ -85,8 +87,14 @@ fn fits_primary_key(operation: &Operation, index_key: Option<&str>) -> bool {
     }
 }
 
-/// Whether a task can follow the first of a batch. Where the index has no primary key yet, a task that names one does
-/// not follow tasks that leave it to be guessed.
+/// Whether the task's documents decide which field is the primary key. What becomes of the tasks behind it must not
+/// depend on how many of them happen to wait already.
+fn is_guess(operation: &Operation, index_key: Option<&str>) -> bool {
+    index_key.is_none() && matches!(operation, Operation::DocumentAddition { primary_key: None, .. })
+}
+
+/// Whether a task can follow the first of a batch. Where the index has no primary key yet, tasks that name another one
+/// cannot.
 fn goes_with(first: &Operation, next: &Operation, index_key: Option<&str>) -> bool {
     if !is_batched(next) || is_addition(first) != is_addition(next) || !fits_primary_key(next, index_key) {
         return false;
@@ -117,6 +125,8 @@ mod tests {
     use super::{BatchLimits, next_batch};
     use crate::scheduler::{Method, Operation};
     use crate::store::Task;
+
+    const KEY: Option<&str> = Some("id");
 
     const LIMITS: BatchLimits = BatchLimits { tasks: 10, bytes: 100 };
 
@@ -158,21 +168,21 @@ mod tests {
     #[test]
     fn additions_to_one_index_go_together_past_other_indexes() {
         let tasks = [("a", addition(None)), ("b", addition(None)), ("a", addition(None))];
-        assert_eq!(batch(&tasks, None, &[]), [0, 2]);
+        assert_eq!(batch(&tasks, KEY, &[]), [0, 2]);
     }
 
     #[test]
     fn another_kind_of_task_ends_the_batch() {
         let clear = ("a", Operation::DocumentClear);
         let tasks = [("a", addition(None)), clear, ("a", addition(None))];
-        assert_eq!(batch(&tasks, None, &[]), [0]);
+        assert_eq!(batch(&tasks, KEY, &[]), [0]);
     }
 
     #[test]
     fn nothing_passes_a_swap() {
         let swap = ("", Operation::IndexSwap { swaps: Vec::new() });
         let tasks = [("a", addition(None)), swap, ("a", addition(None))];
-        assert_eq!(batch(&tasks, None, &[]), [0]);
+        assert_eq!(batch(&tasks, KEY, &[]), [0]);
     }
 
     #[test]
@@ -183,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn guessing_a_primary_key_is_not_disturbed() {
-        let tasks = [("a", addition(None)), ("a", addition(Some("sku")))];
+    fn documents_that_decide_the_primary_key_come_alone() {
+        let tasks = [("a", addition(None)), ("a", addition(None))];
         assert_eq!(batch(&tasks, None, &[]), [0]);
         assert_eq!(batch(&tasks, Some("sku"), &[]), [0, 1]);
     }
@@ -192,13 +202,13 @@ mod tests {
     #[test]
     fn payloads_of_a_batch_are_limited() {
         let tasks = vec![("a", addition(None)); 12];
-        assert_eq!(batch(&tasks, None, &[]).len(), 10);
+        assert_eq!(batch(&tasks, KEY, &[]).len(), 10);
     }
 
     #[test]
     fn task_that_broke_a_batch_is_processed_alone() {
         let tasks = [("a", addition(None)), ("a", addition(None)), ("a", addition(None))];
-        assert_eq!(batch(&tasks, None, &[1]), [0]);
-        assert_eq!(batch(&tasks[1..], None, &[0]), [0]);
+        assert_eq!(batch(&tasks, KEY, &[1]), [0]);
+        assert_eq!(batch(&tasks[1..], KEY, &[0]), [0]);
     }
 }
