@@ -102,8 +102,8 @@ impl Drop for Process {
     }
 }
 
-/// Every round adds documents and one that counts how often it was applied by deletion of what another task added, and
-/// kills the node at another moment.
+/// Every round adds documents, deletes one of each addition and kills the node at another moment. A deletion that is applied
+/// twice gives itself away: the second time there is nothing to delete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_node_goes_on_and_applies_nothing_twice() {
     let directory = tempfile::tempdir().expect("a temporary directory");
