@@ -1,6 +1,9 @@
 //! What every request handler shares.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
 
 use miroir_config::Partial;
 use miroir_log::{IndexRecord, Log};
@@ -25,6 +28,8 @@ pub(crate) struct Inner {
     pub search: SearchLimits,
     /// How much may wait in the log.
     pub write: WriteLimits,
+    /// Counts reads, so that they take turns among the groups.
+    pub turns: AtomicU32,
 }
 
 /// How searches are fanned out.
@@ -41,6 +46,8 @@ pub(crate) struct SearchLimits {
 pub(crate) struct WriteLimits {
     /// The largest payload, in bytes.
     pub max_payload: u64,
+    /// How many bytes of payloads may wait for the nodes.
+    pub max_backlog: u64,
 }
 
 impl Gateway {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -33,6 +33,8 @@ pub struct Progress {
     /// Per index the position a node must have reached to be read; other indexes need `floor`.
     needs: ArcSwap<BTreeMap<String, u32>>,
     floor: AtomicU32,
+    /// Bytes of payloads that wait for their tasks to finish.
+    backlog: AtomicU64,
     prepared: watch::Sender<u32>,
     applied: watch::Sender<u64>,
     finished: watch::Sender<u32>,
@@ -46,6 +48,7 @@ impl Progress {
             results: Mutex::default(),
             needs: ArcSwap::default(),
             floor: AtomicU32::new(finished),
+            backlog: AtomicU64::new(0),
             prepared: watch::Sender::new(prepared),
             applied: watch::Sender::new(0),
             finished: watch::Sender::new(finished),
@@ -61,6 +64,21 @@ impl Progress {
     pub fn is_fresh(&self, node: &str, index: &str) -> bool {
         let applied = self.applied(node);
         applied >= self.needs.load().get(index).copied().unwrap_or_else(|| self.floor.load(Ordering::Acquire))
+    }
+
+    /// How many bytes of payloads wait for their tasks to finish.
+    pub fn backlog(&self) -> u64 {
+        self.backlog.load(Ordering::Relaxed)
+    }
+
+    /// A payload of so many bytes is going into the log.
+    pub fn waits(&self, bytes: u64) {
+        self.backlog.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Payloads of so many bytes wait no longer: applied, refused, or not taken into the log after all.
+    pub fn waited(&self, bytes: u64) {
+        self.backlog.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Follows how far decisions have come.

@@ -30,6 +30,7 @@ impl Replication {
             .collect();
         let finished = first_unfinished(&*log).await?;
         let progress = Progress::new(nodes, finished, finished);
+        progress.waits(waiting_bytes(&*log, finished).await?);
         let payloads = Arc::new(Payloads::new(log.clone()));
         let sequencer =
             Sequencer::resume(log.clone(), progress.clone(), payloads.clone(), topology.clone()).await?;
@@ -52,6 +53,18 @@ impl Replication {
     /// Stops everything and waits until it has stopped.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
+    }
+}
+
+/// How many bytes of payloads the log holds for unfinished tasks.
+async fn waiting_bytes(log: &dyn Log, mut from: u32) -> Result<u64, LogError> {
+    const AT_ONCE: usize = 256;
+    let mut bytes = 0;
+    loop {
+        let waiting = log.unfinished(from, AT_ONCE).await?;
+        let Some(last) = waiting.last() else { return Ok(bytes) };
+        from = last.entry.uid + 1;
+        bytes += waiting.iter().filter_map(|logged| logged.entry.operation.payload()).map(|p| p.bytes).sum::<u64>();
     }
 }
 

@@ -74,6 +74,7 @@ impl Tracker {
         let mut catalog = Catalog::clone(&self.log.catalog());
         let mut touched = BTreeMap::new();
         let mut finished = Vec::new();
+        let mut bytes = 0;
         for work in Work::read(&*self.log, self.next, BATCH).await? {
             let refused = matches!(*work.prepared, Prepared::Refused { .. });
             if work.uid() >= applied && !refused {
@@ -84,11 +85,13 @@ impl Tracker {
                 catalog.apply(change);
             }
             note_touched(&mut touched, &work);
+            bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
             finished.push(end);
         }
         let Some(last) = finished.last().map(|end| end.uid) else { return Ok(false) };
         self.progress.require(&touched);
         self.log.finish(finished).await?;
+        self.progress.waited(bytes);
         self.next = last + 1;
         self.progress.set_finished(self.next);
         Ok(true)

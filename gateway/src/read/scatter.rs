@@ -14,6 +14,9 @@ use tokio::time::Instant;
 use super::targets::{Target, Targets};
 use crate::state::Gateway;
 
+/// How long the nodes of a read are waited for while others could answer it.
+const HEDGE_AFTER: Duration = Duration::from_millis(300);
+
 /// What the nodes answered, one answer for each node asked.
 #[derive(Debug)]
 pub(crate) struct Gathered {
@@ -50,7 +53,9 @@ pub(crate) async fn scatter(
         if left.is_zero() {
             return Err(too_late());
         }
-        match ask(&targets, left, &request).await? {
+        let elsewhere = left > HEDGE_AFTER && targets.has_alternative(gateway, index, &failed);
+        let timeout = if elsewhere { HEDGE_AFTER } else { left };
+        match ask(&targets, timeout, &request).await? {
             Round::Complete(answers) => return Ok(Gathered { answers, missing: targets.missing }),
             Round::Failed(nodes) => failed.extend(nodes),
         }

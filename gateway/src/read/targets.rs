@@ -1,5 +1,7 @@
 //! Which nodes a read asks.
 
+use std::sync::atomic::Ordering;
+
 use miroir_nodes::Node;
 use miroir_replicate::Topology;
 use miroir_shard::{Ask, NodeId, ShardId, Slot};
@@ -33,9 +35,26 @@ impl Targets {
     /// Plans a read of a whole index without the nodes `failed`. A node behind the index's finished tasks is not asked.
     pub(super) fn of_index(gateway: &Gateway, index: &str, failed: &[NodeId]) -> Self {
         let topology = gateway.topology.load();
-        let plan = topology.map.nodes_for_search(|id| cost(gateway, &topology, index, failed, id));
+        let groups = u32::try_from(topology.map.groups().len()).unwrap_or(1).max(1);
+        let turn = if groups > 1 { gateway.turns.fetch_add(1, Ordering::Relaxed) % groups } else { 0 };
+        let plan = topology.map.nodes_for_search(|id| {
+            let group = u32::from(topology.map.node(id)?.group);
+            Some(cost(gateway, &topology, index, failed, id)? + (group + groups - turn) % groups)
+        });
         let asked = plan.asks.iter().filter_map(|ask| target(&topology, ask)).collect();
         Self { asked, missing: plan.missing }
+    }
+
+    /// Whether a read could be answered in full without any of the nodes asked.
+    pub(crate) fn has_alternative(&self, gateway: &Gateway, index: &str, failed: &[NodeId]) -> bool {
+        let topology = gateway.topology.load();
+        if topology.map.groups().len() <= 1 {
+            return false;
+        }
+        let without: Vec<NodeId> =
+            failed.iter().copied().chain(self.asked.iter().map(|target| target.id)).collect();
+        let plan = topology.map.nodes_for_search(|id| cost(gateway, &topology, index, &without, id));
+        plan.missing.is_empty()
     }
 
     /// The nodes that hold a document, the one to ask first in front.

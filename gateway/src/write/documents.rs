@@ -13,7 +13,7 @@ use miroir_protocol::{
 use serde_json::Value;
 
 use super::{
-    enqueue::enqueue,
+    enqueue::{check_backlog, enqueue},
     payload::{self, Refused},
 };
 use crate::{answer::Answer, state::Gateway};
@@ -30,6 +30,7 @@ pub(crate) async fn add(
     let checked = IndexUid::from_path(uid).and_then(|index| {
         let parameters = AddDocuments::from_query_string(query)?;
         let format = payload::format(headers, parameters.csv_delimiter)?;
+        check_backlog(gateway)?;
         Ok((index, parameters, format))
     });
     let (index, parameters, format) = match checked {

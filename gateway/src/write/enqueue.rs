@@ -22,7 +22,13 @@ pub(super) async fn enqueue(
 ) -> Answer {
     let kind = operation.kind();
     let entry = NewEntry { index_uid: Some(index.as_str().to_owned()), operation, custom_metadata };
-    let entry = gateway.log.append(entry).await.map_err(|error| log_error(&error))?;
+    // Counted before the tracker can count it off again.
+    let bytes = entry.operation.payload().map_or(0, |payload| payload.bytes);
+    gateway.progress.waits(bytes);
+    let entry = gateway.log.append(entry).await.map_err(|error| {
+        gateway.progress.waited(bytes);
+        log_error(&error)
+    })?;
     let view = SummarizedTaskView {
         task_uid: entry.uid,
         index_uid: entry.index_uid,
@@ -32,6 +38,18 @@ pub(super) async fn enqueue(
         custom_metadata: entry.custom_metadata,
     };
     Ok(json(StatusCode::ACCEPTED, &view))
+}
+
+/// Refuses a write while too much waits for the nodes already.
+pub(super) fn check_backlog(gateway: &Gateway) -> Result<(), ResponseError> {
+    let (waiting, most) = (gateway.progress.backlog(), gateway.write.max_backlog);
+    if waiting < most {
+        return Ok(());
+    }
+    Err(ResponseError::new(
+        Code::MiroirOverloaded,
+        format!("{waiting} bytes of documents wait for the nodes, more than the {most} allowed. Try again later."),
+    ))
 }
 
 /// The log's failure as clients see it.

@@ -93,7 +93,7 @@ fn dev(arguments: &Arguments) -> Result<(), DevError> {
     let loaded = runtime.block_on(async {
         tokio::select! {
             loaded = greet(arguments, address) => loaded,
-            _ = shutdown.ended() => Ok(()),
+            _ = shutdown.begun() => Ok(()),
         }
     });
     if loaded.is_err() {
