@@ -12,7 +12,7 @@ use miroir_nodes::{Fleet, Node, NodeConfig, Prober};
 use miroir_replicate::{CurrentTopology, Replication, Topology};
 use miroir_shard::{GroupLayout, Layout, LayoutError, NodeLayout, ShardMap, StoredMapError};
 use thiserror::Error;
-use tokio::task::AbortHandle;
+use tokio::{task::AbortHandle, time::Instant};
 
 use crate::state::{Gateway, Inner, SearchLimits, WriteLimits};
 
@@ -23,6 +23,10 @@ const MAX_ANSWER: usize = 512 << 20;
 /// How often nodes are looked at, and how long they may take over that.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
+
+/// How long, beyond its grace time, a process that is being replaced may hold the log, and how often that is tried.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// Why the gateway cannot start.
 #[derive(Debug, Error)]
@@ -68,8 +72,9 @@ pub(crate) struct App {
 
 impl App {
     /// Opens the log and starts everything that runs in the background, on the current tokio runtime.
-    pub(crate) async fn start(config: &Config) -> Result<Self, StartError> {
-        let log = open_log(&config.log.directory)?;
+    pub(crate) async fn start(config: &Config, upgrade: bool) -> Result<Self, StartError> {
+        let patience = if upgrade { config.server.grace + PATIENCE } else { Duration::ZERO };
+        let log = open_log(&config.log.directory, patience).await?;
         let topology = build_topology(config, &*log).await?;
         let fleet = Arc::new(topology.fleet.with_own_connections());
         let topology = CurrentTopology::new(topology);
@@ -95,11 +100,17 @@ impl App {
     }
 }
 
-fn open_log(directory: &Path) -> Result<Arc<dyn Log>, StartError> {
-    let options = SqliteOptions::new(directory);
-    // The only thing that runs yet: it may block this thread.
-    let log = SqliteLog::open(options).map_err(|error| log_failed(directory, error))?;
-    Ok(Arc::new(log))
+/// Opens the log. A process that is being replaced holds it until it has drained: that is waited for with `patience`.
+async fn open_log(directory: &Path, patience: Duration) -> Result<Arc<dyn Log>, StartError> {
+    let give_up = Instant::now() + patience;
+    loop {
+        // The only thing that runs yet: it may block this thread.
+        match SqliteLog::open(SqliteOptions::new(directory)) {
+            Ok(log) => return Ok(Arc::new(log)),
+            Err(LogError::InUse(_)) if Instant::now() < give_up => tokio::time::sleep(LOCK_RETRY).await,
+            Err(error) => return Err(log_failed(directory, error)),
+        }
+    }
 }
 
 fn log_failed(directory: &Path, error: LogError) -> StartError {

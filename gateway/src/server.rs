@@ -60,7 +60,7 @@ impl Server {
             .enable_all()
             .build()
             .map_err(ServeError::Runtime)?;
-        let app = background.block_on(App::start(config))?;
+        let app = background.block_on(App::start(config, upgrade))?;
         let addresses = public.addresses();
         let deps = Deps::new(config.master_key.as_ref().map(|key| key.expose().to_owned()));
         edge.attach(public, stack::build(app.gateway.clone(), &config.filters, &deps));

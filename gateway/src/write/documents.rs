@@ -46,17 +46,11 @@ pub(crate) async fn add(
     let operation = Operation::DocumentAdditionOrUpdate {
         method,
         primary_key: parameters.primary_key,
-        payload: payload.clone(),
+        payload,
         allow_index_creation: true,
         skip_creation: parameters.skip_creation.unwrap_or(false),
     };
-    let answer = enqueue(gateway, &index, operation, parameters.custom_metadata).await;
-    if answer.is_err()
-        && let Err(error) = spool.discard(&payload)
-    {
-        tracing::warn!(%error, "payload of a refused write is left until the next start");
-    }
-    Ok(answer)
+    Ok(enqueue(gateway, &index, operation, parameters.custom_metadata).await)
 }
 
 /// `DELETE /indexes/{uid}/documents`.
