@@ -1,1 +1,38 @@
-//! The whole system under test.
+//! The whole system under test: the gateway as a process of its own, in front of real nodes, asked as a client asks.
+//!
+//! ```no_run
+//! use serde_json::json;
+//!
+//! # let program = "miroir";
+//! let mut cluster = miroir_tests::cluster(program).nodes(3).groups(2).start();
+//! let client = cluster.client();
+//! client.post("/indexes/films/documents?primaryKey=id").json(&json!([{ "id": 1 }])).succeeds();
+//! cluster.gateway().kill();
+//! ```
+//!
+//! The nodes are embedded ones, or real Meilisearch servers where `MEILISEARCH_BIN` names the program.
+
+mod client;
+mod cluster;
+mod dice;
+mod gateway;
+mod nodes;
+mod runtime;
+mod wait;
+
+pub mod data;
+pub mod difference;
+
+pub use self::{
+    client::{Answer, Client, Request, Unreachable},
+    cluster::{Builder, Cluster, MASTER_KEY, cluster},
+    dice::Dice,
+    gateway::Gateway,
+    nodes::{Node, lone_node},
+    wait::{DEADLINE, eventually},
+};
+
+/// A number from the environment, or the default.
+pub fn from_environment<T: std::str::FromStr>(name: &str, default: T) -> T {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}

@@ -1,0 +1,7 @@
+//! The program itself, built here so that tests have its path and can start, stop and kill it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    miroir::commands::run()
+}

@@ -1,0 +1,120 @@
+//! A gateway over nodes.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    client::Client,
+    gateway::Gateway,
+    nodes::{NODE_KEY, Node},
+};
+
+/// The key of the gateway's clients.
+pub const MASTER_KEY: &str = "masterKey";
+
+/// What a cluster is made of.
+#[derive(Clone, Debug)]
+#[must_use = "a cluster is started by `start`"]
+pub struct Builder {
+    program: PathBuf,
+    nodes: usize,
+    groups: usize,
+    sections: Vec<(&'static str, Value)>,
+}
+
+/// A running gateway, its nodes, and the directory of all their data, which is removed at the end.
+#[derive(Debug)]
+pub struct Cluster {
+    // Dropped in this order: the gateway has to end before its nodes.
+    gateway: Gateway,
+    nodes: Vec<Node>,
+    directory: TempDir,
+}
+
+/// Describes a cluster: three nodes in one group, unless said otherwise. `program` is the gateway's.
+pub fn cluster(program: impl Into<PathBuf>) -> Builder {
+    Builder { program: program.into(), nodes: 3, groups: 1, sections: Vec::new() }
+}
+
+// === impl Builder ===
+
+impl Builder {
+    /// So many nodes in each group.
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// So many groups, each with a copy of everything.
+    pub fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
+        self
+    }
+
+    /// With this section of the configuration, which replaces the one the cluster has by default.
+    pub fn section(mut self, name: &'static str, value: Value) -> Self {
+        self.sections.push((name, value));
+        self
+    }
+
+    /// Starts the nodes, then the gateway.
+    pub fn start(self) -> Cluster {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let names = (1..=self.nodes * self.groups).map(|number| format!("n{number}"));
+        let nodes: Vec<Node> =
+            names.map(|name| Node::start_new(&name, directory.path(), NODE_KEY)).collect();
+        let config = directory.path().join("miroir.yaml");
+        // JSON is YAML.
+        std::fs::write(&config, self.config(directory.path(), &nodes).to_string()).expect("the file is written");
+        let gateway = Gateway::start_new(&self.program, &config);
+        Cluster { gateway, nodes, directory }
+    }
+
+    fn config(&self, directory: &Path, nodes: &[Node]) -> Value {
+        let entries = nodes.iter().enumerate().map(|(number, node)| {
+            json!({
+                "name": node.name(),
+                "url": format!("http://{}", node.address()),
+                "key": NODE_KEY,
+                "group": format!("g{}", number / self.nodes + 1),
+            })
+        });
+        let mut config = json!({
+            "server": { "listen": [{ "address": "127.0.0.1:0" }], "threads": 2, "grace": "10s" },
+            "master_key": MASTER_KEY,
+            "log": { "directory": directory.join("log") },
+            "cluster": { "nodes": entries.collect::<Vec<_>>() },
+            "telemetry": { "log_level": "info", "log_format": "json" },
+        });
+        for (name, value) in &self.sections {
+            config[*name] = value.clone();
+        }
+        config
+    }
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// Asks the gateway with the master key.
+    pub fn client(&self) -> Client {
+        self.gateway.client()
+    }
+
+    /// The gateway's process.
+    pub fn gateway(&mut self) -> &mut Gateway {
+        &mut self.gateway
+    }
+
+    /// The nodes, group after group.
+    pub fn nodes(&mut self) -> &mut [Node] {
+        &mut self.nodes
+    }
+
+    /// The gateway's configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.directory.path().join("miroir.yaml")
+    }
+}

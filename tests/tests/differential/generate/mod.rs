@@ -1,0 +1,49 @@
+//! Requests made up at random, from what the documents hold.
+
+mod documents;
+mod errors;
+mod filters;
+mod searches;
+mod vocabulary;
+mod words;
+
+use miroir_tests::Dice;
+
+use self::vocabulary::Vocabulary;
+use crate::{
+    indexes::{INDEXES, Index},
+    probe::Probe,
+};
+
+/// Makes requests up.
+pub(crate) struct Generator {
+    dice: Dice,
+    vocabularies: Vec<Vocabulary>,
+}
+
+impl Generator {
+    pub(crate) fn new(dice: Dice) -> Self {
+        Self { dice, vocabularies: INDEXES.iter().map(Vocabulary::of).collect() }
+    }
+
+    pub(crate) fn probe(&mut self) -> Probe {
+        let place = *self.dice.pick(&[0, 0, 0, 0, 1, 1, 2, 3, 3]);
+        let mut making = Making {
+            dice: &mut self.dice,
+            index: &INDEXES[place],
+            vocabulary: &self.vocabularies[place],
+        };
+        match making.dice.below(100) {
+            0..84 => making.search(),
+            84..94 => making.documents(),
+            _ => making.error(),
+        }
+    }
+}
+
+/// One request in the making.
+pub(crate) struct Making<'a> {
+    dice: &'a mut Dice,
+    index: &'static Index,
+    vocabulary: &'a Vocabulary,
+}

@@ -1,0 +1,159 @@
+//! The indexes that are asked, each with other settings.
+
+use miroir_tests::{Client, data};
+use serde_json::{Value, json};
+
+/// Documents of one request: several requests, so that the order of insertion spans them.
+const BATCH: usize = 700;
+
+/// An index and what generated requests may name in it.
+#[derive(Debug)]
+pub(crate) struct Index {
+    pub(crate) uid: &'static str,
+    pub(crate) primary_key: &'static str,
+    /// Attributes with words.
+    pub(crate) texts: &'static [&'static str],
+    /// Attributes that can be filtered on and counted.
+    pub(crate) filterable: &'static [&'static str],
+    /// Attributes that can be sorted by.
+    pub(crate) sortable: &'static [&'static str],
+    /// Whether documents have a place.
+    pub(crate) geo: bool,
+    settings: fn() -> Value,
+    documents: fn() -> Vec<Value>,
+}
+
+/// All of them.
+pub(crate) const INDEXES: &[Index] = &[
+    Index {
+        uid: "movies",
+        primary_key: "id",
+        texts: &["title", "director", "genre", "distributor"],
+        filterable: &["genre", "year", "mpaa_rating", "imdb_rating", "imdb_votes", "director", "distributor"],
+        sortable: &["year", "imdb_rating", "imdb_votes", "title", "release_date", "us_gross"],
+        geo: false,
+        settings: plain,
+        documents: movies,
+    },
+    Index {
+        uid: "odd",
+        primary_key: "id",
+        texts: &["title", "director", "tags", "money.source"],
+        filterable: &["genre", "year", "tags", "money.gross", "money.budget", "mixed"],
+        sortable: &["year", "mixed", "money.gross", "title"],
+        geo: false,
+        settings: odd,
+        documents: odd_movies,
+    },
+    Index {
+        uid: "grouped",
+        primary_key: "id",
+        texts: &["title", "director"],
+        filterable: &["genre", "year", "director", "mpaa_rating"],
+        sortable: &["year", "imdb_rating"],
+        geo: false,
+        settings: grouped,
+        documents: some_movies,
+    },
+    Index {
+        uid: "airports",
+        primary_key: "iata",
+        texts: &["name", "city"],
+        filterable: &["state", "city", "country"],
+        sortable: &["name", "state", "city"],
+        geo: true,
+        settings: airports,
+        documents: all_airports,
+    },
+];
+
+impl Index {
+    pub(crate) fn documents(&self) -> Vec<Value> {
+        (self.documents)()
+    }
+
+    /// Creates it through a client and waits until everything is there.
+    pub(crate) fn load(&self, client: &Client) {
+        let create = json!({ "uid": self.uid, "primaryKey": self.primary_key });
+        client.post("/indexes").json(&create).succeeds();
+        client.patch(format!("/indexes/{}/settings", self.uid)).json(&(self.settings)()).succeeds();
+        let path = format!("/indexes/{}/documents", self.uid);
+        let documents = self.documents();
+        let sent = documents.chunks(BATCH).map(|batch| client.post(&path).json(&batch.into()).accepted());
+        for task in sent.collect::<Vec<_>>() {
+            let task = client.ended(task);
+            assert_eq!(task["status"], "succeeded", "{task}");
+        }
+    }
+}
+
+fn plain() -> Value {
+    json!({
+        "searchableAttributes": ["title", "director", "genre", "distributor"],
+        "filterableAttributes": INDEXES[0].filterable,
+        "sortableAttributes": INDEXES[0].sortable,
+    })
+}
+
+fn odd() -> Value {
+    json!({
+        "displayedAttributes": ["id", "title", "year", "money", "tags"],
+        "searchableAttributes": INDEXES[1].texts,
+        "filterableAttributes": INDEXES[1].filterable,
+        "sortableAttributes": INDEXES[1].sortable,
+        "rankingRules": ["words", "sort", "typo", "money.gross:desc", "proximity", "attribute", "exactness"],
+        "stopWords": ["the", "a", "of", "and"],
+        "synonyms": { "star": ["sky"], "war": ["battle", "fight"], "nyc": ["new york"] },
+        "faceting": { "maxValuesPerFacet": 6, "sortFacetValuesBy": { "*": "count", "year": "alpha" } },
+        "pagination": { "maxTotalHits": 120 },
+    })
+}
+
+fn grouped() -> Value {
+    json!({
+        "distinctAttribute": "director",
+        "searchableAttributes": INDEXES[2].texts,
+        "filterableAttributes": INDEXES[2].filterable,
+        "sortableAttributes": INDEXES[2].sortable,
+        "typoTolerance": { "minWordSizeForTypos": { "oneTypo": 4, "twoTypos": 7 } },
+    })
+}
+
+fn airports() -> Value {
+    json!({
+        "searchableAttributes": INDEXES[3].texts,
+        "filterableAttributes": ["_geo", "state", "city", "country"],
+        "sortableAttributes": ["_geo", "name", "state", "city"],
+    })
+}
+
+fn movies() -> Vec<Value> {
+    data::parsed(&data::movies())
+}
+
+fn some_movies() -> Vec<Value> {
+    data::parsed(&data::movies()[..1_200])
+}
+
+fn all_airports() -> Vec<Value> {
+    data::parsed(&data::airports())
+}
+
+/// Films with arrays, nested objects, and an attribute that is a number here and a text there, or absent.
+fn odd_movies() -> Vec<Value> {
+    let mut films = data::parsed(&data::movies()[1_000..2_200]);
+    for (number, film) in films.iter_mut().enumerate() {
+        film["tags"] = json!([film["genre"].clone(), film["mpaa_rating"].clone(), format!("tag {}", number % 7)]);
+        film["money"] = json!({
+            "gross": film["us_gross"], "budget": film["production_budget"], "source": film["distributor"],
+        });
+        match number % 5 {
+            0 => film["mixed"] = json!(number % 40),
+            1 => film["mixed"] = json!(format!("{} text", number % 30)),
+            2 => film["mixed"] = Value::Null,
+            3 => film["mixed"] = json!([number % 11, "eleven"]),
+            _ => {}
+        }
+    }
+    films
+}

@@ -1,0 +1,76 @@
+//! One request that both sides are asked.
+
+use std::collections::BTreeSet;
+
+use miroir_tests::{Answer, Client};
+use serde_json::{Value, json};
+
+/// What a request is about, for the report: one request may be of several kinds.
+pub(crate) type Kind = &'static str;
+
+/// Searches with words.
+pub(crate) const WORDS: Kind = "words";
+/// Searches without words.
+pub(crate) const NO_WORDS: Kind = "no words";
+
+/// A request, replayable.
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    pub(crate) index: String,
+    pub(crate) kinds: BTreeSet<Kind>,
+    /// `GET` where there is no body.
+    pub(crate) path: String,
+    pub(crate) body: Option<Value>,
+}
+
+impl Probe {
+    pub(crate) fn search(index: &str, kinds: BTreeSet<Kind>, body: Value) -> Self {
+        Self { index: index.to_owned(), kinds, path: format!("/indexes/{index}/search"), body: Some(body) }
+    }
+
+    pub(crate) fn post(index: &str, kind: Kind, path: &str, body: Value) -> Self {
+        let path = format!("/indexes/{index}{path}");
+        Self { index: index.to_owned(), kinds: [kind].into(), path, body: Some(body) }
+    }
+
+    pub(crate) fn get(index: &str, kind: Kind, path: &str) -> Self {
+        let path = format!("/indexes/{index}{path}");
+        Self { index: index.to_owned(), kinds: [kind].into(), path, body: None }
+    }
+
+    pub(crate) fn ask(&self, client: &Client) -> Answer {
+        match &self.body {
+            Some(body) => client.post(&self.path).json(body).send(),
+            None => client.get(&self.path).send(),
+        }
+    }
+
+    /// One line of a file for `MIROIR_REPLAY`.
+    pub(crate) fn line(&self) -> String {
+        json!({ "index": self.index, "path": self.path, "body": self.body, "words": self.has_words() }).to_string()
+    }
+
+    pub(crate) fn from_line(line: &str) -> Self {
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let kind = if value["words"] == true { WORDS } else { NO_WORDS };
+        let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            index: text("index"),
+            kinds: [kind].into(),
+            path: text("path"),
+            body: Some(value["body"].clone()).filter(|body| !body.is_null()),
+        }
+    }
+
+    pub(crate) fn has_words(&self) -> bool {
+        self.kinds.contains(WORDS)
+    }
+
+    /// Whether one node itself only estimates how much there is: it stops looking when it has the page.
+    pub(crate) fn is_estimated(&self) -> bool {
+        let Some(body) = &self.body else { return false };
+        let paged = body.get("page").is_some() || body.get("hitsPerPage").is_some();
+        let distinct = body.get("distinct").is_some() || self.index == "grouped";
+        !paged && (distinct || body.get("rankingScoreThreshold").is_some())
+    }
+}
