@@ -1,7 +1,7 @@
 //! Several nodes' answers to one. Pure, works on the answers' bytes.
 //!
-//! [`merge_search`] makes one answer to a search out of those of several nodes, [`merge_documents`] one listing of
-//! documents, [`strip_internal`] a single document as a client may see it. What goes to the client is copied from the
+//! [`merge_search`] makes one answer to a search out of those of several nodes, [`merge_facet_search`] one to a search in
+//! the values of a facet, [`merge_documents`] one listing of documents, [`strip_internal`] a single document as a client may see it. What goes to the client is copied from the
 //! nodes' answers as it stands there; of each hit only the score details and the place in the order of insertion are
 //! read, and no further than the page goes.
 //!
@@ -14,6 +14,7 @@
 
 mod documents;
 mod error;
+mod facet_search;
 mod facets;
 mod keys;
 mod kway;
@@ -24,6 +25,7 @@ mod search;
 pub use self::{
     documents::{DocumentsSpec, SortKey, merge_documents, strip_internal},
     error::MergeError,
+    facet_search::{FacetSearchSpec, merge_facet_search},
     facets::{FacetOrder, FacetSpec},
     search::{Paging, SearchSpec, merge_search},
 };

@@ -14,7 +14,10 @@ mod values;
 use std::{borrow::Cow, collections::BTreeMap, ops::RangeInclusive};
 
 pub use self::values::FacetOrder;
-pub(crate) use self::{normal::normalize, stats::Stats};
+pub(crate) use self::{
+    normal::{fold, normalize},
+    stats::Stats,
+};
 
 use self::values::{Value, Walk, arrange};
 use crate::{
@@ -39,10 +42,13 @@ pub struct FacetSpec {
 }
 
 impl FacetSpec {
+    /// In which order the values of an attribute are given.
+    pub fn order_of(&self, attribute: &str) -> FacetOrder {
+        self.order_by.iter().find(|(name, _)| name == attribute).map_or(self.order, |(_, order)| *order)
+    }
+
     fn walk(&self, attribute: &str, candidates: u64) -> Walk {
-        let order =
-            self.order_by.iter().find(|(name, _)| name == attribute).map_or(self.order, |(_, order)| *order);
-        match order {
+        match self.order_of(attribute) {
             FacetOrder::Count => Walk::Counts,
             FacetOrder::Name if candidates <= MANY_CANDIDATES => Walk::Documents,
             FacetOrder::Name => Walk::Names,

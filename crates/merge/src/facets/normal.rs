@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Where Meilisearch cuts the normalised form, so that it fits a key of its store.
 const MAX_LEN: usize = 468;
@@ -25,6 +25,25 @@ pub(crate) fn normalize(text: Cow<'_, str>) -> Cow<'_, str> {
     };
     text.truncate(text.floor_char_boundary(MAX_LEN));
     Cow::Owned(text)
+}
+
+/// What a facet query is compared with: the [normal](normalize) form without accents, and with the letters and quotation
+/// marks that Meilisearch takes for others.
+pub(crate) fn fold(normal: Cow<'_, str>) -> Cow<'_, str> {
+    if normal.is_ascii() {
+        return normal;
+    }
+    let mut folded = String::with_capacity(normal.len());
+    for letter in normal.chars().filter(|letter| !is_combining_mark(*letter)) {
+        match letter {
+            'æ' => folded.push_str("ae"),
+            'œ' => folded.push_str("oe"),
+            'đ' => folded.push('d'),
+            '‘' | '’' => folded.push('\''),
+            _ => folded.push(letter),
+        }
+    }
+    Cow::Owned(folded)
 }
 
 /// The number that a facet value may have been: its text is then exactly what Rust prints for that number.
@@ -55,6 +74,14 @@ mod tests {
         assert_eq!(normalize("\u{c9}t\u{e9}".into()), "e\u{301}te\u{301}");
         assert_eq!(normalize("\u{fb01}n".into()), "fin");
         assert_eq!(normalize("é".repeat(300).into()).len(), 468);
+    }
+
+    #[test]
+    fn queries_meet_values_without_accents() {
+        let folded = |text: &'static str| fold(normalize(text.into())).into_owned();
+        assert_eq!(folded("Élodie"), "elodie");
+        assert_eq!(folded("L’Œuvre"), "l'oeuvre");
+        assert_eq!(folded("plain"), "plain");
     }
 
     #[test]

@@ -1,0 +1,175 @@
+//! Several nodes' answers to one search in the values of a facet.
+
+mod values;
+
+use bytes::Bytes;
+
+use self::values::{Found, arrange};
+use crate::{
+    FacetOrder, MergeError,
+    error::InNode,
+    scan::{Cursor, Scan, count, push_count},
+};
+
+/// What a merged answer to a facet search is made of and looks like.
+///
+/// The nodes have to be asked what the client asked, with a `maxValuesPerFacet` so wide that nothing is cut there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FacetSearchSpec {
+    /// What the values begin with, as the client sent it.
+    pub facet_query: Option<String>,
+    /// The logical `faceting.maxValuesPerFacet`.
+    pub max_values: usize,
+    /// The logical `faceting.sortFacetValuesBy` of the facet.
+    pub order: FacetOrder,
+    /// `processingTimeMs`.
+    pub processing_time_ms: u64,
+    /// Members that follow: names and JSON texts.
+    pub extra: Vec<(String, String)>,
+}
+
+/// Merges the answers of several nodes to one facet search into the answer that one node with all documents would give:
+/// counts are added up by value, values are put in order and cut.
+///
+/// Values that differ in case, composition or white space around them are one value, spelled as the first node that has
+/// it spells it. Which values a query with a typo matches depends on the query and the value alone, so every node finds
+/// what one node with all documents finds.
+///
+/// ```
+/// use bytes::Bytes;
+/// use miroir_merge::{FacetSearchSpec, merge_facet_search};
+///
+/// let node = |count| {
+///     Bytes::from(format!(r#"{{"facetHits":[{{"value":"Drama","count":{count}}}],"facetQuery":"dr","processingTimeMs":1}}"#))
+/// };
+/// let spec = FacetSearchSpec { facet_query: Some("dr".into()), max_values: 100, ..FacetSearchSpec::default() };
+/// let merged = merge_facet_search(&[node(2), node(3)], &spec)?;
+/// assert_eq!(merged, br#"{"facetHits":[{"value":"Drama","count":5}],"facetQuery":"dr","processingTimeMs":0}"#);
+/// # Ok::<(), miroir_merge::MergeError>(())
+/// ```
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn merge_facet_search(answers: &[Bytes], spec: &FacetSearchSpec) -> Result<Vec<u8>, MergeError> {
+    if answers.is_empty() {
+        return Err(MergeError::NoAnswers);
+    }
+    let mut values = Vec::new();
+    for (node, text) in answers.iter().enumerate() {
+        read_answer(text, spec.facet_query.is_some(), &mut values).in_node(node, 0)?;
+    }
+    arrange(&mut values, spec.order, spec.max_values);
+    let mut out = Vec::with_capacity(values.len() * 40 + 128);
+    out.extend_from_slice(b"{\"facetHits\":[");
+    for (index, value) in values.iter().enumerate() {
+        out.extend_from_slice(if index > 0 { b",{\"value\":\"" } else { b"{\"value\":\"" });
+        out.extend_from_slice(value.text);
+        out.extend_from_slice(b"\",\"count\":");
+        push_count(&mut out, value.count);
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"],\"facetQuery\":");
+    let query = serde_json::Value::from(spec.facet_query.as_deref()).to_string();
+    out.extend_from_slice(query.as_bytes());
+    out.extend_from_slice(b",\"processingTimeMs\":");
+    push_count(&mut out, spec.processing_time_ms);
+    for (name, json) in &spec.extra {
+        out.extend_from_slice(format!(",\"{name}\":{json}").as_bytes());
+    }
+    out.push(b'}');
+    Ok(out)
+}
+
+/// Reads the values of one node.
+fn read_answer<'a>(text: &'a [u8], searched: bool, values: &mut Vec<Found<'a>>) -> Scan<()> {
+    let mut cursor = Cursor::new(text);
+    let mut has_hits = false;
+    cursor.enter_object()?;
+    let mut first = true;
+    while let Some(key) = cursor.key(&mut first)? {
+        if key == b"facetHits" {
+            has_hits = true;
+            cursor.enter_array()?;
+            let mut first_hit = true;
+            while cursor.element(&mut first_hit)? {
+                values.push(read_hit(&mut cursor, searched)?);
+            }
+        } else {
+            cursor.value()?;
+        }
+    }
+    cursor.end()?;
+    if has_hits { Ok(()) } else { cursor.fail("expected the member `facetHits`") }
+}
+
+fn read_hit<'a>(cursor: &mut Cursor<'a>, searched: bool) -> Scan<Found<'a>> {
+    let (mut text, mut number) = (None, None);
+    cursor.enter_object()?;
+    let mut first = true;
+    while let Some(key) = cursor.key(&mut first)? {
+        match key {
+            b"value" => text = Some(cursor.string()?),
+            b"count" => number = count(cursor.value()?),
+            _ => {
+                cursor.value()?;
+            }
+        }
+    }
+    match (text, number) {
+        (Some(text), Some(number)) => Ok(Found::new(text, number, searched)),
+        _ => cursor.fail("expected the members `value` and `count`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(hits: &[(&str, u64)]) -> Bytes {
+        let hits = hits.iter().map(|(value, count)| serde_json::json!({"value": value, "count": count}));
+        let hits = serde_json::Value::from_iter(hits);
+        format!(r#"{{"facetHits":{hits},"facetQuery":null,"processingTimeMs":3}}"#).into()
+    }
+
+    fn merged(answers: &[Bytes], spec: &FacetSearchSpec) -> String {
+        String::from_utf8(merge_facet_search(answers, spec).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn counts_are_added_up_and_values_in_order() {
+        let nodes = [node(&[("Action", 1), ("drama", 2)]), node(&[("Comedy \"x\"", 4), ("Drama", 5)])];
+        let spec = FacetSearchSpec { max_values: 100, processing_time_ms: 7, ..FacetSearchSpec::default() };
+        assert_eq!(
+            merged(&nodes, &spec),
+            r#"{"facetHits":[{"value":"Action","count":1},{"value":"Comedy \"x\"","count":4},{"value":"drama","count":7}],"facetQuery":null,"processingTimeMs":7}"#
+        );
+    }
+
+    #[test]
+    fn the_query_is_the_client_s() {
+        let spec = FacetSearchSpec {
+            facet_query: Some("\"".to_owned()),
+            extra: vec![("missingShards".to_owned(), "[1]".to_owned())],
+            ..FacetSearchSpec::default()
+        };
+        assert_eq!(
+            merged(&[node(&[])], &spec),
+            r#"{"facetHits":[],"facetQuery":"\"","processingTimeMs":0,"missingShards":[1]}"#
+        );
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error() {
+        let spec = FacetSearchSpec::default();
+        assert_eq!(merge_facet_search(&[], &spec), Err(MergeError::NoAnswers));
+        let whole = node(&[("a", 1), ("b", 2)]);
+        for len in 0..whole.len() {
+            assert!(merge_facet_search(&[whole.slice(..len)], &spec).is_err(), "{len}");
+        }
+        for wrong in [r#"{"hits":[]}"#, r#"{"facetHits":[{"value":"a"}]}"#, r#"{"facetHits":[{"count":1}]}"#]
+        {
+            assert!(merge_facet_search(&[Bytes::from(wrong)], &spec).is_err(), "{wrong}");
+        }
+    }
+}
