@@ -19,6 +19,9 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/indexes/{uid}", get(indexes::get).patch(indexes::update).delete(indexes::delete))
         .route("/indexes/{uid}/stats", get(stats::one))
         .route("/indexes/{uid}/search", get(search::by_parameters).post(search::by_body))
+        .route("/indexes/{uid}/facet-search", post(search::in_facet))
+        .route("/indexes/{uid}/similar", get(search::similar_by_parameters).post(search::similar_by_body))
+        .route("/multi-search", post(search::multi))
         .route(
             "/indexes/{uid}/documents",
             get(documents::browse).post(documents::replace).put(documents::update).delete(documents::clear),

@@ -15,8 +15,8 @@ use crate::error::EngineError;
 
 /// The members `facetDistribution` and `facetStats` of an answer.
 pub(super) struct Facets {
-    pub(super) distribution: Value,
-    pub(super) stats: Value,
+    pub(super) distribution: Map<String, Value>,
+    pub(super) stats: Map<String, Value>,
 }
 
 /// Counts the values that the documents found have in the facets asked for.
@@ -50,7 +50,9 @@ pub(super) fn facets_of(
         .into_iter()
         .map(|(name, (min, max))| (name, json!({ "min": min, "max": max })))
         .collect();
-    Ok(Facets { distribution: json!(counting.execute()?), stats: stats.into() })
+    let counts = counting.execute()?;
+    let distribution = counts.into_iter().map(|(name, values)| (name, json!(values))).collect();
+    Ok(Facets { distribution, stats })
 }
 
 /// Whether a facet of this name or pattern can be asked for.

@@ -1,60 +1,31 @@
 //! One search, from its parameters to its answer.
 
-use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use milli_core::heed::RoTxn;
-use milli_core::score_details::ScoringStrategy;
-use milli_core::{AscDesc, Search, SortError, TermsMatchingStrategy, TimeBudget};
-use miroir_protocol::error::{Code, ResponseError};
-use miroir_protocol::search::{MatchingStrategy, SearchQuery};
+use miroir_protocol::search::SearchQuery;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::facets::facets_of;
-use super::filter::parse_filter;
 use super::hits::make_hits;
-use super::kind::Kind;
-use crate::engine::{DEFAULT_MAX_TOTAL_HITS, OpenIndex, languages_of};
+use super::prepare::{DEFAULT_HITS_PER_PAGE, Prepared, Window, prepare};
+use crate::engine::OpenIndex;
 use crate::error::EngineError;
 use crate::features::Features;
-
-/// How long a search may take before it answers with what it has.
-const DEFAULT_CUTOFF: Duration = Duration::from_millis(1500);
-
-/// Hits of a page unless the query says otherwise.
-const DEFAULT_HITS_PER_PAGE: usize = 20;
-
-/// Which of the hits are wanted.
-struct Window {
-    offset: usize,
-    limit: usize,
-}
 
 /// Answers a search.
 pub(crate) fn search(
     open: &OpenIndex,
     query: &SearchQuery,
     features: &Features,
-) -> Result<Value, EngineError> {
+    request_uid: Uuid,
+) -> Result<Map<String, Value>, EngineError> {
     let started = Instant::now();
     let index = &open.index;
     let rtxn = index.read_txn()?;
     let rtxn: &RoTxn<'_> = &rtxn;
-    let kind = Kind::of(query, index, rtxn)?;
-    let window = Window::of(query, open, rtxn)?;
-    let mut search = index.search(rtxn);
-    prepare(&mut search, query, &window)?;
-    search.time_budget(TimeBudget::new(match index.search_cutoff(rtxn)? {
-        Some(cutoff) => Duration::from_millis(cutoff),
-        None => DEFAULT_CUTOFF,
-    }));
-    let filter =
-        query.filter.as_ref().map(|filter| parse_filter(filter, Code::InvalidSearchFilter, features));
-    if let Some(filter) = filter.transpose()?.flatten() {
-        search.filter(filter);
-    }
-    kind.prepare(&mut search, query)?;
+    let Prepared { search, kind, window } = prepare(open, rtxn, query, features)?;
     let (result, semantic_hits) = kind.execute(&search).map_err(EngineError::about(&open.uid))?;
 
     let found = result.documents_ids.into_iter().zip(result.document_scores);
@@ -73,86 +44,45 @@ pub(crate) fn search(
     if let Some(vector) = kind.vector().filter(|_| query.retrieve_vectors) {
         put("queryVector", json!(vector));
     }
-    put("processingTimeMs", json!(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)));
-    put_paging(&mut put, query, &window, total);
+    put("processingTimeMs", milliseconds_since(started));
+    if query.is_paged() {
+        put_page(&mut put, query.page, query.hits_per_page, total);
+    } else {
+        put_window(&mut put, &Window { offset: window.offset, limit: query.limit }, total);
+    }
     if let Some(facets) = facets {
-        put("facetDistribution", facets.distribution);
-        put("facetStats", facets.stats);
+        put("facetDistribution", facets.distribution.into());
+        put("facetStats", facets.stats.into());
     }
     if let Some(count) = semantic_hits {
         put("semanticHitCount", json!(count));
     }
-    put("requestUid", json!(Uuid::now_v7().to_string()));
-    Ok(answer.into())
+    put("requestUid", json!(request_uid.to_string()));
+    Ok(answer)
 }
 
-fn prepare<'a>(search: &mut Search<'a>, query: &'a SearchQuery, window: &Window) -> Result<(), EngineError> {
-    search.offset(window.offset);
-    search.limit(window.limit);
-    search.exhaustive_number_hits(query.is_paged());
-    search.terms_matching_strategy(match query.matching_strategy {
-        MatchingStrategy::Last => TermsMatchingStrategy::Last,
-        MatchingStrategy::All => TermsMatchingStrategy::All,
-        MatchingStrategy::Frequency => TermsMatchingStrategy::Frequency,
-    });
-    let threshold = query.ranking_score_threshold.map(|threshold| threshold.get());
-    if let Some(threshold) = threshold {
-        search.ranking_score_threshold(threshold);
-    }
-    let scored = query.show_ranking_score || query.show_ranking_score_details || threshold.is_some();
-    search.scoring_strategy(if scored { ScoringStrategy::Detailed } else { ScoringStrategy::Skip });
-    if let Some(distinct) = &query.distinct {
-        search.distinct(distinct.clone());
-    }
-    if let Some(attributes) = &query.attributes_to_search_on {
-        search.searchable_attributes(attributes);
-    }
-    if let Some(sort) = &query.sort {
-        search.sort_criteria(parse_sort(sort, Code::InvalidSearchSort)?);
-    }
-    if let Some(locales) = &query.locales {
-        search.locales(languages_of(locales));
-    }
-    Ok(())
+/// How long something took, as answers say it.
+pub(super) fn milliseconds_since(started: Instant) -> Value {
+    json!(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The criteria of a `sort` parameter.
-pub(crate) fn parse_sort(sort: &[String], code: Code) -> Result<Vec<AscDesc>, ResponseError> {
-    let criteria = sort.iter().map(|criterion| AscDesc::from_str(criterion));
-    criteria
-        .collect::<Result<_, _>>()
-        .map_err(|error| ResponseError::new(code, SortError::from(error).to_string()))
+/// What an answer says about pages.
+pub(super) fn put_page(
+    put: &mut impl FnMut(&str, Value),
+    page: Option<usize>,
+    hits_per_page: Option<usize>,
+    total: usize,
+) {
+    let per_page = hits_per_page.unwrap_or(DEFAULT_HITS_PER_PAGE);
+    put("hitsPerPage", json!(per_page));
+    put("page", json!(page.unwrap_or(1)));
+    put("totalPages", json!(if per_page == 0 { 0 } else { total.div_ceil(per_page) }));
+    put("totalHits", json!(total));
 }
 
-fn put_paging(put: &mut impl FnMut(&str, Value), query: &SearchQuery, window: &Window, total: usize) {
-    if query.is_paged() {
-        let per_page = query.hits_per_page.unwrap_or(DEFAULT_HITS_PER_PAGE);
-        put("hitsPerPage", json!(per_page));
-        put("page", json!(query.page.unwrap_or(1)));
-        put("totalPages", json!(if per_page == 0 { 0 } else { total.div_ceil(per_page) }));
-        put("totalHits", json!(total));
-    } else {
-        put("limit", json!(query.limit));
-        put("offset", json!(window.offset));
-        put("estimatedTotalHits", json!(total));
-    }
-}
-
-impl Window {
-    fn of(query: &SearchQuery, open: &OpenIndex, rtxn: &RoTxn<'_>) -> Result<Self, EngineError> {
-        let max = open.index.pagination_max_total_hits(rtxn)?.unwrap_or(DEFAULT_MAX_TOTAL_HITS);
-        let max_total_hits = usize::try_from(max).unwrap_or(usize::MAX);
-        let (offset, limit) = match (query.is_paged(), query.page.unwrap_or(1).checked_sub(1)) {
-            (false, _) => (query.offset, query.limit),
-            // There is no page 0: it has no hits.
-            (true, None) => (0, 0),
-            (true, Some(before)) => {
-                let per_page = query.hits_per_page.unwrap_or(DEFAULT_HITS_PER_PAGE);
-                (per_page.saturating_mul(before), per_page)
-            }
-        };
-        let offset = offset.min(max_total_hits);
-        let limit = limit.min(max_total_hits - offset);
-        Ok(Self { offset, limit })
-    }
+/// What an answer says about its part of the hits.
+pub(super) fn put_window(put: &mut impl FnMut(&str, Value), window: &Window, total: usize) {
+    put("limit", json!(window.limit));
+    put("offset", json!(window.offset));
+    put("estimatedTotalHits", json!(total));
 }
