@@ -1,6 +1,6 @@
 //! Which nodes a search asks, and for what.
 
-use std::collections::BTreeMap;
+use std::slice;
 
 use crate::{Group, NodeId, Owner, ShardId, ShardMap};
 
@@ -30,52 +30,45 @@ impl ShardMap {
     /// One group that covers every shard answers alone, the one whose dearest node is the cheapest. If none does, every
     /// shard comes from the cheapest copy anywhere.
     pub fn nodes_for_search(&self, cost: impl Fn(NodeId) -> Option<u32>) -> SearchPlan {
+        // Asked once a node, not once a shard.
+        let costs: Vec<Option<u32>> = (0..self.nodes.len()).map(|node| cost(NodeId(node as u16))).collect();
+        let cost = |owner: &Owner| costs.get(usize::from(owner.node.0)).copied().flatten();
         let whole = self
             .groups
             .iter()
-            .filter_map(|group| self.group_cost(group, &cost).map(|cost| (cost, group)))
+            .filter_map(|group| self.group_cost(group, cost).map(|cost| (cost, group)))
             .min_by_key(|(cost, _)| *cost);
-        match whole {
-            Some((_, group)) => self.plan(&cost, |shard| group.owners(shard).to_vec()),
-            None => self.plan(&cost, |shard| self.shard_owners(shard).collect()),
-        }
+        self.plan(whole.map_or(&self.groups, |(_, group)| slice::from_ref(group)), cost)
     }
 
     /// What the dearest of the needed nodes costs, unless a shard cannot be read in this group.
-    fn group_cost(&self, group: &Group, cost: &impl Fn(NodeId) -> Option<u32>) -> Option<u32> {
+    fn group_cost(&self, group: &Group, cost: impl Fn(&Owner) -> Option<u32>) -> Option<u32> {
         self.shards().try_fold(0, |dearest, shard| {
-            let cheapest = readable(group.owners(shard)).filter_map(|owner| cost(owner.node)).min()?;
+            let cheapest = readable(group.owners(shard)).filter_map(&cost).min()?;
             Some(cheapest.max(dearest))
         })
     }
 
-    fn plan(
-        &self,
-        cost: &impl Fn(NodeId) -> Option<u32>,
-        owners: impl Fn(ShardId) -> Vec<Owner>,
-    ) -> SearchPlan {
-        let mut wanted: BTreeMap<NodeId, Vec<ShardId>> = BTreeMap::new();
+    fn plan(&self, groups: &[Group], cost: impl Fn(&Owner) -> Option<u32>) -> SearchPlan {
+        let mut wanted: Vec<Vec<ShardId>> = vec![Vec::new(); self.nodes.len()];
         let mut missing = Vec::new();
         for shard in self.shards() {
             // equal copies share the work
-            let load = |node| wanted.get(&node).map_or(0, Vec::len);
-            let best = readable(&owners(shard))
-                .filter_map(|owner| Some((cost(owner.node)?, load(owner.node), owner.node)))
-                .min();
-            match best {
-                Some((_, _, node)) => wanted.entry(node).or_default().push(shard),
+            let load = |node: NodeId| wanted.get(usize::from(node.0)).map_or(0, Vec::len);
+            let owners = groups.iter().flat_map(|group| readable(group.owners(shard)));
+            let best = owners.filter_map(|owner| Some((cost(owner)?, load(owner.node), owner.node))).min();
+            match best.and_then(|(_, _, node)| wanted.get_mut(usize::from(node.0))) {
+                Some(shards) => shards.push(shard),
                 None => missing.push(shard),
             }
         }
         let held = self.held();
-        let asks = wanted
-            .into_iter()
-            .map(|(node, shards)| {
-                let exact = held.get(usize::from(node.0)) == Some(&shards.len());
-                Ask { node, shards: (!exact).then_some(shards) }
-            })
-            .collect();
-        SearchPlan { asks, missing }
+        let asked = wanted.into_iter().zip(&held).enumerate().filter(|(_, (shards, _))| !shards.is_empty());
+        let asks = asked.map(|(node, (shards, held))| Ask {
+            node: NodeId(node as u16),
+            shards: (*held != shards.len()).then_some(shards),
+        });
+        SearchPlan { asks: asks.collect(), missing }
     }
 
     /// How many shards every node has documents of.
@@ -90,8 +83,8 @@ impl ShardMap {
     }
 }
 
-fn readable(owners: &[Owner]) -> impl Iterator<Item = Owner> + '_ {
-    owners.iter().copied().filter(|owner| owner.state.is_read())
+fn readable(owners: &[Owner]) -> impl Iterator<Item = &Owner> {
+    owners.iter().filter(|owner| owner.state.is_read())
 }
 
 #[cfg(test)]

@@ -89,8 +89,10 @@ impl Sequencer {
             head.apply(&logged.entry, &prepared);
             decisions.push((logged.entry.uid, as_value(&prepared, &logged.entry)?));
         }
+        let uids: Vec<u32> = decisions.iter().map(|(uid, _)| *uid).collect();
         let next = self.next + u32::try_from(decisions.len()).map_err(|_| LogError::Exhausted)?;
         self.log.record_prepared(decisions).await?;
+        self.log.start(&uids).await?;
         self.head = head;
         self.next = next;
         self.progress.set_prepared(next);
