@@ -35,4 +35,16 @@ impl NodeError {
     pub fn may_have_arrived(&self) -> bool {
         !matches!(self, NodeError::Connect(_) | NodeError::ConnectTimeout(_))
     }
+
+    /// Whether it says anything of the node. A body that the gateway could not produce, or an answer it does not take,
+    /// does not.
+    pub fn is_of_the_node(&self) -> bool {
+        !matches!(self, NodeError::RequestBody(_) | NodeError::TooLarge(_))
+    }
+}
+
+impl From<hyper::Error> for NodeError {
+    fn from(error: hyper::Error) -> Self {
+        if error.is_user() { NodeError::RequestBody(error.into()) } else { NodeError::Http(error) }
+    }
 }

@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 
 use crate::{
     error::NodeError,
-    node::{Answer, Node, NodeRequest},
+    node::Node,
+    request::{Answer, NodeRequest},
 };
 
 /// One node's part of a request.

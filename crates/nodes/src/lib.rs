@@ -14,6 +14,7 @@ mod health;
 mod node;
 mod pool;
 mod probe;
+mod request;
 
 pub use self::{
     body::{Body, PooledBody, full},
@@ -21,6 +22,7 @@ pub use self::{
     fan_out::{Call, Outcome, fan_out},
     fleet::Fleet,
     health::{Health, HealthState},
-    node::{Answer, Node, NodeConfig, NodeRequest},
+    node::{Node, NodeConfig},
     probe::Prober,
+    request::{Answer, NodeRequest},
 };

@@ -9,19 +9,21 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body::Body as _;
-use http_body_util::BodyExt;
+use http::{HeaderValue, Request, Response, header};
 use tower_service::Service;
 
 use crate::{
-    body::{Body, PooledBody, full},
+    body::{Body, PooledBody},
     connect::connect,
     error::NodeError,
     health::Health,
     pool::{Lease, Pool},
+    request::{Answer, NodeRequest},
 };
+
+/// How long an idle connection may take to become ready: its task has to see the end of the last answer, which the
+/// answer's reader saw first. It never does where the node answered before it had read the whole request.
+const SETTLE: Duration = Duration::from_millis(20);
 
 /// How a node is reached.
 #[derive(Clone, Debug)]
@@ -54,55 +56,7 @@ struct Inner {
     health: Arc<Health>,
 }
 
-/// A request whose body is in memory, so that it can be sent again on another connection.
-#[derive(Clone, Debug)]
-pub struct NodeRequest {
-    /// The method.
-    pub method: Method,
-    /// Path and query.
-    pub path: Uri,
-    /// The body; JSON where it is not empty.
-    pub body: Bytes,
-    /// Whether sending it twice is as good as once.
-    pub idempotent: bool,
-}
-
-/// A whole answer in memory.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The body's bytes.
-    pub body: Bytes,
-}
-
-impl NodeRequest {
-    /// A `GET`.
-    pub fn get(path: Uri) -> Self {
-        Self { method: Method::GET, path, body: Bytes::new(), idempotent: true }
-    }
-
-    /// A read by `POST` of JSON: a search, a fetch.
-    pub fn query(path: Uri, json: impl Into<Bytes>) -> Self {
-        Self { method: Method::POST, path, body: json.into(), idempotent: true }
-    }
-
-    /// A write of JSON, or of nothing.
-    pub fn write(method: Method, path: Uri, json: impl Into<Bytes>) -> Self {
-        Self { method, path, body: json.into(), idempotent: false }
-    }
-
-    fn to_http(&self) -> Request<Body> {
-        let mut request = Request::new(full(self.body.clone()));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.path.clone();
-        if !self.body.is_empty() {
-            let json = HeaderValue::from_static("application/json");
-            request.headers_mut().insert(header::CONTENT_TYPE, json);
-        }
-        request
-    }
-}
+// === impl Node ===
 
 impl Node {
     /// A client; nothing is connected before the first request. `None` where the authority or the key cannot stand in
@@ -157,101 +111,89 @@ impl Node {
     pub async fn send(&self, mut request: Request<Body>) -> Result<Response<PooledBody>, NodeError> {
         self.prepare(&mut request);
         let sent = self.send_prepared(request).await;
-        match &sent {
-            Ok(_) => self.inner.health.succeeded(),
-            Err(error) => self.failed(error),
-        }
-        sent
+        self.note(&sent);
+        sent.map(|(response, lease)| response.map(|incoming| PooledBody::new(incoming, lease)))
+    }
+
+    /// Sends a request as [`Node::send`] does and reads the whole answer, within `timeout`. The body may be a stream: the
+    /// request goes out once, and where that fails it may have arrived.
+    pub async fn ask_once(&self, mut request: Request<Body>, timeout: Duration) -> Result<Answer, NodeError> {
+        self.prepare(&mut request);
+        let exchange = async {
+            let (response, lease) = self.send_prepared(request).await?;
+            Answer::read(response, lease, self.inner.config.max_answer).await
+        };
+        self.within(timeout, exchange).await
     }
 
     /// Asks and reads the whole answer, within `timeout`. A request that met a connection which the node had closed
     /// meanwhile is sent once more on a new one; a write only where not a byte of it went out.
     pub async fn ask(&self, request: &NodeRequest, timeout: Duration) -> Result<Answer, NodeError> {
-        let answered = tokio::time::timeout(timeout, self.ask_unbounded(request)).await;
+        self.within(timeout, self.ask_unbounded(request)).await
+    }
+
+    async fn within(
+        &self,
+        timeout: Duration,
+        exchange: impl Future<Output = Result<Answer, NodeError>>,
+    ) -> Result<Answer, NodeError> {
+        let answered = tokio::time::timeout(timeout, exchange).await;
         let answered = answered.unwrap_or(Err(NodeError::Timeout(timeout)));
-        match &answered {
-            Ok(_) => self.inner.health.succeeded(),
-            Err(error) => self.failed(error),
-        }
+        self.note(&answered);
         answered
     }
 
     async fn ask_unbounded(&self, request: &NodeRequest) -> Result<Answer, NodeError> {
-        let mut http = request.to_http();
-        self.prepare(&mut http);
-        let mut lease = self.lease().await?;
-        let reused = lease.reused;
-        let first = match lease.sender().send_request(http).await {
-            Ok(response) => self.collect(response, lease).await,
-            Err(error) => Err(NodeError::Http(error)),
+        let http = || {
+            let mut http = request.to_http();
+            self.prepare(&mut http);
+            http
         };
-        match first {
-            Err(NodeError::Http(error)) if reused && may_send_again(&error, request.idempotent) => {
-                self.inner.pool.clear();
-                let mut http = request.to_http();
-                self.prepare(&mut http);
-                let mut lease = self.lease().await?;
-                let response = lease.sender().send_request(http).await.map_err(NodeError::Http)?;
-                self.collect(response, lease).await
-            }
-            other => other,
+        let mut lease = self.lease().await?;
+        let mut sent = lease.sender().send_request(http()).await;
+        if let Err(error) = &sent
+            && lease.reused
+            && may_send_again(error, request.idempotent)
+        {
+            self.inner.pool.clear();
+            lease = self.connect().await?;
+            sent = lease.sender().send_request(http()).await;
         }
+        Answer::read(sent?, lease, self.inner.config.max_answer).await
     }
 
-    async fn collect(
+    async fn send_prepared(
         &self,
-        response: Response<hyper::body::Incoming>,
-        lease: Lease,
-    ) -> Result<Answer, NodeError> {
-        let limit = self.inner.config.max_answer;
-        let status = response.status();
-        let mut body = PooledBody::new(response.into_body(), lease);
-        let expected = body.size_hint().lower();
-        if expected > limit as u64 {
-            return Err(NodeError::TooLarge(limit));
-        }
-        let mut whole = match next_data(&mut body).await? {
-            None => return Ok(Answer { status, body: Bytes::new() }),
-            Some(first) if body.is_end_stream() => return Ok(Answer { status, body: first }),
-            Some(first) => {
-                let mut whole = BytesMut::with_capacity((expected as usize).max(first.len() * 2));
-                whole.extend_from_slice(&first);
-                whole
-            }
-        };
-        while let Some(data) = next_data(&mut body).await? {
-            if whole.len() + data.len() > limit {
-                return Err(NodeError::TooLarge(limit));
-            }
-            whole.extend_from_slice(&data);
-        }
-        Ok(Answer { status, body: whole.freeze() })
-    }
-
-    async fn send_prepared(&self, request: Request<Body>) -> Result<Response<PooledBody>, NodeError> {
+        request: Request<Body>,
+    ) -> Result<(Response<hyper::body::Incoming>, Lease), NodeError> {
         let mut lease = self.lease().await?;
-        let reused = lease.reused;
-        let response = match lease.sender().try_send_request(request).await {
-            Ok(response) => response,
+        match lease.sender().try_send_request(request).await {
+            Ok(response) => Ok((response, lease)),
             Err(mut error) => match error.take_message() {
                 // Not a byte of it was sent: the node had closed the idle connection.
-                Some(request) if reused => {
+                Some(request) if lease.reused => {
                     self.inner.pool.clear();
-                    lease = self.lease().await?;
-                    lease.sender().send_request(request).await.map_err(NodeError::Http)?
+                    lease = self.connect().await?;
+                    Ok((lease.sender().send_request(request).await?, lease))
                 }
-                _ => return Err(NodeError::Http(error.into_error())),
+                _ => Err(error.into_error().into()),
             },
-        };
-        Ok(response.map(|incoming| PooledBody::new(incoming, lease)))
+        }
     }
 
     async fn lease(&self) -> Result<Lease, NodeError> {
         while let Some(mut lease) = self.inner.pool.take() {
-            if lease.sender().ready().await.is_ok() {
+            if lease.sender().is_ready() {
+                return Ok(lease);
+            }
+            if let Ok(Ok(())) = tokio::time::timeout(SETTLE, lease.sender().ready()).await {
                 return Ok(lease);
             }
         }
+        self.connect().await
+    }
+
+    async fn connect(&self) -> Result<Lease, NodeError> {
         let config = &self.inner.config;
         let sender = connect(&config.authority, config.connect_timeout).await?;
         Ok(self.inner.pool.adopt(sender))
@@ -266,28 +208,22 @@ impl Node {
         };
     }
 
-    fn failed(&self, error: &NodeError) {
-        if self.inner.health.failed() {
-            tracing::warn!(node = self.name(), %error, "node is suspect");
-        } else {
-            tracing::debug!(node = self.name(), %error, "node request failed");
+    /// Tells health of an outcome. What is not of the node's making says nothing of it.
+    fn note<T>(&self, outcome: &Result<T, NodeError>) {
+        match outcome {
+            Ok(_) => self.inner.health.succeeded(),
+            Err(error) if error.is_of_the_node() && self.inner.health.failed() => {
+                tracing::warn!(node = self.name(), %error, "node is suspect");
+            }
+            Err(error) => tracing::debug!(node = self.name(), %error, "node request failed"),
         }
     }
 }
 
-async fn next_data(body: &mut PooledBody) -> Result<Option<Bytes>, NodeError> {
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame.map_err(NodeError::Http)?.into_data() {
-            return Ok(Some(data));
-        }
-    }
-    Ok(None)
-}
-
-/// Whether a request that failed on an idle connection may go out once more. Where hyper says canceled or closed, nothing
-/// of it was sent; an incomplete message may have been acted on.
+/// Whether a request that failed on an idle connection, before any answer, may go out once more. Where hyper says canceled
+/// or closed, nothing of it was sent; otherwise it may have been acted on.
 fn may_send_again(error: &hyper::Error, idempotent: bool) -> bool {
-    error.is_closed() || error.is_canceled() || (idempotent && error.is_incomplete_message())
+    error.is_closed() || error.is_canceled() || (idempotent && !error.is_user())
 }
 
 impl Service<Request<Body>> for Node {

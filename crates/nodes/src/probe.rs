@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use http::Uri;
 
-use crate::{fleet::Fleet, node::NodeRequest};
+use crate::{fleet::Fleet, request::NodeRequest};
 
 /// Asks each node for its health at an interval. The outcome goes into the node's `Health`, as any request's does.
 #[derive(Debug)]

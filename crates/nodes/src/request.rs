@@ -1,0 +1,108 @@
+//! What is asked of a node, and what it answers, whole in memory.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::{
+    body::{Body, PooledBody, full},
+    error::NodeError,
+    pool::Lease,
+};
+
+/// A request whose body is in memory, so that it can be sent again on another connection.
+#[derive(Clone, Debug)]
+pub struct NodeRequest {
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub path: Uri,
+    /// The body; JSON where it is not empty.
+    pub body: Bytes,
+    /// Whether sending it twice is as good as once.
+    pub idempotent: bool,
+}
+
+/// A whole answer in memory.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body's bytes.
+    pub body: Bytes,
+}
+
+// === impl NodeRequest ===
+
+impl NodeRequest {
+    /// A `GET`.
+    pub fn get(path: Uri) -> Self {
+        Self { method: Method::GET, path, body: Bytes::new(), idempotent: true }
+    }
+
+    /// A read by `POST` of JSON: a search, a fetch.
+    pub fn query(path: Uri, json: impl Into<Bytes>) -> Self {
+        Self { method: Method::POST, path, body: json.into(), idempotent: true }
+    }
+
+    /// A write of JSON, or of nothing.
+    pub fn write(method: Method, path: Uri, json: impl Into<Bytes>) -> Self {
+        Self { method, path, body: json.into(), idempotent: false }
+    }
+
+    pub(crate) fn to_http(&self) -> Request<Body> {
+        let mut request = Request::new(full(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.path.clone();
+        if !self.body.is_empty() {
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().insert(header::CONTENT_TYPE, json);
+        }
+        request
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// Reads a whole answer of at most `limit` bytes. The connection is closed where it is longer.
+    pub(crate) async fn read(
+        response: Response<Incoming>,
+        lease: Lease,
+        limit: usize,
+    ) -> Result<Self, NodeError> {
+        let status = response.status();
+        let mut body = PooledBody::new(response.into_body(), lease);
+        let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        if expected > limit {
+            return Err(NodeError::TooLarge(limit));
+        }
+        let Some(first) = next_data(&mut body).await? else { return Ok(Self { status, body: Bytes::new() }) };
+        if first.len() > limit {
+            return Err(NodeError::TooLarge(limit));
+        }
+        if body.is_end_stream() {
+            return Ok(Self { status, body: first });
+        }
+        let mut whole = BytesMut::with_capacity(expected.max(first.len() * 2));
+        whole.extend_from_slice(&first);
+        while let Some(data) = next_data(&mut body).await? {
+            if whole.len() + data.len() > limit {
+                return Err(NodeError::TooLarge(limit));
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(Self { status, body: whole.freeze() })
+    }
+}
+
+async fn next_data(body: &mut PooledBody) -> Result<Option<Bytes>, NodeError> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(NodeError::Http)?.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}

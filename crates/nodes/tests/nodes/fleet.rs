@@ -1,0 +1,69 @@
+//! Several nodes at once.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::server::{LONG, Reply, deadline, nobody, node, path, server};
+use miroir_nodes::{Call, Fleet, Node, NodeError, NodeRequest, Prober, fan_out};
+
+fn calls(nodes: &[Node]) -> Vec<Call> {
+    let request = NodeRequest::query(path("/indexes/movies/search"), r#"{"q":"x"}"#);
+    nodes.iter().map(|node| Call { node: node.clone(), request: request.clone() }).collect()
+}
+
+#[tokio::test]
+async fn outcomes_come_in_the_order_of_the_calls_failures_among_them() {
+    let (one, three) = (server(|_, _| Reply::Body("one")).await, server(|_, _| Reply::Body("three")).await);
+    let hung = server(|_, _| Reply::Hang).await;
+    let nodes = [
+        node("one", &one.address),
+        node("two", &nobody().await),
+        node("three", &three.address),
+        node("four", &hung.address),
+    ];
+    let outcomes = deadline(fan_out(&calls(&nodes), Duration::from_millis(200))).await;
+    let names: Vec<_> = outcomes.iter().map(|outcome| outcome.node.name().to_owned()).collect();
+    assert_eq!(names, ["one", "two", "three", "four"]);
+    assert_eq!(outcomes[0].result.as_ref().expect("an answer").body, "one");
+    assert!(matches!(outcomes[1].result, Err(NodeError::Connect(_))));
+    assert_eq!(outcomes[2].result.as_ref().expect("an answer").body, "three");
+    assert!(matches!(outcomes[3].result, Err(NodeError::Timeout(_))));
+}
+
+#[tokio::test]
+async fn one_call_and_none_are_no_special_case() {
+    let only = server(|_, _| Reply::Body("only")).await;
+    let outcomes = fan_out(&calls(&[only.node()]), LONG).await;
+    assert_eq!(outcomes[0].result.as_ref().expect("an answer").body, "only");
+    assert!(fan_out(&[], LONG).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_dropped_fan_out_ends_every_request() {
+    let (one, two) = (server(|_, _| Reply::Hang).await, server(|_, _| Reply::Hang).await);
+    let calls = calls(&[one.node(), two.node()]);
+    let asked = tokio::spawn(async move { fan_out(&calls, LONG).await });
+    one.wait_seen(1).await;
+    two.wait_seen(1).await;
+    asked.abort();
+    one.wait_closed(1).await;
+    two.wait_closed(1).await;
+}
+
+#[tokio::test]
+async fn the_prober_finds_who_is_down_and_who_is_back() {
+    let back = server(|_, _| Reply::Body("{}")).await;
+    let fleet: Fleet = [node("back", &back.address), node("down", &nobody().await)].into_iter().collect();
+    let fleet = Arc::new(fleet);
+    let health = |name: &str| fleet.get(name).expect("a node").health().is_up();
+    fleet.iter().for_each(|node| {
+        node.health().failed();
+        node.health().failed();
+    });
+    let prober = Prober::new(fleet.clone(), Duration::from_millis(5), LONG);
+    let probing = tokio::spawn(prober.run());
+    back.wait_seen(3).await;
+    assert!(health("back"));
+    assert!(!health("down"));
+    assert!(back.seen()[0].text.starts_with("GET /health "));
+    probing.abort();
+}

@@ -1,0 +1,5 @@
+//! Node clients against servers that misbehave on purpose.
+
+mod connections;
+mod fleet;
+mod server;
