@@ -18,9 +18,10 @@ use tokio::time::Instant;
 
 use super::{
     filter::narrowed,
+    pins::{slots_of_filter, slots_of_ids},
     scatter::{Sorted, Terms, scatter, sort, too_late},
     search::mark_partial,
-    targets::{Target, Targets},
+    targets::{Scope, Target, Targets},
 };
 use crate::{
     answer::{Answer, json_bytes},
@@ -37,7 +38,11 @@ pub(crate) async fn browse(
     let path: Uri = format!("/indexes/{}/documents/fetch", index.uid).parse().map_err(|_| no_path())?;
     let (asked, spec) = asked(query);
     let plain = body(&asked);
-    let gathered = scatter(gateway, &index.uid, terms, |target: &Target| {
+    let slots = match &query.ids {
+        Some(ids) => slots_of_ids(ids),
+        None => slots_of_filter(query.filter.as_ref(), index.primary_key.as_deref()),
+    };
+    let gathered = scatter(gateway, &Scope { index: &index.uid, slots }, terms, |target: &Target| {
         let body = match &target.filter {
             None => plain.clone(),
             Some(own) => {

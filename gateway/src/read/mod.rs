@@ -1,7 +1,11 @@
 //! Reads: planned, scattered, merged.
 
 pub(crate) mod documents;
+pub(crate) mod explain;
+pub(crate) mod facet_search;
 mod filter;
+pub(crate) mod multi_search;
+mod pins;
 pub(crate) mod scatter;
 pub(crate) mod search;
 pub(crate) mod stats;

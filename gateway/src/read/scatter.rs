@@ -11,7 +11,7 @@ use miroir_replicate::hide_internal_field;
 use miroir_shard::{NodeId, ShardId};
 use tokio::time::Instant;
 
-use super::targets::{Target, Targets};
+use super::targets::{Scope, Target, Targets};
 use crate::state::Gateway;
 
 /// How long the nodes of a read are waited for while others could answer it.
@@ -35,17 +35,17 @@ pub(crate) struct Terms {
     pub partial: Partial,
 }
 
-/// Asks the nodes of an index what `request` makes of each one's filter. Nodes that fail are left out and the read is
+/// Asks the nodes of a read what `request` makes of each one's filter. Nodes that fail are left out and the read is
 /// planned anew without them, as long as there is time and copies. What a node refuses is what the client is told.
 pub(crate) async fn scatter(
     gateway: &Gateway,
-    index: &str,
+    scope: &Scope<'_>,
     terms: Terms,
     request: impl Fn(&Target) -> NodeRequest,
 ) -> Result<Gathered, ResponseError> {
     let mut failed = Vec::new();
     loop {
-        let targets = Targets::of_index(gateway, index, &failed);
+        let targets = Targets::of(gateway, scope, &failed);
         if !targets.missing.is_empty() && (terms.partial == Partial::Deny || targets.asked.is_empty()) {
             return Err(shards_unavailable(&targets));
         }
@@ -53,7 +53,7 @@ pub(crate) async fn scatter(
         if left.is_zero() {
             return Err(too_late());
         }
-        let elsewhere = left > HEDGE_AFTER && targets.has_alternative(gateway, index, &failed);
+        let elsewhere = left > HEDGE_AFTER && targets.has_alternative(gateway, scope, &failed);
         let timeout = if elsewhere { HEDGE_AFTER } else { left };
         match ask(&targets, timeout, &request).await? {
             Round::Complete(answers) => return Ok(Gathered { answers, missing: targets.missing }),

@@ -17,9 +17,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
+    documents::merge_failed,
     filter::narrowed,
+    pins::slots_of_filter,
     scatter::{Gathered, Terms, scatter, shard_list},
-    targets::Target,
+    targets::{Scope, Target},
     visibility::Displayed,
 };
 use crate::{
@@ -32,6 +34,14 @@ const MAX_TOTAL_HITS: u64 = 1_000;
 /// `faceting.maxValuesPerFacet` where it is not set.
 const MAX_VALUES_PER_FACET: u64 = 100;
 
+/// The merged answer to a search.
+pub(super) struct Merged {
+    /// Its body.
+    pub(super) body: Vec<u8>,
+    /// Shards that are not in it: only where partial answers are allowed.
+    pub(super) missing: Vec<ShardId>,
+}
+
 /// Answers a search in one index.
 pub(crate) async fn search(
     gateway: &Gateway,
@@ -39,12 +49,26 @@ pub(crate) async fn search(
     query: &SearchQuery,
     terms: Terms,
 ) -> Answer {
+    let merged = merged(gateway, index, query, terms, new_request_uid()).await?;
+    let mut response = json_bytes(StatusCode::OK, merged.body);
+    mark_partial(&mut response, &merged.missing);
+    Ok(response)
+}
+
+/// Scatters a search and merges what comes back.
+pub(super) async fn merged(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    query: &SearchQuery,
+    terms: Terms,
+    request_uid: String,
+) -> Result<Merged, ResponseError> {
     query.check_semantic()?;
     let start = Instant::now();
     let mut asked = AskedSearch::of(index, query);
-    let path: Uri = format!("/indexes/{}/search", index.uid).parse().map_err(|_| internal("index uid"))?;
+    let path = path(index)?;
     let plain = asked.body(None);
-    let gathered = scatter(gateway, &index.uid, terms, |target: &Target| {
+    let gathered = scatter(gateway, &asked.scope(index), terms, |target: &Target| {
         let body = match &target.filter {
             None => plain.clone(),
             Some(filter) => asked.body(Some(filter)),
@@ -52,19 +76,38 @@ pub(crate) async fn search(
         NodeRequest::query(path.clone(), body)
     })
     .await?;
-    asked.spec.processing_time_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    answer(&gathered, asked.spec)
+    asked.spec.processing_time_ms = elapsed_ms(start);
+    asked.spec.request_uid = Some(request_uid);
+    merge(gathered, asked.spec)
+}
+
+/// Where a node is asked.
+pub(super) fn path(index: &IndexRecord) -> Result<Uri, ResponseError> {
+    format!("/indexes/{}/search", index.uid)
+        .parse()
+        .map_err(|_| ResponseError::new(Code::Internal, "The index uid cannot be put into a request."))
+}
+
+/// A `requestUid`.
+pub(super) fn new_request_uid() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// The milliseconds since then.
+pub(super) fn elapsed_ms(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the nodes are asked for a client's search, and what is made of it.
-struct AskedSearch {
+pub(super) struct AskedSearch {
     query: SearchQuery,
     client_filter: Option<Value>,
     spec: SearchSpec,
 }
 
 impl AskedSearch {
-    fn of(index: &IndexRecord, client: &SearchQuery) -> Self {
+    /// For a search in this index.
+    pub(super) fn of(index: &IndexRecord, client: &SearchQuery) -> Self {
         let settings = &index.settings;
         let displayed = Displayed::from_settings(settings);
         let spec = spec(client, settings, &displayed);
@@ -89,8 +132,14 @@ impl AskedSearch {
         Self { query, client_filter: client.filter.clone(), spec }
     }
 
+    /// What the search is about.
+    pub(super) fn scope<'a>(&self, index: &'a IndexRecord) -> Scope<'a> {
+        let slots = slots_of_filter(self.client_filter.as_ref(), index.primary_key.as_deref());
+        Scope { index: &index.uid, slots }
+    }
+
     /// The body for a node.
-    fn body(&self, filter: Option<&str>) -> Bytes {
+    pub(super) fn body(&self, filter: Option<&str>) -> Bytes {
         let bytes = match filter {
             None => serde_json::to_vec(&self.query),
             Some(filter) => {
@@ -132,12 +181,12 @@ fn spec(client: &SearchQuery, settings: &Value, displayed: &Displayed) -> Search
         facets: client.facets.as_ref().map(|_| facet_spec(settings)),
         distinct,
         semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
-        request_uid: Some(uuid::Uuid::now_v7().to_string()),
         ..SearchSpec::default()
     }
 }
 
-fn facet_spec(settings: &Value) -> FacetSpec {
+/// How facets are listed, by the logical settings.
+pub(super) fn facet_spec(settings: &Value) -> FacetSpec {
     let faceting = &settings["faceting"];
     let max_values = faceting["maxValuesPerFacet"].as_u64().unwrap_or(MAX_VALUES_PER_FACET);
     let orders = faceting["sortFacetValuesBy"].as_object();
@@ -194,17 +243,16 @@ fn length_of(crop: &str, name: &str) -> Option<String> {
     Some(crop.strip_prefix(name)?).filter(|rest| rest.is_empty() || rest.starts_with(':')).map(str::to_owned)
 }
 
-fn answer(gathered: &Gathered, mut spec: SearchSpec) -> Answer {
-    if !gathered.missing.is_empty() {
-        spec.extra.push(("missingShards".to_owned(), missing_json(&gathered.missing)));
-    }
-    let merged = merge_search(&gathered.answers, &spec).map_err(|error| {
-        tracing::error!(%error, "answers cannot be merged");
-        ResponseError::new(Code::MiroirMergeFailed, "The nodes' answers cannot be merged.")
-    })?;
-    let mut response = json_bytes(StatusCode::OK, merged);
-    mark_partial(&mut response, &gathered.missing);
-    Ok(response)
+fn merge(gathered: Gathered, mut spec: SearchSpec) -> Result<Merged, ResponseError> {
+    let Gathered { answers, missing } = gathered;
+    spec.extra.extend(missing_member(&missing));
+    let body = merge_search(&answers, &spec).map_err(|error| merge_failed(&error))?;
+    Ok(Merged { body, missing })
+}
+
+/// The member of an answer that says which shards it leaves out.
+pub(super) fn missing_member(missing: &[ShardId]) -> Option<(String, String)> {
+    (!missing.is_empty()).then(|| ("missingShards".to_owned(), missing_json(missing)))
 }
 
 fn missing_json(missing: &[ShardId]) -> String {
@@ -218,8 +266,4 @@ pub(crate) fn mark_partial(response: &mut Response<Body>, missing: &[ShardId]) {
     {
         response.headers_mut().insert("miroir-missing-shards", shards);
     }
-}
-
-fn internal(what: &str) -> ResponseError {
-    ResponseError::new(Code::Internal, format!("The {what} cannot be put into a request."))
 }

@@ -1,17 +1,26 @@
 //! Which nodes a read asks.
 
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use miroir_nodes::Node;
 use miroir_replicate::Topology;
-use miroir_shard::{Ask, NodeId, ShardId, Slot};
+use miroir_shard::{Ask, NodeId, SearchPlan, ShardId, ShardMap, Slot};
 
 use crate::state::Gateway;
 
 /// What a node that has been failing lately costs, against one that has not.
 const SUSPECT: u32 = 1_000;
 
-/// The nodes that together hold every shard that can be read, each shard once.
+/// What a read is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope<'a> {
+    /// The index.
+    pub index: &'a str,
+    /// The slots of all documents the read can find, where that is known.
+    pub slots: Option<Vec<Slot>>,
+}
+
+/// The nodes that together hold every shard that is wanted and can be read, each shard once.
 #[derive(Debug)]
 pub(super) struct Targets {
     /// Who is asked.
@@ -27,34 +36,37 @@ pub(crate) struct Target {
     pub id: NodeId,
     /// Its client.
     pub node: Node,
+    /// The shards that are wanted of it.
+    pub shards: Vec<ShardId>,
     /// The filter that leaves of its documents what is wanted of it; none where that is all of them.
     pub filter: Option<String>,
 }
 
 impl Targets {
-    /// Plans a read of a whole index without the nodes `failed`. A node behind the index's finished tasks is not asked.
-    pub(super) fn of_index(gateway: &Gateway, index: &str, failed: &[NodeId]) -> Self {
+    /// Plans a read without the nodes `failed`. A node behind the index's finished tasks is not asked.
+    pub(super) fn of(gateway: &Gateway, scope: &Scope<'_>, failed: &[NodeId]) -> Self {
         let topology = gateway.topology.load();
         let groups = u32::try_from(topology.map.groups().len()).unwrap_or(1).max(1);
         let turn = if groups > 1 { gateway.turns.fetch_add(1, Ordering::Relaxed) % groups } else { 0 };
         let plan = topology.map.nodes_for_search(|id| {
             let group = u32::from(topology.map.node(id)?.group);
-            Some(cost(gateway, &topology, index, failed, id)? + (group + groups - turn) % groups)
+            Some(cost(gateway, &topology, scope.index, failed, id)? + (group + groups - turn) % groups)
         });
+        let plan = restricted(plan, &topology.map, scope);
         let asked = plan.asks.iter().filter_map(|ask| target(&topology, ask)).collect();
         Self { asked, missing: plan.missing }
     }
 
     /// Whether a read could be answered in full without any of the nodes asked.
-    pub(crate) fn has_alternative(&self, gateway: &Gateway, index: &str, failed: &[NodeId]) -> bool {
+    pub(super) fn has_alternative(&self, gateway: &Gateway, scope: &Scope<'_>, failed: &[NodeId]) -> bool {
         let topology = gateway.topology.load();
         if topology.map.groups().len() <= 1 {
             return false;
         }
         let without: Vec<NodeId> =
             failed.iter().copied().chain(self.asked.iter().map(|target| target.id)).collect();
-        let plan = topology.map.nodes_for_search(|id| cost(gateway, &topology, index, &without, id));
-        plan.missing.is_empty()
+        let plan = topology.map.nodes_for_search(|id| cost(gateway, &topology, scope.index, &without, id));
+        restricted(plan, &topology.map, scope).missing.is_empty()
     }
 
     /// The nodes that hold a document, the one to ask first in front.
@@ -85,5 +97,93 @@ fn cost(gateway: &Gateway, topology: &Topology, index: &str, failed: &[NodeId], 
 fn target(topology: &Topology, ask: &Ask) -> Option<Target> {
     let node = topology.fleet.get(&topology.map.node(ask.node)?.name)?.clone();
     let filter = ask.shards.as_ref().map(|shards| topology.map.filter(shards));
-    Some(Target { id: ask.node, node, filter })
+    let held = || topology.map.shards_of(ask.node).map(|(shard, _)| shard).collect();
+    Some(Target { id: ask.node, node, shards: ask.shards.clone().unwrap_or_else(held), filter })
+}
+
+/// The plan without the nodes that hold nothing of what the read is about. One is left where none does, for the answer
+/// has to have its form, or the request its error.
+fn restricted(plan: SearchPlan, map: &ShardMap, scope: &Scope<'_>) -> SearchPlan {
+    let Some(slots) = &scope.slots else { return plan };
+    let wanted: BTreeSet<ShardId> = slots.iter().map(|slot| map.shard_of(*slot)).collect();
+    let SearchPlan { mut asks, mut missing } = plan;
+    missing.retain(|shard| wanted.contains(shard));
+    let has_wanted = |ask: &Ask| match &ask.shards {
+        Some(shards) => shards.iter().any(|shard| wanted.contains(shard)),
+        None => map.shards_of(ask.node).any(|(shard, _)| wanted.contains(&shard)),
+    };
+    if asks.iter().any(has_wanted) {
+        asks.retain(has_wanted);
+    } else {
+        asks.truncate(usize::from(missing.is_empty()));
+    }
+    for shards in asks.iter_mut().filter_map(|ask| ask.shards.as_mut()) {
+        shards.retain(|shard| wanted.contains(shard));
+    }
+    SearchPlan { asks, missing }
+}
+
+#[cfg(test)]
+mod tests {
+    use miroir_shard::{GroupLayout, Layout, NodeLayout};
+
+    use super::*;
+
+    fn map(groups: usize) -> ShardMap {
+        let node = |group: usize, node: usize| NodeLayout { name: format!("{group}-{node}"), weight: 100 };
+        let groups = (0..groups).map(|group| GroupLayout {
+            name: group.to_string(),
+            replicas: 1,
+            nodes: (0..3).map(|number| node(group, number)).collect(),
+        });
+        ShardMap::place(&Layout { shard_bits: 6, groups: groups.collect() }).expect("a map")
+    }
+
+    fn scope(slots: &[Slot]) -> Scope<'static> {
+        Scope { index: "films", slots: Some(slots.to_vec()) }
+    }
+
+    #[test]
+    fn only_owners_of_the_documents_are_asked() {
+        let map = map(1);
+        let all = map.nodes_for_search(|_| Some(0));
+        assert_eq!(restricted(all.clone(), &map, &Scope { index: "films", slots: None }), all);
+        let slot = Slot::of("7");
+        let owner = map.owners(slot).next().expect("an owner").node;
+        assert_eq!(
+            restricted(all, &map, &scope(&[slot])),
+            SearchPlan { asks: vec![Ask { node: owner, shards: None }], missing: vec![] }
+        );
+    }
+
+    #[test]
+    fn somebody_is_asked_for_nothing() {
+        let map = map(1);
+        assert_eq!(restricted(map.nodes_for_search(|_| Some(0)), &map, &scope(&[])).asks.len(), 1);
+    }
+
+    #[test]
+    fn other_shards_may_be_missing() {
+        let map = map(1);
+        let slot = Slot::of("7");
+        let owner = map.owners(slot).next().expect("an owner").node;
+        let without = |lost: NodeId| map.nodes_for_search(|node| (node != lost).then_some(0));
+        let other = map.shards().flat_map(|shard| map.shard_owners(shard)).find(|other| other.node != owner);
+        let plan = restricted(without(other.expect("another node").node), &map, &scope(&[slot]));
+        assert_eq!((plan.asks.len(), plan.missing), (1, vec![]));
+        let plan = restricted(without(owner), &map, &scope(&[slot]));
+        assert_eq!((plan.asks.len(), plan.missing), (0, vec![map.shard_of(slot)]));
+    }
+
+    #[test]
+    fn filters_name_only_what_is_wanted() {
+        let map = map(2);
+        let mixed = map.nodes_for_search(|node| (node.0 != 1 && node.0 != 4).then_some(0));
+        let wanted: Vec<Slot> = (0..40).map(|id| Slot::of(&id.to_string())).collect();
+        let shards: BTreeSet<ShardId> = wanted.iter().map(|slot| map.shard_of(*slot)).collect();
+        let plan = restricted(mixed, &map, &scope(&wanted));
+        for ask in &plan.asks {
+            assert!(ask.shards.iter().flatten().all(|shard| shards.contains(shard)));
+        }
+    }
 }

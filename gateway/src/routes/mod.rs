@@ -17,7 +17,7 @@ use miroir_protocol::{
     documents::{BrowseQuery, GetDocument},
     error::{Code, ResponseError},
     indexes::{IndexView, Page},
-    search::SearchQuery,
+    search::{FacetSearchQuery, MultiSearch, SearchQuery},
     tasks::{TasksQuery, task_uid_from_path},
 };
 use tokio::time::Instant;
@@ -161,20 +161,11 @@ impl Handler<'_> {
         }
         let body = collect(body).await?;
         Ok(match route {
-            Route::Search(uid) => match (gateway.known_index(&uid), SearchQuery::from_json(&body)) {
-                (Ok(index), Ok(query)) => match index.found() {
-                    Ok(index) => read::search::search(gateway, &index, &query, terms).await,
-                    Err(error) => Err(error),
-                },
-                (Err(error), _) | (_, Err(error)) => Err(error),
-            },
-            Route::FetchDocuments(uid) => match (gateway.known_index(&uid), BrowseQuery::from_json(&body)) {
-                (Ok(index), Ok(query)) => match index.found() {
-                    Ok(index) => read::documents::browse(gateway, &index, &query, terms).await,
-                    Err(error) => Err(error),
-                },
-                (Err(error), _) | (_, Err(error)) => Err(error),
-            },
+            Route::Search(_)
+            | Route::FacetSearch(_)
+            | Route::FetchDocuments(_)
+            | Route::MultiSearch
+            | Route::Explain => self.read(route, &body, terms).await,
             Route::CreateIndex => write::indexes::create(gateway, query, &body).await,
             Route::UpdateIndex(uid) => write::indexes::update(gateway, &uid, query, &body).await,
             Route::DeleteIndex(uid) => write::indexes::delete(gateway, &uid, query).await,
@@ -192,6 +183,30 @@ impl Handler<'_> {
             Route::ResetSetting(uid, name) => write::settings::reset(gateway, &uid, name, query).await,
             _ => Err(not_served(parts.uri.path())),
         })
+    }
+
+    /// A read whose parameters are in its body.
+    async fn read(&self, route: Route<'_>, body: &[u8], terms: Terms) -> Answer {
+        let gateway = self.gateway;
+        match route {
+            Route::Search(uid) => {
+                let index = gateway.known_index(&uid)?;
+                let query = SearchQuery::from_json(body)?;
+                read::search::search(gateway, &*index.found()?, &query, terms).await
+            }
+            Route::FacetSearch(uid) => {
+                let index = gateway.known_index(&uid)?;
+                let query = FacetSearchQuery::from_json(body)?;
+                read::facet_search::facet_search(gateway, &*index.found()?, &query, terms).await
+            }
+            Route::FetchDocuments(uid) => {
+                let index = gateway.known_index(&uid)?;
+                let query = BrowseQuery::from_json(body)?;
+                read::documents::browse(gateway, &*index.found()?, &query, terms).await
+            }
+            Route::Explain => read::explain::explain(gateway, body, terms).await,
+            _ => read::multi_search::multi_search(gateway, MultiSearch::from_json(body)?, terms).await,
+        }
     }
 
     /// The terms of a read: the configured ones, unless the request says otherwise.
@@ -228,6 +243,9 @@ fn has_json_body(route: &Route<'_>) -> bool {
     matches!(
         route,
         Route::Search(_)
+            | Route::FacetSearch(_)
+            | Route::MultiSearch
+            | Route::Explain
             | Route::FetchDocuments(_)
             | Route::CreateIndex
             | Route::UpdateIndex(_)

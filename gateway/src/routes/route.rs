@@ -21,6 +21,8 @@ pub(crate) enum Route<'a> {
     IndexStats(Cow<'a, str>),
     SearchByUrl(Cow<'a, str>),
     Search(Cow<'a, str>),
+    FacetSearch(Cow<'a, str>),
+    MultiSearch,
     ListDocuments(Cow<'a, str>),
     FetchDocuments(Cow<'a, str>),
     GetDocument(Cow<'a, str>, Cow<'a, str>),
@@ -38,6 +40,8 @@ pub(crate) enum Route<'a> {
     ResetSetting(Cow<'a, str>, SettingName),
     ListTasks,
     GetTask(Cow<'a, str>),
+    /// The plan of a search, for operators.
+    Explain,
     /// A node's own API, for operators: the node's name and the path there.
     Node(Cow<'a, str>, &'a str),
     /// An operation of Meilisearch that is not served.
@@ -62,9 +66,11 @@ impl<'a> Route<'a> {
         }
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match segments.as_slice() {
+            ["_miroir", "explain"] => only(method, &[(Method::POST, Self::Explain)]),
             ["health"] => only(method, &[(Method::GET, Self::Health)]),
             ["version"] => only(method, &[(Method::GET, Self::Version)]),
             ["stats"] => only(method, &[(Method::GET, Self::Stats)]),
+            ["multi-search"] => only(method, &[(Method::POST, Self::MultiSearch)]),
             ["tasks"] => only(method, &[(Method::GET, Self::ListTasks), (Method::DELETE, Self::NotServed)]),
             ["tasks", "cancel" | "compact"] => only(method, &[(Method::POST, Self::NotServed)]),
             ["tasks", uid] => only(method, &[(Method::GET, Self::GetTask(decoded(uid)))]),
@@ -93,7 +99,8 @@ impl<'a> Route<'a> {
             ),
             ["documents", rest @ ..] => Self::in_documents(method, uid, rest),
             ["settings", rest @ ..] => Self::in_settings(method, uid, rest),
-            ["facet-search" | "fields" | "compact"] => only(method, &[(Method::POST, Self::NotServed)]),
+            ["facet-search"] => only(method, &[(Method::POST, Self::FacetSearch(uid))]),
+            ["fields" | "compact"] => only(method, &[(Method::POST, Self::NotServed)]),
             ["similar"] => only(method, &[(Method::GET, Self::NotServed), (Method::POST, Self::NotServed)]),
             _ => Err(NoRoute::NotFound),
         }
@@ -159,8 +166,7 @@ impl<'a> Route<'a> {
         match segments {
             ["batches" | "keys" | "chats" | "dynamic-search-rules" | "webhooks" | "network" | "logs", ..]
             | [
-                "multi-search"
-                | "swap-indexes"
+                "swap-indexes"
                 | "dumps"
                 | "snapshots"
                 | "export"
@@ -199,6 +205,7 @@ mod tests {
     fn another_method_is_not_another_path() {
         assert_eq!(Route::of(&Method::PUT, "/indexes/movies/search"), Err(NoRoute::MethodNotAllowed));
         assert_eq!(Route::of(&Method::GET, "/nope"), Err(NoRoute::NotFound));
+        assert_eq!(Route::of(&Method::GET, "/multi-search"), Err(NoRoute::MethodNotAllowed));
         assert_eq!(Route::of(&Method::HEAD, "/health"), Ok(Route::Health));
     }
 
