@@ -2,7 +2,7 @@
 //! node, and is given for every further one, whatever it asks. Everything else goes to the real node. So the cost of a
 //! gateway is measured against real answers, without the nodes' own work drowning it.
 //!
-//! `canned-node ADDRESS NODE`
+//! `canned-node ADDRESS NODE KEY`
 
 use std::{
     collections::HashMap,
@@ -69,14 +69,17 @@ async fn answer(
     Ok(json(status, body))
 }
 
-async fn ask(node: &Node, request: Request<Incoming>) -> Result<(StatusCode, Bytes), Box<dyn Error + Send + Sync>> {
+async fn ask(
+    node: &Node,
+    request: Request<Incoming>,
+) -> Result<(StatusCode, Bytes), Box<dyn Error + Send + Sync>> {
     let (parts, body) = request.into_parts();
     let mut sent = Request::new(full(body.collect().await?.to_bytes()));
     *sent.method_mut() = parts.method;
     *sent.uri_mut() = parts.uri;
-    *sent.headers_mut() = HeaderMap::from_iter(parts.headers.get(header::CONTENT_TYPE).map(|value| {
-        (header::CONTENT_TYPE, value.clone())
-    }));
+    *sent.headers_mut() = HeaderMap::from_iter(
+        parts.headers.get(header::CONTENT_TYPE).map(|value| (header::CONTENT_TYPE, value.clone())),
+    );
     let response = node.send(sent).await?;
     Ok((response.status(), response.into_body().collect().await?.to_bytes()))
 }
