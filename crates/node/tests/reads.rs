@@ -119,3 +119,115 @@ async fn errors_of_a_multi_search_name_the_query() {
     assert_eq!((status, &answer["code"]), (400, &json!("invalid_search_sort")));
     assert!(message(&answer).starts_with("Inside `.queries[0]`: Invalid syntax for the sort parameter"));
 }
+
+/// A node with films and books, and a function to search in both at once.
+async fn node_with_two_indexes() -> TestNode {
+    let node = node_with_films().await;
+    let settings = json!({ "filterableAttributes": ["genre", "year"] });
+    node.done(Method::PATCH, "/indexes/books/settings", settings).await;
+    let books = json!([
+        { "id": 7, "title": "Star", "genre": "Essay", "year": 2001 },
+        { "id": 8, "title": "The Star Diaries", "genre": "Drama", "year": 1957 },
+    ]);
+    node.done(Method::POST, "/indexes/books/documents", books).await;
+    node
+}
+
+async fn federated(node: &TestNode, federation: Value, queries: Value) -> Value {
+    let (status, answer) =
+        node.post("/multi-search", json!({ "federation": federation, "queries": queries })).await;
+    assert_eq!(status, 200, "{answer}");
+    answer
+}
+
+fn ids(answer: &Value) -> Vec<u64> {
+    answer["hits"].as_array().expect("hits").iter().filter_map(|hit| hit["id"].as_u64()).collect()
+}
+
+#[tokio::test]
+async fn federated_hits_are_one_list_by_weighted_score() {
+    let node = node_with_two_indexes().await;
+    let queries =
+        json!([{ "indexUid": "films", "q": "star" }, { "indexUid": "books", "q": "star", "limit": null }]);
+    let answer = federated(&node, json!({}), queries).await;
+    assert_eq!(ids(&answer)[0], 7, "{answer}");
+    assert_eq!(ids(&answer).len(), 5);
+    let of_the_first = &answer["hits"][0]["_federation"];
+    assert_eq!((&of_the_first["indexUid"], &of_the_first["queriesPosition"]), (&json!("books"), &json!(1)));
+    assert_eq!((&answer["limit"], &answer["estimatedTotalHits"]), (&json!(20), &json!(5)));
+    let queries = json!([
+        { "indexUid": "films", "q": "star" },
+        { "indexUid": "books", "q": "star", "federationOptions": { "weight": 0.1 } },
+    ]);
+    let answer = federated(&node, json!({ "page": 2, "hitsPerPage": 3 }), queries).await;
+    assert_eq!(ids(&answer), [7, 8]);
+    assert_eq!((&answer["totalHits"], &answer["totalPages"]), (&json!(5), &json!(2)));
+}
+
+#[tokio::test]
+async fn document_found_by_two_queries_shows_once() {
+    let node = node_with_two_indexes().await;
+    let queries = json!([{ "indexUid": "films", "q": "star wars" }, { "indexUid": "films", "q": "star" }]);
+    let answer = federated(&node, json!({}), queries).await;
+    let mut found = ids(&answer);
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found.len(), ids(&answer).len(), "{answer}");
+}
+
+#[tokio::test]
+async fn federated_facets_come_by_index_or_as_one() {
+    let node = node_with_two_indexes().await;
+    let queries = json!([{ "indexUid": "films", "q": "star" }, { "indexUid": "books", "q": "star" }]);
+    let facets = json!({ "films": ["genre"], "books": ["genre", "year"] });
+    let answer = federated(&node, json!({ "facetsByIndex": facets }), queries.clone()).await;
+    let of_films = &answer["facetsByIndex"]["films"]["distribution"]["genre"];
+    assert_eq!(*of_films, json!({ "Adventure": 2, "Drama": 1 }));
+    let merged = json!({ "facetsByIndex": facets, "mergeFacets": { "maxValuesPerFacet": 2 } });
+    let answer = federated(&node, merged, queries).await;
+    assert_eq!(answer["facetDistribution"]["genre"], json!({ "Adventure": 2, "Drama": 2 }));
+    assert_eq!(answer["facetStats"]["year"], json!({ "min": 1957.0, "max": 2001.0 }));
+    assert!(answer.get("facetsByIndex").is_none());
+}
+
+#[tokio::test]
+async fn distinct_counts_across_indexes() {
+    let node = node_with_two_indexes().await;
+    let queries = json!([{ "indexUid": "films" }, { "indexUid": "books" }]);
+    let federation = json!({ "distinct": "genre", "facetsByIndex": { "books": ["genre"] } });
+    let answer = federated(&node, federation, queries).await;
+    let mut genres: Vec<_> =
+        answer["hits"].as_array().expect("hits").iter().map(|hit| hit["genre"].to_string()).collect();
+    genres.sort();
+    assert_eq!(genres, [r#""Adventure""#, r#""Drama""#, r#""Essay""#, r#""Thriller""#]);
+    assert_eq!(answer["estimatedTotalHits"], 4);
+    assert_eq!(answer["facetsByIndex"]["books"]["distribution"]["genre"], json!({ "Essay": 1 }));
+}
+
+#[tokio::test]
+async fn federated_errors_say_where() {
+    let node = node_with_two_indexes().await;
+    let refused = async |federation: Value, queries: Value| {
+        let (status, answer) =
+            node.post("/multi-search", json!({ "federation": federation, "queries": queries })).await;
+        assert_eq!(status, 400, "{answer}");
+        message(&answer).to_owned()
+    };
+    let films = json!({ "indexUid": "films" });
+    let text = refused(json!({}), json!([films, { "indexUid": "ghost" }])).await;
+    assert_eq!(text, "Inside `.queries[1]`: Index `ghost` not found.");
+    let text = refused(json!({ "facetsByIndex": { "films": ["title"] } }), json!([films])).await;
+    assert!(
+        text.starts_with("Inside `.queries[0]`: Inside `.federation.facetsByIndex.films`: Invalid facet"),
+        "{text}"
+    );
+    let text = refused(json!({ "facetsByIndex": { "ghost": ["title"] } }), json!([films])).await;
+    let expected = "Inside `.federation.facetsByIndex.ghost`: Index `ghost` not found.\n - Note: index `ghost` is not used in queries";
+    assert_eq!(text, expected);
+    let remote = json!([{ "indexUid": "films", "federationOptions": { "remote": "far" } }]);
+    let text = refused(json!({}), remote).await;
+    assert!(
+        text.starts_with("Inside `.queries[0]`: Performing a remote federated search requires"),
+        "{text}"
+    );
+}

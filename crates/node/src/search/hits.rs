@@ -14,6 +14,7 @@ use super::crop::format_options;
 use super::format::Formatter;
 use super::geo;
 use super::pointer::select_values;
+use super::score::global_score;
 use crate::engine::languages_of;
 use crate::error::EngineError;
 
@@ -120,7 +121,7 @@ impl<'a> HitMaker<'a> {
             }
         }
         if self.query.show_ranking_score {
-            hit.insert("_rankingScore".to_owned(), json!(ScoreDetails::global_score(scores.iter())));
+            hit.insert("_rankingScore".to_owned(), json!(global_score(scores)));
         }
         if self.query.show_ranking_score_details {
             let details = ScoreDetails::to_json_map(scores.iter());

@@ -3,6 +3,7 @@
 mod crop;
 mod facet_search;
 mod facets;
+mod federated;
 mod filter;
 mod format;
 mod geo;
@@ -12,6 +13,7 @@ mod multi;
 mod pointer;
 mod prepare;
 mod run;
+mod score;
 mod similar;
 
 pub(crate) use self::facet_search::facet_search;

@@ -1,11 +1,12 @@
 //! Several searches in one request.
 
 use miroir_protocol::IndexUid;
-use miroir_protocol::error::{Code, ResponseError};
+use miroir_protocol::error::ResponseError;
 use miroir_protocol::search::{IndexQuery, MultiSearch, SearchQuery, inside_query};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::federated::federated_search;
 use super::run::search;
 use crate::error::EngineError;
 use crate::features::Features;
@@ -14,9 +15,8 @@ use crate::state::State;
 /// Answers a multi-search.
 pub(crate) fn multi_search(state: &State, request: MultiSearch) -> Result<Value, EngineError> {
     request.check()?;
-    if request.federation.is_some() {
-        let message = "This node does not have federated search.";
-        return Err(ResponseError::new(Code::BadRequest, message).into());
+    if let Some(federation) = &request.federation {
+        return federated_search(state, request.queries, federation);
     }
     let features = *state.features.read();
     let request_uid = Uuid::now_v7();
