@@ -120,7 +120,7 @@ async fn errors_of_a_multi_search_name_the_query() {
     assert!(message(&answer).starts_with("Inside `.queries[0]`: Invalid syntax for the sort parameter"));
 }
 
-/// A node with films and books, and a function to search in both at once.
+/// A node with films and books.
 async fn node_with_two_indexes() -> TestNode {
     let node = node_with_films().await;
     let settings = json!({ "filterableAttributes": ["genre", "year"] });
@@ -230,4 +230,22 @@ async fn federated_errors_say_where() {
         text.starts_with("Inside `.queries[0]`: Performing a remote federated search requires"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn fields_say_what_they_are_used_for() {
+    let node = node_with_films().await;
+    let query = json!({ "filter": { "filterable": true, "sortable": false }, "limit": 1 });
+    let (status, answer) = node.post("/indexes/films/fields", query).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!((&answer["total"], &answer["results"][0]["name"]), (&json!(1), &json!("genre")));
+    let filterable = json!({
+        "enabled": true, "sortBy": "alpha", "facetSearch": true, "equality": true, "comparison": true,
+    });
+    assert_eq!(answer["results"][0]["filterable"], filterable);
+    assert_eq!(answer["results"][0]["searchable"], json!({ "enabled": false }));
+    let (_, answer) = node.post("/indexes/films/fields", json!({})).await;
+    let names: Vec<_> =
+        answer["results"].as_array().expect("fields").iter().map(|field| &field["name"]).collect();
+    assert_eq!(names, ["cast", "cast.name", "director", "genre", "id", "title", "year"]);
 }

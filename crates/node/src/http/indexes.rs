@@ -41,6 +41,18 @@ pub(super) async fn get(State(api): State<Arc<Api>>, Path(uid): Path<String>) ->
     ok(&view.await?)
 }
 
+pub(super) async fn fields(
+    State(api): State<Arc<Api>>,
+    Path(uid): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Reply {
+    let uid = IndexUid::from_path(&uid)?;
+    let body = json_body(&headers, body, api.payload_limit).await?;
+    let query = read::FieldsQuery::from_json(&body)?;
+    ok(&api.read(move |state| read::fields(&state.indexes.get(&uid)?, &query)).await?)
+}
+
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     RawQuery(query): RawQuery,

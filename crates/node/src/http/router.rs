@@ -17,6 +17,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/experimental-features", get(features::get).patch(features::change))
         .route("/indexes", get(indexes::list).post(indexes::create))
         .route("/indexes/{uid}", get(indexes::get).patch(indexes::update).delete(indexes::delete))
+        .route("/indexes/{uid}/fields", post(indexes::fields))
         .route("/indexes/{uid}/stats", get(stats::one))
         .route("/indexes/{uid}/search", get(search::by_parameters).post(search::by_body))
         .route("/indexes/{uid}/facet-search", post(search::in_facet))

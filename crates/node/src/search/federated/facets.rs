@@ -11,7 +11,6 @@ use roaring::RoaringBitmap;
 use serde_json::{Map, Value, json};
 
 use super::queries::Target;
-use crate::engine::OpenIndex;
 use crate::error::EngineError;
 use crate::search::facets::{Facets, facets_of};
 use crate::search::multi::inside;
@@ -36,21 +35,21 @@ pub(super) fn count(
         let place = |error: ResponseError| {
             error.map_message(|message| format!("Inside `.federation.facetsByIndex.{uid}`: {message}"))
         };
+        let Some(wanted) = wanted else { continue };
         match targets.iter_mut().find(|target| *target.open.uid == **uid) {
             Some(target) => {
                 let candidates = std::mem::take(&mut target.candidates);
-                let done = counted.add(&target.open, wanted.as_deref(), candidates, merged);
-                done.map_err(|error| {
+                let facets = counted.count_in(target, wanted, candidates, merged).map_err(|error| {
                     inside(target.first_query, EngineError::from(place(error.into_response())))
                 })?;
+                counted.by_index.insert(target.open.uid.clone(), facets);
             }
             // Nothing is counted, but what cannot be counted is refused.
             None => {
-                let open = state.indexes.get(uid);
-                let done = open.and_then(|open| {
-                    FederatedFacets::default().add(&open, wanted.as_deref(), RoaringBitmap::new(), merged)
-                });
-                done.map_err(|error| {
+                let target = state.indexes.get(uid).and_then(|open| Target::new(open, 0, 0));
+                let facets =
+                    target.and_then(|target| counted.count_in(&target, wanted, RoaringBitmap::new(), merged));
+                facets.map_err(|error| {
                     let note = format!("\n - Note: index `{uid}` is not used in queries");
                     let error =
                         place(error.into_response()).map_message(|message| format!("{message}{note}"));
@@ -63,24 +62,22 @@ pub(super) fn count(
 }
 
 impl FederatedFacets {
-    fn add(
+    fn count_in(
         &mut self,
-        open: &OpenIndex,
-        wanted: Option<&[String]>,
+        target: &Target,
+        wanted: &[String],
         candidates: RoaringBitmap,
         merged: bool,
-    ) -> Result<(), EngineError> {
-        let Some(wanted) = wanted else { return Ok(()) };
-        let rtxn = open.index.read_txn()?;
-        let facets = facets_of(&open.index, &rtxn, wanted, candidates)?;
+    ) -> Result<Facets, EngineError> {
+        let Target { open, rtxn, .. } = target;
+        let facets = facets_of(&open.index, rtxn, wanted, candidates)?;
         if merged {
-            let orders = open.index.sort_facet_values_by(&rtxn)?;
+            let orders = open.index.sort_facet_values_by(rtxn)?;
             for facet in facets.distribution.keys() {
                 self.check_order(facet, &open.uid, orders.get(facet))?;
             }
         }
-        self.by_index.insert(open.uid.clone(), facets);
-        Ok(())
+        Ok(facets)
     }
 
     /// Counts of one facet can be merged only when all indexes order its values in the same way.
