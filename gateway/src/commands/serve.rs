@@ -35,6 +35,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     for address in server.addresses() {
         tracing::info!(%address, "listening");
     }
+    if let Some(address) = server.admin_address() {
+        tracing::info!(%address, "listening for operators");
+    }
     match server.run(&shutdown) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::{
     filter::narrowed,
     pins::{slots_of_filter, slots_of_ids},
+    reserved::guarded_filter,
     scatter::{Sorted, Terms, scatter, sort, too_late},
     search::mark_partial,
     targets::{Scope, Target, Targets},
@@ -37,16 +38,17 @@ pub(crate) async fn browse(
 ) -> Answer {
     let path: Uri = format!("/indexes/{}/documents/fetch", index.uid).parse().map_err(|_| no_path())?;
     let (asked, spec) = asked(query);
+    let filter = asked.filter.as_ref();
     let plain = body(&asked);
     let slots = match &query.ids {
         Some(ids) => slots_of_ids(ids),
-        None => slots_of_filter(query.filter.as_ref(), index.primary_key.as_deref()),
+        None => slots_of_filter(filter, index.primary_key.as_deref()),
     };
     let gathered = scatter(gateway, &Scope { index: &index.uid, slots }, terms, |target: &Target| {
         let body = match &target.filter {
             None => plain.clone(),
             Some(own) => {
-                let filter = narrowed(query.filter.as_ref(), Some(own));
+                let filter = narrowed(filter, Some(own));
                 body(&BrowseQuery { filter, ..asked.clone() })
             }
         };
@@ -62,8 +64,12 @@ pub(crate) async fn browse(
 /// What the nodes are asked, and what is made of it.
 fn asked(query: &BrowseQuery) -> (BrowseQuery, DocumentsSpec) {
     let sort: Vec<SortKey> = query.sort.iter().flatten().filter_map(|text| SortKey::parse(text)).collect();
-    let mut asked =
-        BrowseQuery { offset: 0, limit: query.offset.saturating_add(query.limit), ..query.clone() };
+    let mut asked = BrowseQuery {
+        offset: 0,
+        limit: query.offset.saturating_add(query.limit),
+        filter: query.filter.as_ref().map(guarded_filter),
+        ..query.clone()
+    };
     let mut strip = Vec::new();
     if let Some(fields) = asked.fields.as_mut().filter(|fields| !fields.iter().any(|field| field == "*")) {
         let wanted: BTreeSet<String> = fields.iter().cloned().collect();
@@ -114,7 +120,7 @@ pub(crate) async fn get(
             match sort(outcome) {
                 Sorted::Answer(document) => return stripped(&document),
                 Sorted::Refused(error) => return Err(error),
-                Sorted::Failed => {}
+                Sorted::Failed(_) => {}
             }
         }
     }

@@ -16,6 +16,7 @@ use super::{
     documents::merge_failed,
     filter::narrowed,
     pins::slots_of_filter,
+    reserved::guarded_filter,
     scatter::{Terms, scatter},
     search::{elapsed_ms, facet_spec, mark_partial, missing_member},
     targets::{Scope, Target},
@@ -62,8 +63,8 @@ pub(crate) async fn facet_search(
 
 /// What a node is asked.
 fn body(client: &FacetSearchQuery, node_filter: Option<&str>) -> Bytes {
-    let mut query =
-        FacetSearchQuery { filter: narrowed(client.filter.as_ref(), node_filter), ..client.clone() };
+    let filter = client.filter.as_ref().map(guarded_filter);
+    let mut query = FacetSearchQuery { filter: narrowed(filter.as_ref(), node_filter), ..client.clone() };
     if is_internal(&query.facet_name) {
         NOBODYS_FACET.clone_into(&mut query.facet_name);
     }

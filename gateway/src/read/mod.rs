@@ -6,6 +6,7 @@ pub(crate) mod facet_search;
 mod filter;
 pub(crate) mod multi_search;
 mod pins;
+mod reserved;
 pub(crate) mod scatter;
 pub(crate) mod search;
 pub(crate) mod stats;

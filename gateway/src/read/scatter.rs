@@ -5,13 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use miroir_config::Partial;
-use miroir_nodes::{Call, NodeRequest, Outcome, fan_out};
+use miroir_nodes::{Call, NodeError, NodeRequest, Outcome, fan_out};
 use miroir_protocol::error::{Code, ResponseError};
 use miroir_replicate::hide_internal_field;
 use miroir_shard::{NodeId, ShardId};
 use tokio::time::Instant;
 
-use super::targets::{Scope, Target, Targets};
+use super::{
+    reserved::named_as_asked,
+    targets::{Scope, Target, Targets},
+};
 use crate::state::Gateway;
 
 /// How long the nodes of a read are waited for while others could answer it.
@@ -36,7 +39,8 @@ pub(crate) struct Terms {
 }
 
 /// Asks the nodes of a read what `request` makes of each one's filter. Nodes that fail are left out and the read is
-/// planned anew without them, as long as there is time and copies. What a node refuses is what the client is told.
+/// planned anew without them, as long as there is time and copies. Where those that were only slow turn out to be the
+/// only ones, they are asked again and waited for. What a node refuses is what the client is told.
 pub(crate) async fn scatter(
     gateway: &Gateway,
     scope: &Scope<'_>,
@@ -44,8 +48,15 @@ pub(crate) async fn scatter(
     request: impl Fn(&Target) -> NodeRequest,
 ) -> Result<Gathered, ResponseError> {
     let mut failed = Vec::new();
+    let mut slow = Vec::new();
     loop {
-        let targets = Targets::of(gateway, scope, &failed);
+        let mut targets = Targets::of(gateway, scope, &failed);
+        let only_slow = !targets.missing.is_empty() && !slow.is_empty();
+        if only_slow {
+            failed.retain(|node| !slow.contains(node));
+            slow.clear();
+            targets = Targets::of(gateway, scope, &failed);
+        }
         if !targets.missing.is_empty() && (terms.partial == Partial::Deny || targets.asked.is_empty()) {
             return Err(shards_unavailable(&targets));
         }
@@ -53,11 +64,16 @@ pub(crate) async fn scatter(
         if left.is_zero() {
             return Err(too_late());
         }
-        let elsewhere = left > HEDGE_AFTER && targets.has_alternative(gateway, scope, &failed);
+        let elsewhere = !only_slow && left > HEDGE_AFTER && targets.has_alternative(gateway, scope, &failed);
         let timeout = if elsewhere { HEDGE_AFTER } else { left };
         match ask(&targets, timeout, &request).await? {
             Round::Complete(answers) => return Ok(Gathered { answers, missing: targets.missing }),
-            Round::Failed(nodes) => failed.extend(nodes),
+            Round::Failed(failures) => {
+                slow.extend(
+                    failures.iter().filter(|(_, why)| elsewhere && *why == Why::Slow).map(|(node, _)| *node),
+                );
+                failed.extend(failures.into_iter().map(|(node, _)| node));
+            }
         }
     }
 }
@@ -65,7 +81,7 @@ pub(crate) async fn scatter(
 /// What came of asking every target once.
 enum Round {
     Complete(Vec<Bytes>),
-    Failed(Vec<NodeId>),
+    Failed(Vec<(NodeId, Why)>),
 }
 
 async fn ask(
@@ -86,7 +102,7 @@ async fn ask(
         match sort(outcome) {
             Sorted::Answer(body) => answers.push(body),
             Sorted::Refused(error) => refused = refused.or(Some(error)),
-            Sorted::Failed => failed.push(target.id),
+            Sorted::Failed(why) => failed.push((target.id, why)),
         }
     }
     match refused {
@@ -104,7 +120,16 @@ pub(super) enum Sorted {
     /// The node understood the request and refuses it.
     Refused(ResponseError),
     /// The node cannot answer now.
-    Failed,
+    Failed(Why),
+}
+
+/// Why a node has not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It may yet: it was not waited for any longer.
+    Slow,
+    /// Anything else.
+    Broken,
 }
 
 pub(super) fn sort(outcome: Outcome) -> Sorted {
@@ -112,7 +137,8 @@ pub(super) fn sort(outcome: Outcome) -> Sorted {
         Ok(answer) => answer,
         Err(error) => {
             tracing::warn!(node = outcome.node.name(), %error, "node failed a read");
-            return Sorted::Failed;
+            let slow = matches!(error, NodeError::Timeout(_));
+            return Sorted::Failed(if slow { Why::Slow } else { Why::Broken });
         }
     };
     if answer.status.is_success() {
@@ -124,13 +150,13 @@ pub(super) fn sort(outcome: Outcome) -> Sorted {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
         );
     match serde_json::from_slice::<ResponseError>(&answer.body) {
-        Ok(error) if refuses => {
-            Sorted::Refused(error.with_status(answer.status).map_message(|text| hide_internal_field(&text)))
-        }
+        Ok(error) if refuses => Sorted::Refused(
+            error.with_status(answer.status).map_message(|text| named_as_asked(&hide_internal_field(&text))),
+        ),
         _ => {
             let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]).into_owned();
             tracing::warn!(node = outcome.node.name(), status = %answer.status, body, "node failed a read");
-            Sorted::Failed
+            Sorted::Failed(Why::Broken)
         }
     }
 }

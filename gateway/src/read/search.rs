@@ -20,9 +20,10 @@ use super::{
     documents::merge_failed,
     filter::narrowed,
     pins::slots_of_filter,
+    reserved::guarded_search,
     scatter::{Gathered, Terms, scatter, shard_list},
     targets::{Scope, Target},
-    visibility::Displayed,
+    visibility::{Displayed, is_within},
 };
 use crate::{
     answer::{Answer, json_bytes},
@@ -75,10 +76,17 @@ pub(super) async fn merged(
         };
         NodeRequest::query(path.clone(), body)
     })
-    .await?;
+    .await
+    .map_err(|error| hidden_in(error, &index.settings))?;
     asked.spec.processing_time_ms = elapsed_ms(start);
     asked.spec.request_uid = Some(request_uid);
     merge(gathered, asked.spec)
+}
+
+/// A node's error, without the names of attributes that clients do not see.
+fn hidden_in(error: ResponseError, settings: &Value) -> ResponseError {
+    let displayed = Displayed::from_settings(settings);
+    error.map_message(|message| displayed.hide_in_list(message))
 }
 
 /// Where a node is asked.
@@ -108,6 +116,7 @@ pub(super) struct AskedSearch {
 impl AskedSearch {
     /// For a search in this index.
     pub(super) fn of(index: &IndexRecord, client: &SearchQuery) -> Self {
+        let client = &*guarded_search(client);
         let settings = &index.settings;
         let displayed = Displayed::from_settings(settings);
         let spec = spec(client, settings, &displayed);
@@ -162,7 +171,7 @@ fn spec(client: &SearchQuery, settings: &Value, displayed: &Displayed) -> Search
         client.distinct.clone().or_else(|| Some(settings["distinctAttribute"].as_str()?.to_owned()));
     let wants = |name: &String| {
         let allowed = displayed.allow(client.attributes_to_retrieve.as_ref());
-        allowed.is_none_or(|names| names.contains(name))
+        allowed.is_none_or(|names| names.iter().any(|shown| is_within(name, shown)))
     };
     let formats = |name: &String| {
         let highlighted = client.attributes_to_highlight.iter().flatten().map(String::as_str);

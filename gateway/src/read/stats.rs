@@ -100,7 +100,7 @@ async fn collect<T: for<'de> Deserialize<'de>>(
             match sort(outcome) {
                 Sorted::Answer(body) => answers.push(read(&body)?),
                 Sorted::Refused(error) => return Err(error),
-                Sorted::Failed => {}
+                Sorted::Failed(_) => {}
             }
         }
         if answers.len() == calls.len() {

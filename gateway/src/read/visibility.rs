@@ -41,14 +41,41 @@ impl Displayed {
             Self::Only(names) => Some(names.clone()),
         }
     }
+
+    /// A node's message in which the list of attributes it ends with, if it does, has only those that clients see. Nodes
+    /// display everything and list everything. Lists of quoted names (of filters) name all to everybody.
+    pub(super) fn hide_in_list(&self, message: String) -> String {
+        let Self::Only(displayed) = self else { return message };
+        let Some((before, listed)) = message.rsplit_once(" are: `") else { return message };
+        let Some((listed, after)) = listed.split_once('`').filter(|(_, after)| *after == ".") else {
+            return message;
+        };
+        let mut names: Vec<&str> =
+            listed.split(", ").filter(|name| displayed.iter().any(|shown| shown == name)).collect();
+        match before.rsplit_once(" Available ") {
+            // What Meilisearch says where it may name none.
+            Some((error, what)) if names.is_empty() => {
+                let what = what.strip_suffix(" patterns").unwrap_or(what);
+                format!("{error} This index does not have configured {what}.")
+            }
+            _ => {
+                if names.len() < listed.split(", ").count() {
+                    names.push("<..hidden-attributes>");
+                }
+                format!("{before} are: `{}`{after}", names.join(", "))
+            }
+        }
+    }
 }
 
 /// What is in both of two attributes, one of which may be nested in the other.
 fn common(a: &str, b: &str) -> Option<String> {
-    let within = |inner: &str, outer: &str| {
-        inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'))
-    };
-    if within(a, b) { Some(a.to_owned()) } else { within(b, a).then(|| b.to_owned()) }
+    if is_within(a, b) { Some(a.to_owned()) } else { is_within(b, a).then(|| b.to_owned()) }
+}
+
+/// Whether an attribute is the other one or nested in it.
+pub(super) fn is_within(inner: &str, outer: &str) -> bool {
+    inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'))
 }
 
 #[cfg(test)]
@@ -78,5 +105,22 @@ mod tests {
             displayed.allow(Some(&set(&["meta", "title.main", "titles", "secret"]))),
             Some(set(&["meta.public", "title.main"]))
         );
+    }
+
+    #[test]
+    fn errors_list_what_is_displayed() {
+        let displayed = Displayed::Only(vec!["title".to_owned(), "year".to_owned()]);
+        let says =
+            |list: &str| displayed.hide_in_list(format!("No. Available sortable attributes are: `{list}`."));
+        assert_eq!(says("title, year"), "No. Available sortable attributes are: `title, year`.");
+        assert_eq!(
+            says("secret, title"),
+            "No. Available sortable attributes are: `title, <..hidden-attributes>`."
+        );
+        assert_eq!(says("secret"), "No. This index does not have configured sortable attributes.");
+        let quoted = "Available filterable attribute patterns are: `a`, `b`.\n1:2 c";
+        assert_eq!(displayed.hide_in_list(quoted.to_owned()), quoted);
+        let all = "Available are: `secret`.".to_owned();
+        assert_eq!(Displayed::All.hide_in_list(all.clone()), all);
     }
 }
