@@ -14,7 +14,10 @@ use hyper_util::{
 };
 use serde_json::Value;
 
-use crate::{runtime::wait_for, wait::{DEADLINE, eventually}};
+use crate::{
+    runtime::wait_for,
+    wait::{DEADLINE, eventually},
+};
 
 /// Asks one server, wherever it is at the moment. Cheap to clone.
 #[derive(Clone, Debug)]

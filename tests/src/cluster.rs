@@ -9,6 +9,7 @@ use crate::{
     client::Client,
     gateway::Gateway,
     nodes::{NODE_KEY, Node},
+    wait::eventually,
 };
 
 /// The key of the gateway's clients.
@@ -53,7 +54,7 @@ impl Builder {
         self
     }
 
-    /// With this section of the configuration, which replaces the one the cluster has by default.
+    /// With these values in a section of the configuration.
     pub fn section(mut self, name: &'static str, value: Value) -> Self {
         self.sections.push((name, value));
         self
@@ -63,11 +64,11 @@ impl Builder {
     pub fn start(self) -> Cluster {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let names = (1..=self.nodes * self.groups).map(|number| format!("n{number}"));
-        let nodes: Vec<Node> =
-            names.map(|name| Node::start_new(&name, directory.path(), NODE_KEY)).collect();
+        let nodes: Vec<Node> = names.map(|name| Node::start_new(&name, directory.path(), NODE_KEY)).collect();
         let config = directory.path().join("miroir.yaml");
         // JSON is YAML.
-        std::fs::write(&config, self.config(directory.path(), &nodes).to_string()).expect("the file is written");
+        std::fs::write(&config, self.config(directory.path(), &nodes).to_string())
+            .expect("the file is written");
         let gateway = Gateway::start_new(&self.program, &config);
         Cluster { gateway, nodes, directory }
     }
@@ -83,13 +84,19 @@ impl Builder {
         });
         let mut config = json!({
             "server": { "listen": [{ "address": "127.0.0.1:0" }], "threads": 2, "grace": "10s" },
+            "admin": { "address": "127.0.0.1:0" },
             "master_key": MASTER_KEY,
             "log": { "directory": directory.join("log") },
             "cluster": { "nodes": entries.collect::<Vec<_>>() },
             "telemetry": { "log_level": "info", "log_format": "json" },
         });
-        for (name, value) in &self.sections {
-            config[*name] = value.clone();
+        for (name, section) in &self.sections {
+            match (config[*name].as_object_mut(), section.as_object()) {
+                (Some(members), Some(more)) => {
+                    members.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
+                }
+                _ => config[*name] = section.clone(),
+            }
         }
         config
     }
@@ -111,6 +118,20 @@ impl Cluster {
     /// The nodes, group after group.
     pub fn nodes(&mut self) -> &mut [Node] {
         &mut self.nodes
+    }
+
+    /// Waits until every node has applied everything that was written, as far as the gateway knows.
+    pub fn wait_until_applied(&self) {
+        let operators = self.gateway.operators();
+        eventually("every node has caught up", || {
+            let fleet = operators.get("/nodes").try_send().ok()?.body;
+            fleet["nodes"].as_array()?.iter().all(|node| node["behind"] == 0).then_some(())
+        });
+    }
+
+    /// Where the gateway keeps its log and the payloads that wait in it.
+    pub fn log_directory(&self) -> PathBuf {
+        self.directory.path().join("log")
     }
 
     /// The gateway's configuration file.

@@ -61,7 +61,12 @@ mod tests {
         let found = differences(&json!({"a": 1, "b": [1, 2]}), &json!({"b": [1, 3, 4], "c": null}));
         assert_eq!(
             found,
-            [".a: missing, expected 1", ".b: 3 items, expected 2", ".b[1]: 3, expected 2", ".c: unexpected null"]
+            [
+                ".a: missing, expected 1",
+                ".b: 3 items, expected 2",
+                ".b[1]: 3, expected 2",
+                ".c: unexpected null"
+            ]
         );
     }
 }

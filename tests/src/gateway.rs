@@ -26,6 +26,7 @@ pub struct Gateway {
     program: PathBuf,
     config: PathBuf,
     address: Address,
+    operators: Address,
     process: Option<Process>,
     said: Said,
 }
@@ -47,6 +48,7 @@ impl Gateway {
             program: program.to_owned(),
             config: config.to_owned(),
             address: Address::new(([127, 0, 0, 1], 0).into()),
+            operators: Address::new(([127, 0, 0, 1], 0).into()),
             process: None,
             said: Said::default(),
         };
@@ -63,8 +65,8 @@ impl Gateway {
         let said = self.said.clone();
         let reader = thread::spawn(move || said.read(stderr, &listening));
         self.process = Some(Process { child, reader });
-        let address = listens.recv_timeout(DEADLINE).expect("the gateway listens");
-        self.address.set(address);
+        self.address.set(listens.recv_timeout(DEADLINE).expect("the gateway listens for clients"));
+        self.operators.set(listens.recv_timeout(DEADLINE).expect("the gateway listens for operators"));
     }
 
     /// Kills it, as `kill -9` does.
@@ -95,6 +97,11 @@ impl Gateway {
     /// Asks it with the master key.
     pub fn client(&self) -> Client {
         Client::new(self.address.clone(), crate::MASTER_KEY)
+    }
+
+    /// Asks it where operators do.
+    pub fn operators(&self) -> Client {
+        Client::new(self.operators.clone(), crate::MASTER_KEY)
     }
 
     /// What it has said last.
@@ -145,10 +152,9 @@ impl Said {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
             let fields = &event["fields"];
-            if fields["message"] == "listening"
-                && let Some(address) = fields["address"].as_str().and_then(|text| text.parse().ok())
-            {
-                // Nobody waits for a second listener.
+            let listens = fields["message"].as_str().is_some_and(|message| message.starts_with("listening"));
+            if listens && let Some(address) = fields["address"].as_str().and_then(|text| text.parse().ok()) {
+                // Nobody waits for a third listener.
                 let _ = listening.send(address);
             }
             if event["level"] != "INFO" {

@@ -90,7 +90,8 @@ impl Node {
 
     fn start_embedded(&mut self) -> Running {
         let config = NodeConfig::new(self.address, &self.directory).with_master_key(&self.key);
-        let handle = wait_for(Embedded::start(config)).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        let handle =
+            wait_for(Embedded::start(config)).unwrap_or_else(|error| panic!("{}: {error}", self.name));
         self.address = handle.address();
         Running::Embedded(handle)
     }

@@ -143,7 +143,8 @@ fn all_airports() -> Vec<Value> {
 fn odd_movies() -> Vec<Value> {
     let mut films = data::parsed(&data::movies()[1_000..2_200]);
     for (number, film) in films.iter_mut().enumerate() {
-        film["tags"] = json!([film["genre"].clone(), film["mpaa_rating"].clone(), format!("tag {}", number % 7)]);
+        film["tags"] =
+            json!([film["genre"].clone(), film["mpaa_rating"].clone(), format!("tag {}", number % 7)]);
         film["money"] = json!({
             "gross": film["us_gross"], "budget": film["production_budget"], "source": film["distributor"],
         });

@@ -3,6 +3,7 @@
 //! `MIROIR_SEED` repeats a run or, as `random`, makes a new one; `MIROIR_SEARCHES` sets how much is asked;
 //! `MIROIR_REPLAY` names a file of printed requests, one a line, to be asked instead.
 
+mod allowed;
 mod generate;
 mod indexes;
 mod judge;
@@ -57,6 +58,11 @@ fn show_answers() {
         index.load(&gateway);
     }
     for probe in probes {
-        println!("{}\n one:   {}\n three: {}", probe.line(), probe.ask(&alone).text, probe.ask(&gateway).text);
+        println!(
+            "{}\n one:   {}\n three: {}",
+            probe.line(),
+            probe.ask(&alone).text,
+            probe.ask(&gateway).text
+        );
     }
 }

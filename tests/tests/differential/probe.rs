@@ -47,7 +47,8 @@ impl Probe {
 
     /// One line of a file for `MIROIR_REPLAY`.
     pub(crate) fn line(&self) -> String {
-        json!({ "index": self.index, "path": self.path, "body": self.body, "words": self.has_words() }).to_string()
+        json!({ "index": self.index, "path": self.path, "body": self.body, "words": self.has_words() })
+            .to_string()
     }
 
     pub(crate) fn from_line(line: &str) -> Self {
@@ -66,11 +67,20 @@ impl Probe {
         self.kinds.contains(WORDS)
     }
 
-    /// Whether one node itself only estimates how much there is: it stops looking when it has the page.
-    pub(crate) fn is_estimated(&self) -> bool {
-        let Some(body) = &self.body else { return false };
-        let paged = body.get("page").is_some() || body.get("hitsPerPage").is_some();
-        let distinct = body.get("distinct").is_some() || self.index == "grouped";
-        !paged && (distinct || body.get("rankingScoreThreshold").is_some())
+    /// Whether the search is paged by `page`, which makes its totals exhaustive.
+    pub(crate) fn is_paged(&self) -> bool {
+        self.has("page") || self.has("hitsPerPage")
+    }
+
+    /// The attribute by which hits are grouped.
+    pub(crate) fn distinct(&self) -> Option<&str> {
+        let asked = self.body.as_ref().and_then(|body| body.get("distinct")?.as_str());
+        asked.or_else(|| (self.index == "grouped").then_some("director"))
+    }
+
+    /// Whether the request has this parameter, in its body or in its query string.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let by_url = |separator| self.path.contains(&format!("{separator}{name}="));
+        by_url('?') || by_url('&') || self.body.as_ref().is_some_and(|body| body.get(name).is_some())
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use crate::{
-    judge::{Difference, Verdict},
+    judge::Verdict,
     probe::{Kind, NO_WORDS, Probe, WORDS},
 };
 
@@ -17,6 +17,7 @@ const SHOWN: usize = 6;
 pub(crate) struct Report {
     all: Count,
     kinds: BTreeMap<Kind, Count>,
+    reasons: BTreeMap<&'static str, usize>,
     by_words: Vec<String>,
     different: Vec<String>,
 }
@@ -25,10 +26,12 @@ pub(crate) struct Report {
 struct Count {
     asked: usize,
     same: usize,
-    estimates: usize,
+    allowed: usize,
     words: usize,
     different: usize,
 }
+
+// === impl Report ===
 
 impl Report {
     pub(crate) fn add(&mut self, probe: &Probe, verdict: Verdict) {
@@ -37,9 +40,10 @@ impl Report {
             self.kinds.entry(kind).or_default().add(&verdict);
         }
         match verdict {
-            Verdict::Same | Verdict::Estimates => {}
-            Verdict::Words(difference) => self.by_words.push(shown(probe, &difference)),
-            Verdict::Different(difference) => self.different.push(shown(probe, &difference)),
+            Verdict::Same => {}
+            Verdict::Allowed(reason) => *self.reasons.entry(reason).or_default() += 1,
+            Verdict::Words(places) => self.by_words.push(shown(probe, &places)),
+            Verdict::Different(places) => self.different.push(shown(probe, &places)),
         }
     }
 
@@ -57,18 +61,6 @@ impl Report {
     }
 }
 
-impl Count {
-    fn add(&mut self, verdict: &Verdict) {
-        self.asked += 1;
-        *match verdict {
-            Verdict::Same => &mut self.same,
-            Verdict::Estimates => &mut self.estimates,
-            Verdict::Words(_) => &mut self.words,
-            Verdict::Different(_) => &mut self.different,
-        } += 1;
-    }
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in &self.by_words {
@@ -79,17 +71,34 @@ impl fmt::Display for Report {
         }
         let first = [WORDS, NO_WORDS].into_iter().filter_map(|kind| self.kinds.get_key_value(kind));
         let others = self.kinds.iter().filter(|(kind, _)| ![WORDS, NO_WORDS].contains(kind));
-        let columns = ["asked", "same", "estimates", "words", "different"];
+        let columns = ["asked", "same", "allowed", "words", "different"];
         writeln!(f, "{:22}{}", "", columns.map(|name| format!("{name:>10}")).concat())?;
         for (kind, count) in [(&"all", &self.all)].into_iter().chain(first).chain(others) {
-            let Count { asked, same, estimates, words, different } = count;
-            writeln!(f, "{kind:22}{asked:>10}{same:>10}{estimates:>10}{words:>10}{different:>10}")?;
+            let Count { asked, same, allowed, words, different } = count;
+            writeln!(f, "{kind:22}{asked:>10}{same:>10}{allowed:>10}{words:>10}{different:>10}")?;
+        }
+        for (reason, count) in &self.reasons {
+            writeln!(f, "allowed for {reason}: {count}")?;
         }
         Ok(())
     }
 }
 
-fn shown(probe: &Probe, difference: &Difference) -> String {
-    let places = difference.places.iter().take(SHOWN).map(|place| format!("\n    {place}"));
+// === impl Count ===
+
+impl Count {
+    fn add(&mut self, verdict: &Verdict) {
+        self.asked += 1;
+        *match verdict {
+            Verdict::Same => &mut self.same,
+            Verdict::Allowed(_) => &mut self.allowed,
+            Verdict::Words(_) => &mut self.words,
+            Verdict::Different(_) => &mut self.different,
+        } += 1;
+    }
+}
+
+fn shown(probe: &Probe, places: &[String]) -> String {
+    let places = places.iter().take(SHOWN).map(|place| format!("\n    {place}"));
     format!("{}{}", probe.line(), places.collect::<String>())
 }

@@ -17,7 +17,8 @@ impl Making<'_> {
                 "/search?unknown=1",
                 "/search?filter=year%20%3D",
             ];
-            return Probe::get(uid, "error", *self.dice.pick(&paths));
+            let place = self.dice.below(paths.len());
+            return Probe::get(uid, "error", paths[place]);
         }
         if self.dice.percent(25) {
             let bodies = [

@@ -28,11 +28,8 @@ impl Generator {
 
     pub(crate) fn probe(&mut self) -> Probe {
         let place = *self.dice.pick(&[0, 0, 0, 0, 1, 1, 2, 3, 3]);
-        let mut making = Making {
-            dice: &mut self.dice,
-            index: &INDEXES[place],
-            vocabulary: &self.vocabularies[place],
-        };
+        let mut making =
+            Making { dice: &mut self.dice, index: &INDEXES[place], vocabulary: &self.vocabularies[place] };
         match making.dice.below(100) {
             0..84 => making.search(),
             84..94 => making.documents(),

@@ -161,9 +161,7 @@ impl Making<'_> {
         let pairs = search.body.iter().map(|(name, value)| {
             let text = match value {
                 Value::String(text) => text.clone(),
-                Value::Array(items) => {
-                    items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
-                }
+                Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
                 other => other.to_string(),
             };
             format!("{name}={}", encoded(&text))
