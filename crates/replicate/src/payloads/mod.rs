@@ -1,28 +1,26 @@
 //! The documents of entries: looked through once, cut out for each node.
 
+mod cache;
 mod piece;
 mod split;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use miroir_log::{Log, LogError, PayloadRef};
-use miroir_payload::{PrimaryKey, Split, SplitError, infer_primary_key, parts};
+use miroir_payload::{Part, PrimaryKey, Split, SplitError, infer_primary_key, parts};
 use miroir_protocol::error::ResponseError;
 use miroir_shard::SlotSet;
-use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 
 pub(crate) use self::piece::Piece;
-use self::{piece::Source, split::StoredSplit};
+use self::{cache::SplitCache, piece::Source, split::StoredSplit};
 use crate::work::Work;
 
-/// The largest request a node is sent: well below Meilisearch's own default limit.
+/// The largest request a node is sent: well below Meilisearch's own default limit. A node's tags count pieces of this
+/// size, so that a version with another one would take up half-sent payloads wrongly.
 const LARGEST_PIECE: u64 = 32 << 20;
-/// How many payloads' indexes are kept for the appliers that have not come to them.
-const KEPT: usize = 512;
+/// An index of up to this size is looked through where it is needed: some thousands of documents.
+const SMALL_INDEX: usize = 64 << 10;
 
 /// Why a payload cannot be looked through.
 #[derive(Debug)]
@@ -36,17 +34,20 @@ pub(crate) enum PayloadError {
 /// Gives access to payloads and keeps what was found in them.
 pub(crate) struct Payloads {
     log: Arc<dyn Log>,
-    splits: Mutex<BTreeMap<u32, Arc<StoredSplit>>>,
+    splits: SplitCache,
 }
 
 impl Payloads {
     pub(crate) fn new(log: Arc<dyn Log>) -> Self {
         split::sweep(log.spool().directory());
-        Self { log, splits: Mutex::default() }
+        Self { log, splits: SplitCache::default() }
     }
 
     /// The primary key that the first document suggests.
-    pub(crate) async fn infer_primary_key(&self, payload: &PayloadRef) -> Result<Option<String>, PayloadError> {
+    pub(crate) async fn infer_primary_key(
+        &self,
+        payload: &PayloadRef,
+    ) -> Result<Option<String>, PayloadError> {
         let reader = self.log.open_payload(payload).await?;
         blocking(move || infer_primary_key(reader).map_err(PayloadError::from)).await
     }
@@ -58,24 +59,17 @@ impl Payloads {
         payload: &PayloadRef,
         primary_key: &str,
     ) -> Result<Arc<StoredSplit>, PayloadError> {
-        if let Some(split) = self.splits.lock().get(&uid) {
-            return Ok(split.clone());
-        }
-        let reader = self.log.open_payload(payload).await?;
-        let (directory, bytes) = (self.log.spool().directory().to_owned(), payload.bytes);
-        let key = primary_key.to_owned();
-        let split = blocking(move || {
-            let writer = StoredSplit::create(&directory, uid, bytes).map_err(LogError::from)?;
-            writer.fill(Split::new(reader, PrimaryKey::new(&key)))
-        })
-        .await?;
-        let split = Arc::new(split);
-        let mut splits = self.splits.lock();
-        splits.insert(uid, split.clone());
-        while splits.len() > KEPT {
-            splits.pop_first();
-        }
-        Ok(split)
+        let make = async || {
+            let reader = self.log.open_payload(payload).await?;
+            let (directory, bytes) = (self.log.spool().directory().to_owned(), payload.bytes);
+            let key = primary_key.to_owned();
+            blocking(move || {
+                let writer = StoredSplit::create(&directory, uid, bytes).map_err(LogError::from)?;
+                writer.fill(Split::new(reader, PrimaryKey::new(&key)))
+            })
+            .await
+        };
+        self.splits.get(uid, make).await
     }
 
     /// What a node that owns `slots` gets of a group of entries: requests of a bounded size, in order; none where it
@@ -89,7 +83,8 @@ impl Payloads {
         let mut pieces: Vec<Piece> = Vec::new();
         for work in group {
             let Some(payload) = work.entry.operation.payload() else { continue };
-            let key = work.prepared.effect().and_then(|effect| effect.primary_key.clone()).unwrap_or_default();
+            let key =
+                work.prepared.effect().and_then(|effect| effect.primary_key.clone()).unwrap_or_default();
             let split = match self.split(work.uid(), payload, &key).await {
                 Ok(split) => split,
                 Err(PayloadError::Log(error)) => return Err(error),
@@ -97,16 +92,9 @@ impl Payloads {
                     return Err(LogError::Damaged(format!("payload of {} has changed: {error}", work.uid())));
                 }
             };
-            let wanted = slots.clone();
-            let opened = split.clone();
-            let found = blocking(move || {
-                Ok::<_, PayloadError>(
-                    parts(&mut opened.open()?, code_bits, LARGEST_PIECE, |slot| wanted.contains(slot))
-                        .map_err(LogError::from)?,
-                )
-            });
-            let found = found.await.map_err(PayloadError::into_log)?;
-            let source = Source::new(self.log.spool().clone(), payload.clone(), split, slots.clone(), work.uid(), code_bits);
+            let found = parts_for(&split, slots, code_bits).await?;
+            let spool = self.log.spool().clone();
+            let source = Source::new(spool, payload.clone(), split, slots.clone(), work.uid(), code_bits);
             for part in found {
                 match pieces.last_mut() {
                     Some(piece) if group.len() > 1 => piece.push(source.with_part(part)),
@@ -118,25 +106,31 @@ impl Payloads {
     }
 }
 
-/// Runs what reads files where that may block.
+/// The parts of a payload that a node which owns `slots` gets.
+async fn parts_for(
+    split: &Arc<StoredSplit>,
+    slots: &Arc<SlotSet>,
+    code_bits: u32,
+) -> Result<Vec<Part>, LogError> {
+    let (opened, slots) = (split.clone(), slots.clone());
+    let find = move || {
+        let mut index = opened.open()?;
+        Ok(parts(&mut index, code_bits, LARGEST_PIECE, |slot| slots.contains(slot))?)
+    };
+    // What is small and in memory takes less than going to another thread does.
+    if (1..=SMALL_INDEX).contains(&split.in_memory()) { find() } else { blocking(find).await }
+}
+
+/// Runs what reads files where that may block. A panic there is an error here, so that what waits for it goes on.
 async fn blocking<T: Send + 'static, E: From<LogError> + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
     match spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(LogError::Closed.into()),
-        },
-    }
-}
-
-impl PayloadError {
-    fn into_log(self) -> LogError {
-        match self {
-            Self::Log(error) => error,
-            Self::Document(error) => LogError::Damaged(error.to_string()),
+        Err(error) if error.is_panic() => {
+            Err(LogError::Damaged(format!("reading a payload: {error}")).into())
         }
+        Err(_) => Err(LogError::Closed.into()),
     }
 }
 

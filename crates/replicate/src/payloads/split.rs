@@ -4,7 +4,10 @@ use std::{
     fs::{self, File},
     io::{self, Cursor, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use miroir_log::{LogError, PayloadReader};
@@ -15,6 +18,7 @@ use super::PayloadError;
 /// The index of a payload up to this size is kept in memory.
 const IN_MEMORY: u64 = 4 << 20;
 const SUFFIX: &str = "split";
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// An index that several appliers read.
 #[derive(Debug)]
@@ -54,8 +58,18 @@ impl StoredSplit {
         if bytes <= IN_MEMORY {
             return Ok(Writing::Memory(Cursor::default()));
         }
-        let path = directory.join(format!("{uid}.{SUFFIX}"));
-        Ok(Writing::File(File::create(&path)?, path))
+        // No two have the same file: one may be made again while the last reader of its predecessor is still at work.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = directory.join(format!("{uid}-{number}.{SUFFIX}"));
+        Ok(Writing::File(File::create_new(&path)?, path))
+    }
+
+    /// How much memory it takes.
+    pub(super) fn in_memory(&self) -> usize {
+        match self {
+            Self::Memory(bytes) => bytes.len(),
+            Self::File(_) => 0,
+        }
     }
 
     /// Opens it for one reader.
