@@ -1,38 +1,120 @@
 //! When an entry is applied widely enough for its task to be finished.
 
+use miroir_shard::{Group, Owner, ShardId};
+
 use crate::{progress::Progress, topology::Topology};
 
-/// The position up to which every entry is applied on at least one readable copy of every shard, in every group that is
-/// up. While no group is up nothing is finished: the least of all nodes counts.
-pub(crate) fn applied_everywhere(topology: &Topology, progress: &Progress) -> u32 {
-    let positions = |group: u16| group_position(topology, progress, group);
-    let groups = 0..u16::try_from(topology.map.groups().len()).unwrap_or(u16::MAX);
-    let up: Vec<u16> = groups.clone().filter(|group| is_up(topology, *group)).collect();
-    match up.as_slice() {
-        [] => groups.map(positions).min().unwrap_or(0),
-        up => up.iter().copied().map(positions).min().unwrap_or(0),
-    }
+/// What completion asks of a node.
+struct Standing {
+    /// How far it has come.
+    applied: u32,
+    /// Whether it answers and goes on applying.
+    up: bool,
 }
 
-/// Every shard has a readable copy on a node that answers.
-fn is_up(topology: &Topology, group: u16) -> bool {
-    let Some(group) = topology.map.groups().get(usize::from(group)) else { return false };
-    topology.map.shards().all(|shard| {
-        group.owners(shard).iter().filter(|owner| owner.state.is_read()).any(|owner| {
-            let node = topology.map.node(owner.node).and_then(|node| topology.fleet.get(&node.name));
-            node.is_some_and(|node| node.health().is_up())
-        })
+/// The position up to which every entry is applied on at least one readable copy of every shard, in every group that is
+/// up. While no group is up nothing is finished that is not applied in all of them.
+pub(crate) fn applied_everywhere(topology: &Topology, progress: &Progress) -> u32 {
+    let nodes = topology.map.nodes().iter();
+    let nodes: Vec<Standing> = nodes.map(|node| standing(topology, progress, &node.name)).collect();
+    let shards: Vec<ShardId> = topology.map.shards().collect();
+    let groups = topology.map.groups();
+    let up = groups.iter().filter_map(|group| position(group, &shards, &nodes, |node| node.up)).min();
+    let any = || groups.iter().filter_map(|group| position(group, &shards, &nodes, |_| true)).min();
+    up.or_else(any).unwrap_or(0)
+}
+
+fn standing(topology: &Topology, progress: &Progress, name: &str) -> Standing {
+    let answers = topology.fleet.get(name).is_some_and(|node| node.health().is_up());
+    Standing { applied: progress.applied(name), up: answers && !progress.is_stuck(name) }
+}
+
+/// How far a group has come, by the copies that `counts` allows; `None` where a shard has none of these.
+///
+/// A node without a shard must have what concerns whole indexes, too, but it is asked in no search and not waited for.
+fn position(
+    group: &Group,
+    shards: &[ShardId],
+    nodes: &[Standing],
+    counts: impl Fn(&Standing) -> bool,
+) -> Option<u32> {
+    shards.iter().try_fold(u32::MAX, |least, shard| {
+        let readable = group.owners(*shard).iter().filter(|owner| owner.state.is_read());
+        let standing = |owner: &Owner| nodes.get(usize::from(owner.node.0)).filter(|node| counts(node));
+        let furthest = readable.filter_map(standing).map(|node| node.applied).max()?;
+        Some(least.min(furthest))
     })
 }
 
-fn group_position(topology: &Topology, progress: &Progress, group: u16) -> u32 {
-    let Some(group) = topology.map.groups().get(usize::from(group)) else { return 0 };
-    let applied: Vec<u32> =
-        topology.map.nodes().iter().map(|node| progress.applied(&node.name)).collect();
-    let of_shard = |shard| {
-        let readable = group.owners(shard).iter().filter(|owner| owner.state.is_read());
-        readable.filter_map(|owner| applied.get(usize::from(owner.node.0))).copied().max().unwrap_or(0)
-    };
-    // A node without a shard must still have what concerns whole indexes; it is asked in no search, so it is not waited for.
-    topology.map.shards().map(of_shard).min().unwrap_or(0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::topology;
+
+    /// Nodes `g0n0`, `g0n1`, ... at these positions, group by group.
+    fn progress(groups: &[&[u32]]) -> std::sync::Arc<Progress> {
+        let name = |group, node| format!("g{group}n{node}");
+        let all = groups.iter().enumerate().flat_map(|(group, nodes)| {
+            nodes.iter().enumerate().map(move |(node, position)| (name(group, node), *position))
+        });
+        Progress::new(all.collect(), 0, 0)
+    }
+
+    fn down(topology: &Topology, node: &str) {
+        for _ in 0..2 {
+            topology.fleet.get(node).expect("a node").health().failed();
+        }
+    }
+
+    #[test]
+    fn every_node_of_one_group_is_waited_for_even_when_down() {
+        let topology = topology(&[3], 1);
+        let progress = progress(&[&[5, 3, 9]]);
+        assert_eq!(applied_everywhere(&topology, &progress), 3);
+        down(&topology, "g0n1");
+        assert_eq!(applied_everywhere(&topology, &progress), 3);
+    }
+
+    #[test]
+    fn of_two_groups_the_slower_counts_while_it_is_up() {
+        let topology = topology(&[2, 2], 1);
+        let progress = progress(&[&[5, 7], &[2, 7]]);
+        assert_eq!(applied_everywhere(&topology, &progress), 2);
+        down(&topology, "g1n0");
+        assert_eq!(applied_everywhere(&topology, &progress), 5);
+    }
+
+    #[test]
+    fn with_no_group_up_all_are_waited_for() {
+        let topology = topology(&[2, 2], 1);
+        let progress = progress(&[&[5, 7], &[2, 7]]);
+        down(&topology, "g1n1");
+        down(&topology, "g0n1");
+        assert_eq!(applied_everywhere(&topology, &progress), 2);
+    }
+
+    #[test]
+    fn one_replica_of_a_shard_is_enough_but_not_one_that_is_down() {
+        let topology = topology(&[2], 2);
+        let progress = progress(&[&[5, 3]]);
+        assert_eq!(applied_everywhere(&topology, &progress), 5);
+        down(&topology, "g0n0");
+        assert_eq!(applied_everywhere(&topology, &progress), 3);
+    }
+
+    #[test]
+    fn a_node_that_answers_but_does_not_go_on_counts_as_down() {
+        let topology = topology(&[1, 1], 1);
+        let progress = progress(&[&[5], &[2]]);
+        progress.set_stuck("g1n0", true);
+        assert_eq!(applied_everywhere(&topology, &progress), 5);
+    }
+
+    #[test]
+    fn a_node_without_shards_is_not_waited_for() {
+        let mut layout = crate::testing::layout(&[2], 1);
+        layout.groups[0].nodes[0].weight = 0;
+        let topology = crate::testing::topology_of(&layout);
+        assert_eq!(applied_everywhere(&topology, &progress(&[&[0, 4]])), 4);
+    }
 }

@@ -36,7 +36,11 @@ impl Head {
 
     /// Takes in a decision. Entries are taken in log order.
     pub(crate) fn apply(&mut self, entry: &Entry, prepared: &Prepared) {
-        let (Some(uid), Some(effect)) = (&entry.index_uid, prepared.effect()) else { return };
+        let Some(uid) = &entry.index_uid else { return };
+        if prepared.creates_index() {
+            self.indexes.entry(uid.clone()).or_default();
+        }
+        let Some(effect) = prepared.effect() else { return };
         match &entry.operation {
             Operation::IndexDeletion => {
                 self.indexes.remove(uid);
@@ -51,5 +55,57 @@ impl Head {
                 index.primary_key.clone_from(&effect.primary_key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miroir_log::Operation;
+    use miroir_protocol::error::ResponseError;
+
+    use super::*;
+    use crate::{
+        prepared::Effect,
+        testing::{addition, entry, plain},
+    };
+
+    fn apply(head: &mut Head, operation: Operation, effect: Effect) {
+        head.apply(&entry(0, operation), &Prepared::Apply(effect));
+    }
+
+    fn key<'a>(head: &'a Head, uid: &str) -> Option<Option<&'a str>> {
+        head.index(uid).map(|index| index.primary_key.as_deref())
+    }
+
+    #[test]
+    fn an_index_comes_with_its_first_documents_and_goes_with_its_deletion() {
+        let mut head = Head::default();
+        apply(&mut head, addition(1), Effect { creates_index: true, ..plain() });
+        assert_eq!(key(&head, "movies"), Some(Some("id")));
+        apply(&mut head, Operation::IndexDeletion, plain());
+        assert_eq!(key(&head, "movies"), None);
+    }
+
+    #[test]
+    fn a_renamed_index_keeps_its_primary_key() {
+        let mut head = Head::default();
+        apply(&mut head, Operation::IndexCreation { primary_key: None }, Effect::default());
+        let rename = Operation::IndexUpdate { primary_key: None, new_uid: Some("films".to_owned()) };
+        apply(&mut head, rename, plain());
+        assert_eq!((key(&head, "movies"), key(&head, "films")), (None, Some(Some("id"))));
+    }
+
+    #[test]
+    fn refused_documents_leave_the_index_they_would_have_created() {
+        let refused =
+            |creates_index| Prepared::Refused { error: ResponseError::index_not_found("x"), creates_index };
+        let mut head = Head::default();
+        head.apply(&entry(0, addition(1)), &refused(false));
+        assert_eq!(key(&head, "movies"), None);
+        head.apply(&entry(0, addition(1)), &refused(true));
+        assert_eq!(key(&head, "movies"), Some(None));
+        apply(&mut head, addition(1), plain());
+        head.apply(&entry(0, addition(1)), &refused(false));
+        assert_eq!(key(&head, "movies"), Some(Some("id")));
     }
 }

@@ -7,6 +7,7 @@
 
 mod applier;
 mod completion;
+mod failures;
 mod fleet_state;
 mod head;
 mod payloads;
@@ -18,12 +19,14 @@ mod scrub;
 mod sequencer;
 mod steps;
 mod tag;
+#[cfg(test)]
+mod testing;
 mod topology;
 mod tracker;
 mod work;
 
 pub use self::{
-    progress::{NodeResult, Progress},
+    progress::Progress,
     replication::Replication,
     scrub::hide_internal_field,
     topology::{CurrentTopology, Topology},

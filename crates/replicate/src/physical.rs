@@ -65,7 +65,10 @@ mod tests {
             physical["filterableAttributes"],
             json!(["genre", {"attributePatterns": ["x*"]}, "_miroir.s"])
         );
-        assert_eq!(patch(&json!({"filterableAttributes": null}))["filterableAttributes"], json!(["_miroir.s"]));
+        assert_eq!(
+            patch(&json!({"filterableAttributes": null}))["filterableAttributes"],
+            json!(["_miroir.s"])
+        );
     }
 
     #[test]

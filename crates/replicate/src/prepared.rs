@@ -3,15 +3,19 @@
 use miroir_protocol::error::ResponseError;
 use serde::{Deserialize, Serialize};
 
-/// What becomes of an entry. It follows from the log alone (never from a node's answer), is recorded in the log before
-/// anything is sent, and is what every applier acts on, now or much later.
+/// What becomes of an entry. It is recorded in the log before anything is sent, and is what every applier acts on, now or
+/// much later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Prepared {
-    /// The task fails; no node is asked.
+    /// The task fails; no node is asked for more than the index.
     Refused {
         /// The error clients see.
         error: ResponseError,
+        /// The index does not exist before this entry and does after it, as Meilisearch creates the index of a write
+        /// before it looks at the documents.
+        #[serde(default)]
+        creates_index: bool,
     },
     /// The entry is applied.
     Apply(Effect),
@@ -29,9 +33,25 @@ pub(crate) struct Effect {
     pub primary_key: Option<String>,
     /// Documents in the payload.
     pub documents: u64,
+    /// Why a node could not apply it: known only once one has tried. The task fails; every copy still tries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<ResponseError>,
 }
 
 impl Prepared {
+    /// Whether a node has anything to do for it.
+    pub(crate) fn is_sent(&self) -> bool {
+        !matches!(self, Self::Refused { creates_index: false, .. })
+    }
+
+    /// Whether the index comes into being with it, however it ends.
+    pub(crate) fn creates_index(&self) -> bool {
+        match self {
+            Self::Apply(effect) => effect.creates_index,
+            Self::Refused { creates_index, .. } => *creates_index,
+        }
+    }
+
     /// The effect of an entry that is applied.
     pub(crate) fn effect(&self) -> Option<&Effect> {
         match self {

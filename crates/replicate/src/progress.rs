@@ -4,32 +4,30 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
 use arc_swap::ArcSwap;
-use miroir_protocol::error::ResponseError;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// What came of an entry on one node.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NodeResult {
-    /// Why the node's task failed.
-    pub error: Option<ResponseError>,
-    /// How many documents it deleted.
-    pub deleted: u64,
-    /// How many documents it edited.
-    pub edited: u64,
+/// What an entry did to documents on one node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// How many it deleted.
+    pub(crate) deleted: u64,
+    /// How many it edited.
+    pub(crate) edited: u64,
 }
 
 /// Shared by the sequencer, the appliers, the tracker and every read. Positions count entries: `n` means that all
 /// entries with a uid below `n` are done.
 #[derive(Debug)]
 pub struct Progress {
-    nodes: BTreeMap<String, AtomicU32>,
-    results: Mutex<BTreeMap<u32, BTreeMap<String, NodeResult>>>,
+    nodes: BTreeMap<String, NodeProgress>,
+    /// By entry and node, of tasks that are not finished and where there was anything to count.
+    counts: Mutex<BTreeMap<u32, BTreeMap<String, Counts>>>,
     /// Per index the position a node must have reached to be read; other indexes need `floor`.
     needs: ArcSwap<BTreeMap<String, u32>>,
     floor: AtomicU32,
@@ -40,12 +38,23 @@ pub struct Progress {
     finished: watch::Sender<u32>,
 }
 
+#[derive(Debug, Default)]
+struct NodeProgress {
+    position: AtomicU32,
+    /// Whether it has refused to go on for a while, though it may answer.
+    stuck: AtomicBool,
+}
+
+// === impl Progress ===
+
 impl Progress {
-    /// The state after a start: nodes at their watermarks, everything before `finished` finished.
+    /// The state after a start: where the nodes are known to be, everything before `finished` finished.
     pub fn new(nodes: BTreeMap<String, u32>, prepared: u32, finished: u32) -> Arc<Self> {
+        let at =
+            |position| NodeProgress { position: AtomicU32::new(position), stuck: AtomicBool::new(false) };
         Arc::new(Self {
-            nodes: nodes.into_iter().map(|(name, position)| (name, AtomicU32::new(position))).collect(),
-            results: Mutex::default(),
+            nodes: nodes.into_iter().map(|(name, position)| (name, at(position))).collect(),
+            counts: Mutex::default(),
             needs: ArcSwap::default(),
             floor: AtomicU32::new(finished),
             backlog: AtomicU64::new(0),
@@ -57,13 +66,26 @@ impl Progress {
 
     /// How far a node has come; 0 for a node that is not known.
     pub fn applied(&self, node: &str) -> u32 {
-        self.nodes.get(node).map_or(0, |position| position.load(Ordering::Acquire))
+        self.nodes.get(node).map_or(0, |node| node.position.load(Ordering::Acquire))
     }
 
     /// Whether a node has everything of an index that clients were told is there.
     pub fn is_fresh(&self, node: &str, index: &str) -> bool {
         let applied = self.applied(node);
         applied >= self.needs.load().get(index).copied().unwrap_or_else(|| self.floor.load(Ordering::Acquire))
+    }
+
+    /// Whether a node has been refusing to go on for a while. Tasks do not wait for it while another group has them.
+    pub fn is_stuck(&self, node: &str) -> bool {
+        self.nodes.get(node).is_none_or(|node| node.stuck.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_stuck(&self, node: &str, stuck: bool) {
+        if let Some(node) = self.nodes.get(node)
+            && node.stuck.swap(stuck, Ordering::Relaxed) != stuck
+        {
+            self.applied.send_modify(|moves| *moves += 1);
+        }
     }
 
     /// How many bytes of payloads wait for their tasks to finish.
@@ -100,44 +122,44 @@ impl Progress {
         self.prepared.send_replace(position);
     }
 
-    /// Records what came of entries on a node, whose position moves to `position`.
-    pub(crate) fn report(
-        &self,
-        node: &str,
-        position: u32,
-        results: impl IntoIterator<Item = (u32, NodeResult)>,
-    ) {
-        {
-            let mut all = self.results.lock();
-            for (uid, result) in results {
-                if uid >= *self.finished.borrow() {
-                    all.entry(uid).or_default().insert(node.to_owned(), result);
-                }
-            }
-        }
-        if let Some(applied) = self.nodes.get(node) {
-            applied.store(position, Ordering::Release);
+    /// A node is done with everything before `position`.
+    pub(crate) fn move_to(&self, node: &str, position: u32) {
+        if let Some(node) = self.nodes.get(node) {
+            node.position.store(position, Ordering::Release);
         }
         self.applied.send_modify(|moves| *moves += 1);
     }
 
-    /// What came of an entry, on the nodes that are done with it.
-    pub(crate) fn results(&self, uid: u32) -> BTreeMap<String, NodeResult> {
-        self.results.lock().get(&uid).cloned().unwrap_or_default()
+    /// Records what an entry did on a node, before the node moves past it.
+    pub(crate) fn count(&self, node: &str, uid: u32, counts: Counts) {
+        if counts != Counts::default() && uid >= *self.finished.borrow() {
+            self.counts.lock().entry(uid).or_default().insert(node.to_owned(), counts);
+        }
+    }
+
+    /// What an entry did on the nodes that are done with it, where that was anything.
+    pub(crate) fn counts(&self, uid: u32) -> BTreeMap<String, Counts> {
+        self.counts.lock().get(&uid).cloned().unwrap_or_default()
     }
 
     /// Tasks up to `position` are finished; `touched` are the indexes they changed, each with the position after its
     /// last change. Called before clients can see the tasks as finished.
     pub(crate) fn require(&self, touched: &BTreeMap<String, u32>) {
         let mut needs = BTreeMap::clone(&self.needs.load());
+        // What every node has done nobody needs to be asked about again.
+        let everywhere =
+            self.nodes.values().map(|node| node.position.load(Ordering::Acquire)).min().unwrap_or(0);
+        if everywhere >= self.floor.load(Ordering::Acquire) {
+            needs.retain(|_, position| *position > everywhere);
+        }
         needs.extend(touched.iter().map(|(index, position)| (index.clone(), *position)));
         self.needs.store(Arc::new(needs));
     }
 
     pub(crate) fn set_finished(&self, position: u32) {
-        let mut results = self.results.lock();
-        *results = results.split_off(&position);
-        drop(results);
+        let mut counts = self.counts.lock();
+        *counts = counts.split_off(&position);
+        drop(counts);
         self.finished.send_replace(position);
     }
 }
@@ -161,22 +183,48 @@ mod tests {
     #[test]
     fn an_index_needs_its_own_last_change_only() {
         let progress = progress();
-        progress.report("a", 7, []);
+        progress.move_to("a", 7);
         progress.require(&BTreeMap::from([("movies".to_owned(), 8)]));
         assert!(!progress.is_fresh("a", "movies"));
         assert!(progress.is_fresh("a", "books"));
-        progress.report("a", 8, []);
+        progress.move_to("a", 8);
         assert!(progress.is_fresh("a", "movies"));
     }
 
     #[test]
-    fn results_are_kept_until_the_task_is_finished() {
+    fn what_every_node_has_done_is_forgotten_and_still_fresh() {
         let progress = progress();
-        let result = NodeResult { deleted: 2, ..NodeResult::default() };
-        progress.report("a", 7, [(4, NodeResult::default()), (6, result.clone())]);
-        assert!(progress.results(4).is_empty(), "finished before");
-        assert_eq!(progress.results(6)["a"], result);
+        progress.require(&BTreeMap::from([("movies".to_owned(), 8)]));
+        for node in ["a", "b"] {
+            progress.move_to(node, 9);
+        }
+        progress.require(&BTreeMap::from([("books".to_owned(), 10)]));
+        assert_eq!(progress.needs.load().keys().collect::<Vec<_>>(), ["books"]);
+        assert!(progress.is_fresh("a", "movies") && !progress.is_fresh("a", "books"));
+    }
+
+    #[test]
+    fn a_stuck_node_wakes_those_who_wait_for_it() {
+        let progress = progress();
+        let mut moved = progress.moved();
+        moved.mark_unchanged();
+        progress.set_stuck("a", true);
+        assert!(progress.is_stuck("a") && moved.has_changed().expect("open"));
+        assert!(!progress.is_stuck("b") && progress.is_stuck("unknown"));
+    }
+
+    #[test]
+    fn counts_are_kept_until_the_task_is_finished() {
+        let progress = progress();
+        let counts = Counts { deleted: 2, edited: 0 };
+        for uid in [4, 6] {
+            progress.count("a", uid, counts);
+        }
+        progress.count("a", 5, Counts::default());
+        assert!(progress.counts(4).is_empty(), "finished before");
+        assert!(progress.counts(5).is_empty(), "nothing to count");
+        assert_eq!(progress.counts(6)["a"], counts);
         progress.set_finished(7);
-        assert!(progress.results(6).is_empty());
+        assert!(progress.counts(6).is_empty());
     }
 }

@@ -7,7 +7,7 @@ use miroir_nodes::Node;
 use tokio::task::JoinSet;
 
 use crate::{
-    applier::Applier, payloads::Payloads, progress::Progress, sequencer::Sequencer,
+    applier::Applier, failures::Failures, payloads::Payloads, progress::Progress, sequencer::Sequencer,
     topology::CurrentTopology, tracker::Tracker,
 };
 
@@ -32,12 +32,13 @@ impl Replication {
         let progress = Progress::new(nodes, finished, finished);
         progress.waits(waiting_bytes(&*log, finished).await?);
         let payloads = Arc::new(Payloads::new(log.clone()));
+        let failures = Arc::new(Failures::new(log.clone()));
         let sequencer =
             Sequencer::resume(log.clone(), progress.clone(), payloads.clone(), topology.clone()).await?;
         let mut tasks = JoinSet::new();
         for node in fleet.fleet.iter().map(Node::with_own_connections) {
-            let applier =
-                Applier::new(log.clone(), progress.clone(), payloads.clone(), topology.clone(), node);
+            let shared = (payloads.clone(), failures.clone());
+            let applier = Applier::new(log.clone(), progress.clone(), shared, topology.clone(), node);
             tasks.spawn(applier.run());
         }
         tasks.spawn(Tracker::new(log, progress.clone(), topology).run());
@@ -64,7 +65,11 @@ async fn waiting_bytes(log: &dyn Log, mut from: u32) -> Result<u64, LogError> {
         let waiting = log.unfinished(from, AT_ONCE).await?;
         let Some(last) = waiting.last() else { return Ok(bytes) };
         from = last.entry.uid + 1;
-        bytes += waiting.iter().filter_map(|logged| logged.entry.operation.payload()).map(|p| p.bytes).sum::<u64>();
+        bytes += waiting
+            .iter()
+            .filter_map(|logged| logged.entry.operation.payload())
+            .map(|p| p.bytes)
+            .sum::<u64>();
     }
 }
 

@@ -3,6 +3,7 @@
 use http::Method;
 use miroir_log::{Entry, Method as Write, Operation, Selection};
 use miroir_shard::{Slot, SlotSet};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,24 +11,41 @@ use crate::{
     prepared::{Effect, Prepared},
 };
 
-/// One request that makes one task on a node.
+/// One request, or for documents a few, each of which makes one task on a node.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Step {
-    /// A request with a small body of JSON.
-    Json {
-        method: Method,
-        path: String,
-        body: Option<Value>,
-        /// The code of the failure that says the step was done before.
-        done: Option<&'static str>,
-    },
+pub(crate) struct Step {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) content: Content,
+    /// The code of the failure that says the step was done before.
+    pub(crate) done: Option<&'static str>,
+}
+
+/// What a step sends.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Content {
+    /// A small body of JSON, or nothing.
+    Json(Option<Value>),
     /// The documents of the entry that the node owns, as NDJSON.
-    Documents { method: Method, path: String },
+    Documents,
+}
+
+impl Step {
+    /// Whether the node's task says which entry it is for: the routes of documents take metadata of a task.
+    pub(crate) fn is_tagged(&self) -> bool {
+        let of_index = self.path.strip_prefix("/indexes/").and_then(|path| path.split_once('/'));
+        of_index.is_some_and(|(_, route)| route.starts_with("documents"))
+    }
 }
 
 /// The steps of an entry for the node that owns `slots`; none where the entry does not concern it.
 pub(crate) fn steps(entry: &Entry, prepared: &Prepared, slots: &SlotSet) -> Vec<Step> {
-    let (Some(uid), Some(effect)) = (&entry.index_uid, prepared.effect()) else { return Vec::new() };
+    let Some(uid) = &entry.index_uid else { return Vec::new() };
+    let effect = match prepared {
+        Prepared::Apply(effect) => effect,
+        Prepared::Refused { creates_index: true, .. } => return creation(uid, None),
+        Prepared::Refused { .. } => return Vec::new(),
+    };
     let mut steps = preparation(uid, effect);
     match &entry.operation {
         Operation::IndexCreation { .. } | Operation::IndexSwap { .. } => {}
@@ -37,8 +55,12 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, slots: &SlotSet) -> Vec<
         }
         Operation::DocumentAdditionOrUpdate { method, skip_creation, .. } if effect.documents > 0 => {
             let method = if *method == Write::Replace { Method::POST } else { Method::PUT };
-            let query = if *skip_creation { "?skipCreation=true" } else { "" };
-            steps.push(Step::Documents { method, path: format!("/indexes/{uid}/documents{query}") });
+            steps.push(Step {
+                method,
+                path: documents(uid, effect, *skip_creation),
+                content: Content::Documents,
+                done: None,
+            });
         }
         Operation::DocumentAdditionOrUpdate { .. } => {}
         Operation::DocumentDeletion { selection } => steps.extend(deletion(uid, selection, slots)),
@@ -56,15 +78,31 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, slots: &SlotSet) -> Vec<
 /// What comes before the entry's own request: the index, its primary key.
 fn preparation(uid: &str, effect: &Effect) -> Vec<Step> {
     if effect.creates_index {
-        let create = json!({ "uid": uid, "primaryKey": effect.primary_key });
-        return vec![
-            json_step(Method::POST, "/indexes".to_owned(), Some(create), Some("index_already_exists")),
-            settings_step(uid, physical::initial()),
-        ];
+        return creation(uid, effect.primary_key.as_ref());
     }
     let path = format!("/indexes/{uid}");
     let key = effect.sets_primary_key.as_ref().map(|key| json!({ "primaryKey": key }));
     key.map(|key| json_step(Method::PATCH, path, Some(key), None)).into_iter().collect()
+}
+
+fn creation(uid: &str, primary_key: Option<&String>) -> Vec<Step> {
+    let create = json!({ "uid": uid, "primaryKey": primary_key });
+    vec![
+        json_step(Method::POST, "/indexes".to_owned(), Some(create), Some("index_already_exists")),
+        settings_step(uid, physical::initial()),
+    ]
+}
+
+/// Where documents go. The entry that decides the primary key names it here too: should the step before this one fail, the
+/// node must not choose one itself.
+fn documents(uid: &str, effect: &Effect, skip_creation: bool) -> String {
+    let decides = effect.creates_index || effect.sets_primary_key.is_some();
+    let key = effect.primary_key.as_ref().filter(|_| decides);
+    let key = key.map(|key| format!("primaryKey={}", utf8_percent_encode(key, NON_ALPHANUMERIC)));
+    let skip = skip_creation.then(|| "skipCreation=true".to_owned());
+    let query: Vec<String> = key.into_iter().chain(skip).collect();
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("/indexes/{uid}/documents{separator}{}", query.join("&"))
 }
 
 fn update_index(uid: &str, new_uid: Option<&str>) -> Option<Step> {
@@ -104,5 +142,8 @@ fn settings_step(uid: &str, physical: Value) -> Step {
 }
 
 fn json_step(method: Method, path: String, body: Option<Value>, done: Option<&'static str>) -> Step {
-    Step::Json { method, path, body, done }
+    Step { method, path, content: Content::Json(body), done }
 }
+
+#[cfg(test)]
+mod tests;

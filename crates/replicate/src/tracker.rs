@@ -6,14 +6,15 @@ use miroir_log::{
     Catalog, CatalogChange, Entry, Finished, IndexRecord, Log, LogError, Operation, Outcome, Selection,
 };
 use miroir_protocol::settings::Settings;
+use miroir_shard::Group;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
     completion::applied_everywhere,
     prepared::{Effect, Prepared},
-    progress::{NodeResult, Progress},
-    topology::CurrentTopology,
+    progress::{Counts, Progress},
+    topology::{CurrentTopology, Topology},
     work::Work,
 };
 
@@ -71,20 +72,19 @@ impl Tracker {
             return Ok(false);
         }
         let applied = applied_everywhere(&self.topology.load(), &self.progress);
-        let mut catalog = Catalog::clone(&self.log.catalog());
+        // The next one may be refused, which takes no node.
+        let ready = (applied.saturating_sub(self.next) as usize).clamp(1, BATCH);
+        let works = Work::read(&*self.log, self.next, ready).await?;
+        let mut catalog = self.log.catalog();
         let mut touched = BTreeMap::new();
         let mut finished = Vec::new();
         let mut bytes = 0;
-        for work in Work::read(&*self.log, self.next, BATCH).await? {
-            let refused = matches!(*work.prepared, Prepared::Refused { .. });
-            if work.uid() >= applied && !refused {
-                break;
-            }
-            let end = self.end_of(&work, &catalog);
+        for work in works.iter().take_while(|work| work.uid() < applied || !work.prepared.is_sent()) {
+            let end = self.end_of(work, &catalog);
             for change in &end.catalog {
-                catalog.apply(change);
+                Arc::make_mut(&mut catalog).apply(change);
             }
-            note_touched(&mut touched, &work);
+            note_touched(&mut touched, work);
             bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
             finished.push(end);
         }
@@ -110,79 +110,96 @@ impl Tracker {
 
     fn end_of(&self, work: &Work, catalog: &Catalog) -> Finished {
         let now = OffsetDateTime::now_utc();
-        let results = self.progress.results(work.uid());
+        let counts = once_per_document(&self.topology.load(), &self.progress.counts(work.uid()));
         let error = match &*work.prepared {
-            Prepared::Refused { error } => Some(error.clone()),
-            Prepared::Apply(_) => results.values().find_map(|result| result.error.clone()),
-        };
-        let outcome = error.map_or(Outcome::Succeeded, Outcome::Failed);
-        let succeeded = outcome == Outcome::Succeeded;
-        let effect = work.prepared.effect();
-        let changes = match effect {
-            Some(effect) if succeeded => catalog_changes(&work.entry, effect, catalog, now),
-            _ => Vec::new(),
+            Prepared::Refused { error, .. } => Some(error),
+            Prepared::Apply(effect) => effect.failure.as_ref(),
         };
         Finished {
             uid: work.uid(),
-            details: details(&work.entry, effect, succeeded, &self.once_per_document(&results)),
-            outcome,
-            started_at: None,
+            outcome: error.cloned().map_or(Outcome::Succeeded, Outcome::Failed),
+            details: details(&work.entry, work.prepared.effect(), error.is_none(), counts),
+            started_at: (!work.started).then_some(now),
             finished_at: now,
-            catalog: changes,
+            catalog: catalog_changes(&work.entry, &work.prepared, catalog, now),
         }
-    }
-
-    /// Counts summed over one copy of everything: the first group's nodes.
-    fn once_per_document(&self, results: &BTreeMap<String, NodeResult>) -> NodeResult {
-        let topology = self.topology.load();
-        let replicas = topology.map.groups().first().map_or(1, |group| u64::from(group.replicas.max(1)));
-        let first_group = topology.map.nodes().iter().filter(|node| node.group == 0);
-        let mut sum = NodeResult::default();
-        for result in first_group.filter_map(|node| results.get(&node.name)) {
-            sum.deleted += result.deleted;
-            sum.edited += result.edited;
-        }
-        NodeResult { deleted: sum.deleted / replicas, edited: sum.edited / replicas, error: None }
     }
 }
 
+/// Counts over one copy of everything. Of the groups the one that has counted most is taken, as others may lag behind.
+fn once_per_document(topology: &Topology, counts: &BTreeMap<String, Counts>) -> Counts {
+    let of_group = |(place, group): (usize, &Group)| {
+        let nodes = topology.map.nodes().iter().filter(|node| usize::from(node.group) == place);
+        let counts = nodes.filter_map(|node| counts.get(&node.name));
+        let sum = counts.fold(Counts::default(), |sum, counts| Counts {
+            deleted: sum.deleted + counts.deleted,
+            edited: sum.edited + counts.edited,
+        });
+        let replicas = u64::from(group.replicas.max(1));
+        Counts { deleted: sum.deleted.div_ceil(replicas), edited: sum.edited.div_ceil(replicas) }
+    };
+    let groups = topology.map.groups().iter().enumerate().map(of_group);
+    groups.max_by_key(|counts| counts.deleted + counts.edited).unwrap_or_default()
+}
+
 fn note_touched(touched: &mut BTreeMap<String, u32>, work: &Work) {
-    let Some(uid) = &work.entry.index_uid else { return };
-    if work.prepared.effect().is_none() {
-        return;
-    }
+    let Some(uid) = work.entry.index_uid.as_ref().filter(|_| work.prepared.is_sent()) else { return };
     touched.insert(uid.clone(), work.uid() + 1);
     if let Operation::IndexUpdate { new_uid: Some(new_uid), .. } = &work.entry.operation {
         touched.insert(new_uid.clone(), work.uid() + 1);
     }
 }
 
-/// What clients see of the indexes once the entry is applied.
+/// What clients see of the indexes once the entry is through.
 fn catalog_changes(
     entry: &Entry,
-    effect: &Effect,
+    prepared: &Prepared,
     catalog: &Catalog,
     now: OffsetDateTime,
 ) -> Vec<CatalogChange> {
     let Some(uid) = &entry.index_uid else { return Vec::new() };
-    if entry.operation == Operation::IndexDeletion {
-        return vec![CatalogChange::Remove { uid: uid.clone() }];
-    }
-    let mut record = catalog.index(uid).cloned().unwrap_or_else(|| IndexRecord {
+    let record = catalog.index(uid).cloned().unwrap_or_else(|| IndexRecord {
         uid: uid.clone(),
         primary_key: None,
         created_at: now,
         updated_at: now,
         settings: json!({}),
     });
+    match prepared {
+        Prepared::Refused { creates_index, .. } => {
+            creates_index.then_some(CatalogChange::Put(record)).into_iter().collect()
+        }
+        Prepared::Apply(effect) if effect.failure.is_some() => {
+            failed_change(&entry.operation, effect, record).into_iter().collect()
+        }
+        Prepared::Apply(effect) => applied_changes(&entry.operation, effect, record, now),
+    }
+}
+
+/// What is there although the entry failed on a node: the index and the primary key, which come before it.
+fn failed_change(operation: &Operation, effect: &Effect, mut record: IndexRecord) -> Option<CatalogChange> {
+    let is_of_the_index =
+        matches!(operation, Operation::IndexCreation { .. } | Operation::IndexUpdate { .. });
+    let is_there = effect.creates_index || effect.sets_primary_key.is_some();
+    record.primary_key.clone_from(&effect.primary_key);
+    (is_there && !is_of_the_index).then_some(CatalogChange::Put(record))
+}
+
+fn applied_changes(
+    operation: &Operation,
+    effect: &Effect,
+    mut record: IndexRecord,
+    now: OffsetDateTime,
+) -> Vec<CatalogChange> {
     record.updated_at = now;
     record.primary_key.clone_from(&effect.primary_key);
     let mut changes = Vec::new();
-    match &entry.operation {
+    match operation {
+        Operation::IndexDeletion => return vec![CatalogChange::Remove { uid: record.uid }],
         Operation::SettingsUpdate { settings, .. } => record.settings = changed(&record.settings, settings),
-        Operation::IndexUpdate { new_uid: Some(new_uid), .. } if new_uid != uid => {
-            changes.push(CatalogChange::Remove { uid: uid.clone() });
-            record.uid.clone_from(new_uid);
+        Operation::IndexUpdate { new_uid: Some(new_uid), .. } if *new_uid != record.uid => {
+            let uid = std::mem::replace(&mut record.uid, new_uid.clone());
+            changes.push(CatalogChange::Remove { uid });
         }
         _ => {}
     }
@@ -200,7 +217,7 @@ fn changed(settings: &Value, patch: &Value) -> Value {
 }
 
 /// The details that are known at the end only.
-fn details(entry: &Entry, effect: Option<&Effect>, succeeded: bool, counts: &NodeResult) -> Option<Value> {
+fn details(entry: &Entry, effect: Option<&Effect>, succeeded: bool, counts: Counts) -> Option<Value> {
     let deleted = if succeeded { counts.deleted } else { 0 };
     match &entry.operation {
         Operation::DocumentAdditionOrUpdate { payload, .. } => {
@@ -227,3 +244,6 @@ fn details(entry: &Entry, effect: Option<&Effect>, succeeded: bool, counts: &Nod
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ use crate::prepared::Prepared;
 pub(crate) struct Work {
     pub(crate) entry: Arc<Entry>,
     pub(crate) prepared: Arc<Prepared>,
+    /// Whether its task has been marked as processing.
+    pub(crate) started: bool,
 }
 
 impl Work {
@@ -28,6 +30,7 @@ impl Work {
         let Some(prepared) = logged.prepared else { return Ok(None) };
         let prepared = serde_json::from_value(prepared)
             .map_err(|error| LogError::Damaged(format!("decision on {}: {error}", logged.entry.uid)))?;
-        Ok(Some(Self { entry: Arc::new(logged.entry), prepared: Arc::new(prepared) }))
+        let started = logged.started_at.is_some();
+        Ok(Some(Self { entry: Arc::new(logged.entry), prepared: Arc::new(prepared), started }))
     }
 }

@@ -4,36 +4,34 @@
 //! dispatches are under way at once: the node queues them in the order they arrive, so order holds. A node that is down
 //! or slow holds up its own applier and nobody else.
 
+mod dispatch;
 mod node_tasks;
+mod pace;
 mod send;
 mod window;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use miroir_log::{Log, LogError};
 use miroir_nodes::{Node, NodeError};
 use miroir_shard::SlotSet;
 use thiserror::Error;
+use tokio::time::{Instant, sleep_until};
 
 use self::{
-    node_tasks::{NodeTasks, Report},
+    dispatch::{Dispatch, Report},
+    node_tasks::NodeTasks,
+    pace::{Backoff, Poll},
     send::Sender,
-    window::{Dispatch, Window},
+    window::{Verdict, Window, flows},
 };
 use crate::{
-    payloads::Payloads, progress::Progress, steps::steps, topology::CurrentTopology, work::Work,
+    failures::Failures, payloads::Payloads, progress::Progress, steps::steps, topology::CurrentTopology,
+    work::Work,
 };
 
 /// How many entries are read ahead.
 const READ_AHEAD: usize = 256;
-/// How soon a node's tasks are looked at after a dispatch or a success, and how slowly while nothing happens.
-const FIRST_POLL: Duration = Duration::from_millis(3);
-const SLOWEST_POLL: Duration = Duration::from_millis(40);
-/// How long a failing node is left alone, doubled up to the longest.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const SLOWEST_RETRY: Duration = Duration::from_secs(2);
-/// How often a node's own trouble (disk, memory, a panic) may fail a dispatch before the task gets that error.
-const NODE_TROUBLE_RETRIES: u32 = 5;
 
 /// Why a turn of an applier ended early. Nothing is lost: it starts again from what the node says.
 #[derive(Debug, Error)]
@@ -49,6 +47,9 @@ pub(crate) enum ApplyError {
         /// Its words.
         message: String,
     },
+    /// A task failed for a reason that passes.
+    #[error("the node is in trouble: {0}")]
+    Trouble(String),
     /// The node has forgotten tasks it accepted.
     #[error("the node does not know the tasks of entry {0} any more")]
     Forgotten(u32),
@@ -61,110 +62,185 @@ pub(crate) enum ApplyError {
 pub(crate) struct Applier {
     log: Arc<dyn Log>,
     progress: Arc<Progress>,
+    failures: Arc<Failures>,
     topology: CurrentTopology,
     node: Node,
     tasks: NodeTasks,
     sender: Sender,
     window: Window,
+    /// Entries read from the log, from the next one on.
+    ahead: Vec<Work>,
+    /// What the node owns, and the epoch of the map that says so.
+    slots: Option<(u64, Arc<SlotSet>)>,
 }
+
+/// How far an applier got in sending what is decided.
+struct Filled {
+    /// Whether anything was sent.
+    sent: bool,
+    /// Whether nothing is left to send.
+    all: bool,
+}
+
+// === impl Applier ===
 
 impl Applier {
     pub(crate) fn new(
         log: Arc<dyn Log>,
         progress: Arc<Progress>,
-        payloads: Arc<Payloads>,
+        shared: (Arc<Payloads>, Arc<Failures>),
         topology: CurrentTopology,
         node: Node,
     ) -> Self {
+        let (payloads, failures) = shared;
         let window = Window::new(progress.applied(node.name()));
         let tasks = NodeTasks::new(node.clone(), log.id().to_owned());
         let sender = Sender::new(node.clone(), payloads, log.id().to_owned());
-        Self { log, progress, topology, node, tasks, sender, window }
+        Self {
+            log,
+            progress,
+            failures,
+            topology,
+            node,
+            tasks,
+            sender,
+            window,
+            ahead: Vec::new(),
+            slots: None,
+        }
     }
 
     /// Applies until the log is closed.
     pub(crate) async fn run(mut self) {
-        let mut retry = FIRST_RETRY;
+        let mut backoff = Backoff::default();
         loop {
-            match self.apply().await {
-                Ok(()) | Err(ApplyError::Log(LogError::Closed)) => return,
-                Err(error) => {
-                    let node = self.node.name();
-                    tracing::warn!(node, %error, entry = self.window.done(), "node is not applying, trying again");
-                }
+            let before = self.window.done();
+            let Err(error) = self.apply().await;
+            if matches!(error, ApplyError::Log(LogError::Closed)) {
+                return;
             }
-            if self.window.take_moved() {
-                retry = FIRST_RETRY;
+            if self.window.done() > before {
+                backoff = Backoff::default();
             }
-            tokio::time::sleep(retry).await;
-            retry = (retry * 2).min(SLOWEST_RETRY);
+            let (node, entry) = (self.node.name(), self.window.done());
+            if backoff.is_fresh() {
+                tracing::warn!(node, %error, entry, "node is not applying, trying again");
+            } else {
+                tracing::debug!(node, %error, entry, "node is still not applying");
+            }
+            let wait = backoff.next();
+            self.progress.set_stuck(self.node.name(), backoff.is_long());
+            tokio::time::sleep(wait).await;
         }
     }
 
     /// Starts from what the node says it has accepted, then sends and follows until something fails.
-    async fn apply(&mut self) -> Result<(), ApplyError> {
-        self.window.restart();
-        self.sender.accepted = self.tasks.accepted(self.window.done()).await?;
+    async fn apply(&mut self) -> Result<std::convert::Infallible, ApplyError> {
+        self.restart();
+        self.sender.has_accepted(self.tasks.accepted(self.window.done()).await?);
         let mut prepared = self.progress.prepared();
-        let mut poll = FIRST_POLL;
+        let mut poll = Poll::new();
         loop {
-            if self.fill().await? {
-                poll = FIRST_POLL;
+            let filled = self.fill(poll.next()).await?;
+            if filled.sent {
+                poll.soon();
             }
-            self.report_done().await?;
-            if self.window.is_empty() {
-                let next = self.window.next();
-                if prepared.wait_for(|prepared| *prepared > next).await.is_err() {
-                    return Ok(());
+            self.take_ended().await?;
+            let more = prepared.wait_for(|prepared| *prepared > self.window.next());
+            if !self.window.is_empty() {
+                tokio::select! {
+                    () = sleep_until(poll.next()) => {}
+                    // The sender lives as long as the progress that this holds.
+                    _ = more, if filled.all => continue,
                 }
-                continue;
+                let ended = self.follow().await?;
+                poll.looked(ended);
+                self.take_ended().await?;
+            } else if filled.all {
+                self.progress.set_stuck(self.node.name(), false);
+                let _ = more.await;
+                poll = Poll::new();
             }
-            tokio::select! {
-                () = tokio::time::sleep(poll) => {}
-                _ = prepared.wait_for(|prepared| *prepared > self.window.next()), if self.window.has_room() && !self.window.is_waiting() => continue,
-            }
-            poll = if self.follow().await? { FIRST_POLL } else { (poll * 2).min(SLOWEST_POLL) };
-            self.report_done().await?;
         }
     }
 
-    /// Sends what is decided while there is room; false where nothing was sent.
-    async fn fill(&mut self) -> Result<bool, ApplyError> {
+    fn restart(&mut self) {
+        self.window.restart();
+        self.ahead.clear();
+    }
+
+    /// Sends what is decided, while there is room and it is not time to look at the node's tasks.
+    async fn fill(&mut self, until: Instant) -> Result<Filled, ApplyError> {
         let mut sent = false;
-        while self.window.has_room() && self.window.next() < *self.progress.prepared().borrow() {
-            let works = Work::read(&*self.log, self.window.next(), READ_AHEAD).await?;
-            if works.is_empty() {
-                break;
+        loop {
+            let next = self.window.next();
+            if next >= *self.progress.prepared().borrow() {
+                return Ok(Filled { sent, all: true });
             }
-            let slots = Arc::new(self.slots());
-            let mut rest = works.as_slice();
-            while !rest.is_empty() && self.window.has_room() {
-                if self.window.must_wait(&rest[0]) {
-                    return Ok(sent);
-                }
-                let taken = self.window.group(rest, self.sender.accepted_range(rest[0].uid()));
-                let (group, others) = rest.split_at(taken);
-                self.dispatch(group, &slots).await?;
-                rest = others;
-                sent = true;
+            if !self.window.has_room() || (sent && Instant::now() >= until) {
+                return Ok(Filled { sent, all: false });
             }
+            self.read_ahead(next).await?;
+            if self.window.must_wait(&self.ahead[0]) {
+                return Ok(Filled { sent, all: false });
+            }
+            let accepted_last = self.sender.accepted_range(next);
+            if let Some(last) = accepted_last {
+                self.read_ahead_to(last).await?;
+            }
+            let taken = self.window.group(&self.ahead, accepted_last);
+            let group: Vec<Work> = self.ahead.drain(..taken).collect();
+            self.dispatch(&group).await?;
+            sent = true;
         }
-        Ok(sent)
     }
 
-    async fn dispatch(&mut self, group: &[Work], slots: &Arc<SlotSet>) -> Result<(), ApplyError> {
-        let (first, last) = (&group[0], &group[group.len() - 1]);
-        let steps = steps(&first.entry, &first.prepared, slots);
-        let code_bits = self.topology.load().map.code_bits();
-        let tasks = self.sender.send(group, &steps, slots, code_bits).await?;
-        self.window.push(Dispatch { first: first.uid(), last: last.uid(), tasks });
+    /// Makes sure that the entry `next` has been read, with some behind it.
+    async fn read_ahead(&mut self, next: u32) -> Result<(), ApplyError> {
+        if self.ahead.is_empty() {
+            self.ahead = Work::read(&*self.log, next, READ_AHEAD).await?;
+        }
+        if self.ahead.first().map(Work::uid) == Some(next) {
+            return Ok(());
+        }
+        Err(LogError::Damaged(format!("entry {next} is not where it should be")).into())
+    }
+
+    /// Makes sure that everything up to `last` has been read: it went out together, so it must stay together.
+    async fn read_ahead_to(&mut self, last: u32) -> Result<(), ApplyError> {
+        while let Some(newest) = self.ahead.last().map(Work::uid).filter(|newest| *newest < last) {
+            let more = Work::read(&*self.log, newest + 1, READ_AHEAD).await?;
+            if more.is_empty() {
+                return Ok(());
+            }
+            self.ahead.extend(more);
+        }
         Ok(())
     }
 
-    /// The slots whose writes go to this node.
-    fn slots(&self) -> SlotSet {
+    async fn dispatch(&mut self, group: &[Work]) -> Result<(), ApplyError> {
+        let (first, last) = (&group[0], &group[group.len() - 1]);
+        let (slots, code_bits) = self.slots();
+        let steps = steps(&first.entry, &first.prepared, &slots);
+        let tasks = self.sender.send(group, &steps, &slots, code_bits).await?;
+        tasks.iter().filter_map(|task| task.uid).for_each(|uid| self.tasks.has_given(uid));
+        self.window.push(Dispatch::new(first.uid(), last.uid(), tasks, !flows(first)));
+        Ok(())
+    }
+
+    /// The slots whose writes go to this node, and the level of the shard codes.
+    fn slots(&mut self) -> (Arc<SlotSet>, u32) {
         let topology = self.topology.load();
-        topology.map.node_id(self.node.name()).map_or_else(SlotSet::new, |id| topology.map.written_slots(id))
+        let map = &topology.map;
+        if let Some((epoch, slots)) = &self.slots
+            && *epoch == map.epoch()
+        {
+            return (slots.clone(), map.code_bits());
+        }
+        let written = |id| map.written_slots(id);
+        let slots = Arc::new(map.node_id(self.node.name()).map_or_else(SlotSet::new, written));
+        self.slots = Some((map.epoch(), slots.clone()));
+        (slots, map.code_bits())
     }
 
     /// Looks at the node's tasks; true where one has ended.
@@ -177,41 +253,56 @@ impl Applier {
         if let Some(uid) = open.iter().find(|uid| !reports.contains_key(uid)) {
             return Err(ApplyError::Forgotten(self.window.entry_of(*uid)));
         }
-        let ended: Vec<_> = reports.into_iter().filter(|(_, report)| *report != Report::Open).collect();
-        let any = !ended.is_empty();
-        for (uid, report) in ended {
+        let mut any = false;
+        for (uid, report) in reports.into_iter().filter(|(_, report)| *report != Report::Open) {
             self.window.end(uid, report);
+            any = true;
         }
         Ok(any)
     }
 
-    /// Takes finished dispatches off the front: moves the node's position, or sends again what has to be.
-    async fn report_done(&mut self) -> Result<(), ApplyError> {
-        let mut moved = false;
-        while let Some(dispatch) = self.window.pop_done() {
-            if dispatch.is_trouble_of_node() && self.window.trouble(dispatch.first) <= NODE_TROUBLE_RETRIES {
-                return Err(self.again(&dispatch));
+    /// Takes dispatches that have ended off the front: moves the node's position, or sends again what has to be.
+    async fn take_ended(&mut self) -> Result<(), ApplyError> {
+        let before = self.window.done();
+        let mut verdict = Verdict::Stands;
+        while self.window.ended().is_some() {
+            verdict = self.window.judge();
+            if verdict != Verdict::Stands {
+                break;
             }
-            if dispatch.first < dispatch.last && dispatch.error().is_some() {
-                self.window.alone_until(dispatch.last);
-                return Err(self.again(&dispatch));
+            let Some(dispatch) = self.window.pop() else { break };
+            if let Some(error) = dispatch.error() {
+                tracing::info!(node = self.node.name(), %error, entry = dispatch.first, "not applied");
+                self.failures.record(dispatch.first, error).await?;
             }
-            self.progress.report(self.node.name(), dispatch.last + 1, dispatch.results());
+            self.progress.count(self.node.name(), dispatch.last, dispatch.counts());
             self.window.set_done(dispatch.last + 1);
-            moved = true;
+            self.progress.move_to(self.node.name(), dispatch.last + 1);
         }
-        if moved {
+        if self.window.done() > before {
+            self.progress.set_stuck(self.node.name(), false);
             self.log.advance(self.node.name(), self.window.done() - 1).await?;
         }
-        Ok(())
+        if verdict == Verdict::Stands { Ok(()) } else { self.again(verdict) }
     }
 
     /// A dispatch that failed as a whole changed nothing on the node. It is sent again, and so is everything that went
-    /// out behind it: puts and deletes by id, replayed in log order, end where they would have ended. What is not so
-    /// ([`Window::must_wait`]) is never sent behind something open.
-    fn again(&mut self, dispatch: &Dispatch) -> ApplyError {
-        self.tasks.disregard(self.window.dispatches().chain([dispatch]));
-        let message = dispatch.error().map(|error| error.to_string()).unwrap_or_default();
-        ApplyError::Unwilling { status: http::StatusCode::INTERNAL_SERVER_ERROR, message }
+    /// out behind it, see [`window`].
+    fn again(&mut self, verdict: Verdict) -> Result<(), ApplyError> {
+        let error =
+            self.window.ended().and_then(Dispatch::error).map(ToString::to_string).unwrap_or_default();
+        self.tasks.disregard(self.window.newest_task());
+        self.sender.has_accepted(std::collections::BTreeMap::new());
+        self.restart();
+        if verdict == Verdict::Later {
+            return Err(ApplyError::Trouble(error));
+        }
+        tracing::debug!(
+            node = self.node.name(),
+            error,
+            entry = self.window.done(),
+            "sent again, more carefully"
+        );
+        Ok(())
     }
 }

@@ -1,49 +1,34 @@
 //! What a node says of its tasks.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt::Write as _,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use http::Uri;
 use miroir_nodes::{Node, NodeRequest};
 use miroir_protocol::error::{Code, ResponseError};
 use serde::Deserialize;
 
-use super::{ApplyError, window::Dispatch};
+use super::{ApplyError, dispatch::Report};
 use crate::{scrub::hide_internal_field, tag::Tag};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Tasks asked for at once.
 const PAGE: u32 = 500;
 
-/// A task that the node accepted for a dispatch.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct NodeTask {
-    pub(crate) uid: u32,
-    /// The code of the failure that says it was done before.
-    pub(crate) done: Option<&'static str>,
-    pub(crate) report: Report,
-}
-
-/// How far a task is.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Report {
-    /// Waiting or being processed.
-    Open,
-    /// Done, with what it counted.
-    Succeeded { deleted: u64, edited: u64 },
-    /// Failed.
-    Failed { error: ResponseError },
-}
-
 /// One node's task list, seen through the tags of one log.
 pub(crate) struct NodeTasks {
     node: Node,
     log: String,
-    /// Tasks whose entries are sent again: their tags mean nothing any more.
-    disregarded: HashSet<u32>,
+    /// The tags of tasks up to this one mean nothing any more: their entries are sent again.
+    void: Option<u32>,
+}
+
+/// What a node has accepted for entries that are not known to be applied, seen from its newest task back.
+#[derive(Debug, Default)]
+struct Accepted {
+    tasks: BTreeMap<Tag, u32>,
+    /// The least entry and step so far. Everything was sent in log order, so an older task that is not for less was sent
+    /// again later: what counts is the later one, wherever this process or an earlier one has stopped in between.
+    least: Option<(u32, u32)>,
 }
 
 #[derive(Deserialize)]
@@ -75,15 +60,17 @@ struct Details {
     edited_documents: Option<u64>,
 }
 
+// === impl NodeTasks ===
+
 impl NodeTasks {
     pub(crate) fn new(node: Node, log: String) -> Self {
-        Self { node, log, disregarded: HashSet::new() }
+        Self { node, log, void: None }
     }
 
     /// The tasks that the node has accepted for entries from `from` on: what a crash, or a connection that broke, may
     /// have left unrecorded.
-    pub(crate) async fn accepted(&mut self, from: u32) -> Result<BTreeMap<Tag, u32>, ApplyError> {
-        let mut accepted = BTreeMap::new();
+    pub(crate) async fn accepted(&self, from: u32) -> Result<BTreeMap<Tag, u32>, ApplyError> {
+        let mut accepted = Accepted::default();
         let mut page_from = None;
         loop {
             let mut path = format!("/tasks?limit={PAGE}");
@@ -91,25 +78,20 @@ impl NodeTasks {
                 let _ = write!(path, "&from={uid}");
             }
             let page = self.page(&path).await?;
-            let mut older = false;
-            for view in page.results {
-                let Some(tag) = view.custom_metadata.as_deref().and_then(|text| Tag::parse(text, &self.log)) else {
-                    continue;
-                };
-                older |= tag.last < from;
-                if tag.first >= from && !self.disregarded.contains(&view.uid) {
-                    accepted.insert(tag, view.uid);
-                }
-            }
+            let more = page.results.iter().all(|view| {
+                let tag = view.custom_metadata.as_deref().and_then(|text| Tag::parse(text, &self.log));
+                let is_void = self.void.is_some_and(|void| view.uid <= void);
+                !is_void && tag.is_none_or(|tag| accepted.look_at(tag, view.uid, from))
+            });
             match page.next {
-                Some(next) if !older => page_from = Some(next),
-                _ => return Ok(accepted),
+                Some(next) if more => page_from = Some(next),
+                _ => return Ok(accepted.tasks),
             }
         }
     }
 
     /// How far these tasks are; one that the node does not know is not in the answer.
-    pub(crate) async fn look(&mut self, uids: &[u32]) -> Result<BTreeMap<u32, Report>, ApplyError> {
+    pub(crate) async fn look(&self, uids: &[u32]) -> Result<BTreeMap<u32, Report>, ApplyError> {
         let mut reports = BTreeMap::new();
         for chunk in uids.chunks(PAGE as usize) {
             let list: Vec<String> = chunk.iter().map(u32::to_string).collect();
@@ -119,10 +101,14 @@ impl NodeTasks {
         Ok(reports)
     }
 
-    /// The tasks of dispatches that are sent again are not taken for them a second time.
-    pub(crate) fn disregard<'a>(&mut self, dispatches: impl IntoIterator<Item = &'a Dispatch>) {
-        let tasks = dispatches.into_iter().flat_map(|dispatch| &dispatch.tasks);
-        self.disregarded.extend(tasks.map(|task| task.uid));
+    /// The entries of tasks up to this one are sent again.
+    pub(crate) fn disregard(&mut self, newest: Option<u32>) {
+        self.void = self.void.max(newest);
+    }
+
+    /// The node has given a new task this uid. Where that is one it gave before, it has forgotten all of them.
+    pub(crate) fn has_given(&mut self, uid: u32) {
+        self.void = self.void.filter(|void| *void < uid);
     }
 
     async fn page(&self, path: &str) -> Result<Page, ApplyError> {
@@ -156,8 +142,86 @@ fn client_error(error: Option<ResponseError>) -> ResponseError {
     error.unwrap_or_else(canceled).map_message(|text| hide_internal_field(&text))
 }
 
-impl NodeTask {
-    pub(crate) fn new(uid: u32, done: Option<&'static str>) -> Self {
-        Self { uid, done, report: Report::Open }
+// === impl Accepted ===
+
+impl Accepted {
+    /// Takes in the next older task; false where no older one can count.
+    fn look_at(&mut self, tag: Tag, uid: u32, from: u32) -> bool {
+        let place = (tag.first, tag.step);
+        if self.least.is_none_or(|least| place < least) {
+            self.least = Some(place);
+            if tag.first >= from {
+                self.tasks.insert(tag, uid);
+            }
+        }
+        tag.first >= from
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What counts of tags `(first, last, step)`, the newest last, for entries from `from` on: the places in the list.
+    fn counting(from: u32, tags: &[(u32, u32, u32)]) -> Vec<u32> {
+        let mut accepted = Accepted::default();
+        for (uid, (first, last, step)) in tags.iter().enumerate().rev() {
+            let tag = Tag { first: *first, last: *last, step: *step };
+            if !accepted.look_at(tag, uid as u32, from) {
+                break;
+            }
+        }
+        let mut uids: Vec<u32> = accepted.tasks.into_values().collect();
+        uids.sort_unstable();
+        uids
+    }
+
+    #[test]
+    fn everything_sent_in_order_counts_from_where_it_is_asked() {
+        let tags = [(0, 0, 0), (1, 4, 0), (5, 5, 0), (5, 5, 1), (6, 6, 0)];
+        assert_eq!(counting(0, &tags), [0, 1, 2, 3, 4]);
+        assert_eq!(counting(5, &tags), [2, 3, 4]);
+        assert!(counting(7, &tags).is_empty());
+    }
+
+    #[test]
+    fn what_was_sent_again_counts_the_second_time_and_what_was_behind_it_not_at_all() {
+        // A group failed, was sent in halves, and what had gone out behind it was not yet sent again.
+        let tags = [(0, 0, 0), (1, 4, 0), (5, 8, 0), (9, 9, 0), (1, 2, 0), (3, 4, 0)];
+        assert_eq!(counting(0, &tags), [0, 4, 5]);
+        assert_eq!(counting(3, &tags), [5]);
+    }
+
+    #[test]
+    fn the_steps_of_an_entry_sent_again_replace_all_of_its_steps() {
+        let tags = [(3, 3, 0), (3, 3, 1), (3, 3, 2), (3, 3, 0), (3, 3, 1)];
+        assert_eq!(counting(0, &tags), [3, 4]);
+    }
+
+    fn report(json: &str) -> Report {
+        serde_json::from_str::<View>(json).expect("a task").report()
+    }
+
+    #[test]
+    fn tasks_are_read_as_nodes_of_all_versions_write_them() {
+        assert_eq!(report(r#"{"uid":1,"status":"enqueued","details":null,"error":null}"#), Report::Open);
+        assert_eq!(report(r#"{"uid":1,"status":"processing"}"#), Report::Open);
+        let done = r#"{"uid":1,"status":"succeeded","details":{"providedIds":3,"deletedDocuments":2}}"#;
+        assert_eq!(report(done), Report::Succeeded { deleted: 2, edited: 0 });
+        let done =
+            r#"{"uid":1,"status":"succeeded","details":{"deletedDocuments":null,"editedDocuments":7}}"#;
+        assert_eq!(report(done), Report::Succeeded { deleted: 0, edited: 7 });
+    }
+
+    #[test]
+    fn failures_keep_the_nodes_words_but_for_the_internal_field() {
+        let failed = r#"{"uid":1,"status":"failed","error":{"message":"Attribute `x` is not filterable. Available filterable attributes patterns are: `_miroir.s, genre`.","code":"invalid_document_filter","type":"invalid_request","link":"l"}}"#;
+        let Report::Failed { error } = report(failed) else { panic!("not failed") };
+        assert_eq!(error.code_name(), "invalid_document_filter");
+        assert!(error.message().ends_with("are: `genre`."), "{error}");
+        let Report::Failed { error } = report(r#"{"uid":1,"status":"canceled"}"#) else {
+            panic!("not failed")
+        };
+        assert_eq!(error.code(), Some(Code::MiroirNodeError));
     }
 }

@@ -2,29 +2,25 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Limited};
-use miroir_nodes::{Body, BoxError, Node, NodeError, full};
+use http::{HeaderValue, Request, StatusCode, Uri, header};
+use miroir_log::LogError;
+use miroir_nodes::{Body, Node, full};
 use miroir_protocol::error::ResponseError;
 use miroir_shard::SlotSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    ApplyError,
-    node_tasks::{NodeTask, Report},
-};
+use super::{ApplyError, dispatch::NodeTask};
 use crate::{
-    payloads::Payloads,
+    payloads::{Payloads, Piece},
     scrub::hide_internal_field,
-    steps::Step,
+    steps::{Content, Step},
     tag::{Tag, TagText},
     work::Work,
 };
 
 /// How long a node may take over a request, whose body is at most a piece of a payload.
 const TIMEOUT: Duration = Duration::from_secs(120);
-const LARGEST_ANSWER: usize = 1 << 20;
 
 /// Sends steps to one node.
 pub(crate) struct Sender {
@@ -32,7 +28,7 @@ pub(crate) struct Sender {
     payloads: Arc<Payloads>,
     log: String,
     /// What the node has accepted already, by tag.
-    pub(crate) accepted: BTreeMap<Tag, u32>,
+    accepted: BTreeMap<Tag, u32>,
     /// Whether the node's version takes `customMetadata`.
     tags: bool,
 }
@@ -50,9 +46,22 @@ enum Reply {
     Refused(ResponseError),
 }
 
+/// What is sent, as often as it has to be.
+enum Payload<'a> {
+    Json(Option<&'a Value>),
+    Documents(Piece),
+}
+
+// === impl Sender ===
+
 impl Sender {
     pub(crate) fn new(node: Node, payloads: Arc<Payloads>, log: String) -> Self {
         Self { node, payloads, log, accepted: BTreeMap::new(), tags: true }
+    }
+
+    /// Tells it what the node has accepted, so that it is not sent again.
+    pub(crate) fn has_accepted(&mut self, accepted: BTreeMap<Tag, u32>) {
+        self.accepted = accepted;
     }
 
     /// The last entry of the group that went out together from `first` on, where the node has accepted it.
@@ -75,95 +84,104 @@ impl Sender {
         let mut tasks = Vec::with_capacity(steps.len());
         let mut number = 0;
         for step in steps {
-            match step {
-                Step::Json { method, path, body, done } => {
-                    let tag = Tag { first, last, step: number };
-                    number += 1;
-                    let reply = match self.accepted.remove(&tag) {
-                        Some(uid) => Reply::Accepted(uid),
-                        None => {
-                            let body = body.as_ref().map(Value::to_string).unwrap_or_default();
-                            self.request(tag, method, path, || Ok((full(body.clone()), "application/json"))).await?
-                        }
-                    };
-                    if !note(&mut tasks, reply, *done) {
-                        return Ok(tasks);
-                    }
-                }
-                Step::Documents { method, path } => {
+            let payloads = match &step.content {
+                Content::Json(body) => vec![Payload::Json(body.as_ref())],
+                Content::Documents => {
                     let pieces = self.payloads.pieces(group, slots, code_bits).await?;
-                    for piece in pieces {
-                        let tag = Tag { first, last, step: number };
-                        number += 1;
-                        let reply = match self.accepted.remove(&tag) {
-                            Some(uid) => Reply::Accepted(uid),
-                            None => {
-                                let ndjson = "application/x-ndjson";
-                                self.request(tag, method, path, || Ok((piece.body()?, ndjson))).await?
-                            }
-                        };
-                        if !note(&mut tasks, reply, None) {
-                            return Ok(tasks);
-                        }
-                    }
+                    pieces.into_iter().map(Payload::Documents).collect()
+                }
+            };
+            for payload in payloads {
+                let task = self.task(Tag { first, last, step: number }, step, &payload).await?;
+                number += 1;
+                let refused = task.error().is_some();
+                tasks.push(task);
+                if refused {
+                    return Ok(tasks);
                 }
             }
         }
         Ok(tasks)
     }
 
-    async fn request(
-        &mut self,
-        tag: Tag,
-        method: &Method,
-        path: &str,
-        body: impl Fn() -> Result<(Body, &'static str), ApplyError>,
-    ) -> Result<Reply, ApplyError> {
-        if self.tags {
+    /// The node's task for a part of a step: the one it has accepted already, or a new one.
+    async fn task(&mut self, tag: Tag, step: &Step, payload: &Payload<'_>) -> Result<NodeTask, ApplyError> {
+        if let Some(uid) = self.accepted.remove(&tag) {
+            return Ok(NodeTask::accepted(uid, step.done));
+        }
+        Ok(match self.request(tag, step, payload).await? {
+            Reply::Accepted(uid) => {
+                if step.is_tagged() {
+                    // What the node has accepted for later entries comes before this one there, so it must come again.
+                    self.accepted.clear();
+                }
+                NodeTask::accepted(uid, step.done)
+            }
+            Reply::Refused(error) => NodeTask::refused(error, step.done),
+        })
+    }
+
+    async fn request(&mut self, tag: Tag, step: &Step, payload: &Payload<'_>) -> Result<Reply, ApplyError> {
+        if self.tags && step.is_tagged() {
             let text = TagText { log: &self.log, tag };
-            let separator = if path.contains('?') { '&' } else { '?' };
-            let tagged = format!("{path}{separator}customMetadata={text}");
-            match self.request_once(method, &tagged, body()?).await? {
+            let separator = if step.path.contains('?') { '&' } else { '?' };
+            let tagged = format!("{}{separator}customMetadata={text}", step.path);
+            match self.request_once(step, &tagged, payload).await? {
                 Reply::Refused(error) if is_about_the_tag(&error) => {
-                    tracing::info!(node = self.node.name(), "node takes no tags, it is told the same twice after a crash");
+                    tracing::info!(
+                        node = self.node.name(),
+                        "node takes no tags, it is told the same twice after a crash"
+                    );
                     self.tags = false;
                 }
                 reply => return Ok(reply),
             }
         }
-        self.request_once(method, path, body()?).await
+        self.request_once(step, &step.path, payload).await
     }
 
     async fn request_once(
         &self,
-        method: &Method,
+        step: &Step,
         path: &str,
-        (body, content_type): (Body, &'static str),
+        payload: &Payload<'_>,
     ) -> Result<Reply, ApplyError> {
         let uri: Uri = path.parse().map_err(|_| ApplyError::Unwilling {
             status: StatusCode::BAD_REQUEST,
             message: format!("`{path}` is no path"),
         })?;
-        let mut request = Request::new(body);
-        *request.method_mut() = method.clone();
+        let mut request = Request::new(payload.body()?);
+        *request.method_mut() = step.method.clone();
         *request.uri_mut() = uri;
-        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        let exchange = async {
-            let response = self.node.send(request).await?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
-            let body = body.map_err(|error: BoxError| NodeError::RequestBody(error))?;
-            Ok::<_, NodeError>((status, body.to_bytes()))
-        };
-        let (status, body) =
-            tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or(Err(NodeError::Timeout(TIMEOUT)))?;
-        reply(status, &body)
+        request.headers_mut().insert(header::CONTENT_TYPE, payload.content_type());
+        let answer = self.node.ask_once(request, TIMEOUT).await?;
+        reply(answer.status, &answer.body)
+    }
+}
+
+// === impl Payload ===
+
+impl Payload<'_> {
+    fn body(&self) -> Result<Body, LogError> {
+        match self {
+            Self::Json(body) => Ok(full(body.map(Value::to_string).unwrap_or_default())),
+            Self::Documents(piece) => piece.body(),
+        }
+    }
+
+    fn content_type(&self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json(_) => "application/json",
+            Self::Documents(_) => "application/x-ndjson",
+        })
     }
 }
 
 fn reply(status: StatusCode, body: &[u8]) -> Result<Reply, ApplyError> {
-    let unwilling =
-        || ApplyError::Unwilling { status, message: String::from_utf8_lossy(body).chars().take(500).collect() };
+    let unwilling = || ApplyError::Unwilling {
+        status,
+        message: String::from_utf8_lossy(body).chars().take(500).collect(),
+    };
     if status.is_success() {
         let accepted: Accepted = serde_json::from_slice(body).map_err(|_| unwilling())?;
         return Ok(Reply::Accepted(accepted.task_uid));
@@ -171,7 +189,11 @@ fn reply(status: StatusCode, body: &[u8]) -> Result<Reply, ApplyError> {
     // Keys, overload and the node's own trouble pass; what it says of the write itself stays.
     let about_the_write = matches!(
         status,
-        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        StatusCode::BAD_REQUEST
+            | StatusCode::NOT_FOUND
+            | StatusCode::CONFLICT
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
     );
     let error: ResponseError = serde_json::from_slice(body).map_err(|_| unwilling())?;
     if !about_the_write {
@@ -182,16 +204,4 @@ fn reply(status: StatusCode, body: &[u8]) -> Result<Reply, ApplyError> {
 
 fn is_about_the_tag(error: &ResponseError) -> bool {
     error.message().contains("customMetadata")
-}
-
-/// Adds what became of a step; false where it was refused, which is a task that failed at once.
-fn note(tasks: &mut Vec<NodeTask>, reply: Reply, done: Option<&'static str>) -> bool {
-    match reply {
-        Reply::Accepted(uid) => tasks.push(NodeTask::new(uid, done)),
-        Reply::Refused(error) => {
-            tasks.push(NodeTask { uid: u32::MAX, done, report: Report::Failed { error } });
-            return false;
-        }
-    }
-    true
 }

@@ -1,26 +1,24 @@
-//! The dispatches of one node that are under way.
+//! The dispatches of one node that are under way, and what may go out next.
+//!
+//! Whatever fails as a whole is sent again, and so is everything that went out behind it. That must end where it would
+//! have ended without the failure, so only writes for which it does flow through the window together: documents put, and
+//! deleted by id, in log order. Everything else goes out alone, when nothing before it is open, and nothing goes out
+//! behind it before it has ended.
 
 use std::collections::VecDeque;
 
-use miroir_log::Operation;
-use miroir_protocol::error::{ErrorType, ResponseError};
+use miroir_log::{Operation, Selection};
 
-use super::node_tasks::{NodeTask, Report};
-use crate::{progress::NodeResult, work::Work};
+use super::dispatch::{Blame, Dispatch, Report};
+use crate::work::Work;
 
 /// How many dispatches may be under way.
 const DISPATCHES: usize = 64;
 /// How many small writes go out as one, and how large they may be together.
 const GROUPED: usize = 256;
 const GROUPED_BYTES: u64 = 8 << 20;
-
-/// Entries that were sent together, and the node's tasks for them.
-#[derive(Debug)]
-pub(crate) struct Dispatch {
-    pub(crate) first: u32,
-    pub(crate) last: u32,
-    pub(crate) tasks: Vec<NodeTask>,
-}
+/// How often a node may fail over the same entry, all by itself, before the entry is at fault.
+const UNCLEAR_RETRIES: u32 = 5;
 
 /// Dispatches in log order. `done` is the position up to which the node has everything, `next` the one up to which it
 /// was sent everything.
@@ -29,38 +27,36 @@ pub(crate) struct Window {
     dispatches: VecDeque<Dispatch>,
     done: u32,
     next: u32,
-    moved: bool,
-    /// Entries up to this one go out one by one, as a group of them failed.
-    alone_until: Option<u32>,
-    trouble: (u32, u32),
-    waiting: bool,
+    careful: Option<Careful>,
+    /// The entry that the node failed over last, and how often.
+    unclear: (u32, u32),
+}
+
+/// Entries up to `until` go out one dispatch at a time, of `size` entries, as some of them failed together: half as many
+/// after a failure, twice as many after a success, until the one at fault has failed on its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Careful {
+    until: u32,
+    size: usize,
+}
+
+/// What is to be done about a dispatch that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// What came of it stands.
+    Stands,
+    /// It is sent again, more carefully.
+    Again,
+    /// It is sent again once the node has had time to recover.
+    Later,
 }
 
 impl Window {
     pub(crate) fn new(done: u32) -> Self {
-        let dispatches = VecDeque::new();
-        Self { dispatches, done, next: done, moved: false, alone_until: None, trouble: (0, 0), waiting: false }
+        Self { dispatches: VecDeque::new(), done, next: done, careful: None, unclear: (0, 0) }
     }
 
-    /// Whether an entry that must not be replayed has to wait until nothing is open before it.
-    pub(crate) fn must_wait(&mut self, work: &Work) -> bool {
-        let operation = &work.entry.operation;
-        let once = matches!(operation, Operation::DocumentEdition { .. } | Operation::IndexSwap { .. });
-        self.waiting = once && !self.dispatches.is_empty();
-        self.waiting
-    }
-
-    /// Whether the next entry waits so.
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.waiting
-    }
-
-    /// What is under way, in order.
-    pub(crate) fn dispatches(&self) -> impl Iterator<Item = &Dispatch> {
-        self.dispatches.iter()
-    }
-
-    /// Forgets what is under way; it is found among the node's tasks again.
+    /// Forgets what is under way: it is sent again, or found among the node's tasks again.
     pub(crate) fn restart(&mut self) {
         self.dispatches.clear();
         self.next = self.done;
@@ -74,6 +70,10 @@ impl Window {
         self.next
     }
 
+    pub(crate) fn set_done(&mut self, position: u32) {
+        self.done = position;
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.dispatches.is_empty()
     }
@@ -82,29 +82,22 @@ impl Window {
         self.dispatches.len() < DISPATCHES
     }
 
-    /// Whether the position moved since this was asked last.
-    pub(crate) fn take_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
+    /// Whether an entry has to wait until what is under way has ended.
+    pub(crate) fn must_wait(&self, work: &Work) -> bool {
+        let mut busy = self.dispatches.iter().filter(|dispatch| !dispatch.tasks.is_empty()).peekable();
+        let is_first = busy.peek().is_none();
+        let is_alone = |dispatch: &Dispatch| dispatch.barrier || self.careful_at(dispatch.first).is_some();
+        !is_first && (!flows(work) || self.careful_at(work.uid()).is_some() || busy.any(is_alone))
     }
 
-    pub(crate) fn set_done(&mut self, position: u32) {
-        self.done = position;
-        self.moved = true;
-    }
-
-    pub(crate) fn alone_until(&mut self, uid: u32) {
-        self.alone_until = Some(uid);
-    }
-
-    /// Counts the times that the dispatch starting at `first` met trouble of the node.
-    pub(crate) fn trouble(&mut self, first: u32) -> u32 {
-        let count = if self.trouble.0 == first { self.trouble.1 + 1 } else { 1 };
-        self.trouble = (first, count);
-        count
-    }
-
-    pub(crate) fn push(&mut self, dispatch: Dispatch) {
+    pub(crate) fn push(&mut self, mut dispatch: Dispatch) {
         self.next = dispatch.last + 1;
+        if !dispatch.tasks.is_empty() {
+            for other in self.dispatches.iter_mut().filter(|other| !other.tasks.is_empty()) {
+                other.alone = false;
+                dispatch.alone = false;
+            }
+        }
         self.dispatches.push_back(dispatch);
     }
 
@@ -115,13 +108,11 @@ impl Window {
             return works.iter().take_while(|work| work.uid() <= last).count().max(1);
         }
         let first = &works[0];
-        if self.alone_until.is_some_and(|until| first.uid() <= until) || !is_plain_addition(first) {
-            return 1;
-        }
+        let most = self.careful_at(first.uid()).map_or(GROUPED, |careful| careful.size);
         let mut bytes = 0;
-        let together = works.iter().take(GROUPED).take_while(|work| {
+        let together = works.iter().take(most).take_while(|work| {
             bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
-            bytes <= GROUPED_BYTES && is_plain_addition(work) && is_alike(&first.entry.operation, work, first)
+            bytes <= GROUPED_BYTES && is_addition(work) && is_alike(first, work)
         });
         together.count().max(1)
     }
@@ -129,38 +120,108 @@ impl Window {
     /// The node's tasks that have not ended.
     pub(crate) fn open_tasks(&self) -> Vec<u32> {
         let tasks = self.dispatches.iter().flat_map(|dispatch| &dispatch.tasks);
-        tasks.filter(|task| task.report == Report::Open).map(|task| task.uid).collect()
+        tasks.filter(|task| task.report == Report::Open).filter_map(|task| task.uid).collect()
+    }
+
+    /// The newest of the node's tasks for what is under way.
+    pub(crate) fn newest_task(&self) -> Option<u32> {
+        self.dispatches.iter().flat_map(|dispatch| &dispatch.tasks).filter_map(|task| task.uid).max()
     }
 
     /// The first entry of the dispatch that a task is for.
     pub(crate) fn entry_of(&self, task: u32) -> u32 {
-        let dispatch = self.dispatches.iter().find(|d| d.tasks.iter().any(|other| other.uid == task));
+        let dispatch = self.dispatches.iter().find(|d| d.tasks.iter().any(|other| other.uid == Some(task)));
         dispatch.map_or(self.done, |dispatch| dispatch.first)
     }
 
+    /// Records what came of a task.
     pub(crate) fn end(&mut self, task: u32, report: Report) {
         let mut tasks = self.dispatches.iter_mut().flat_map(|dispatch| &mut dispatch.tasks);
-        if let Some(found) = tasks.find(|other| other.uid == task) {
-            found.report = match report {
-                // It was done by an earlier try whose task is not known any more.
-                Report::Failed { error } if found.done == Some(error.code_name()) => {
-                    Report::Succeeded { deleted: 0, edited: 0 }
-                }
-                report => report,
-            };
+        if let Some(found) = tasks.find(|other| other.uid == Some(task)) {
+            found.end(report);
         }
     }
 
-    /// The first dispatch, where all its tasks have ended.
-    pub(crate) fn pop_done(&mut self) -> Option<Dispatch> {
-        let front = self.dispatches.front()?;
-        let done = front.tasks.iter().all(|task| task.report != Report::Open);
-        if done { self.dispatches.pop_front() } else { None }
+    /// The first dispatch, where all its tasks have ended. It stays until [`Window::pop`].
+    pub(crate) fn ended(&self) -> Option<&Dispatch> {
+        self.dispatches.front().filter(|dispatch| !dispatch.is_open())
+    }
+
+    /// Takes the first dispatch off.
+    pub(crate) fn pop(&mut self) -> Option<Dispatch> {
+        self.dispatches.pop_front()
+    }
+
+    /// Judges the first dispatch, which has ended.
+    pub(crate) fn judge(&mut self) -> Verdict {
+        let Some(dispatch) = self.dispatches.front() else { return Verdict::Stands };
+        let Some(error) = dispatch.error() else {
+            self.went_well();
+            return Verdict::Stands;
+        };
+        let blame = Blame::of(error);
+        if blame == Blame::Node {
+            return Verdict::Later;
+        }
+        if !dispatch.is_own_error() {
+            self.go_careful();
+            return Verdict::Again;
+        }
+        let first = dispatch.first;
+        if blame == Blame::Unclear && self.count_unclear(first) <= UNCLEAR_RETRIES {
+            return Verdict::Later;
+        }
+        self.went_well();
+        Verdict::Stands
+    }
+
+    fn count_unclear(&mut self, first: u32) -> u32 {
+        let count = if self.unclear.0 == first { self.unclear.1 + 1 } else { 1 };
+        self.unclear = (first, count);
+        count
+    }
+
+    fn careful_at(&self, uid: u32) -> Option<Careful> {
+        self.careful.filter(|careful| uid <= careful.until)
+    }
+
+    /// The first dispatch failed together with others, and with all that failed behind it: any of these may be at fault.
+    fn go_careful(&mut self) {
+        let Some(first) = self.dispatches.front() else { return };
+        let failed = |dispatch: &&Dispatch| dispatch.tasks.is_empty() || dispatch.error().is_some();
+        let last =
+            self.dispatches.iter().take_while(failed).last().map_or(first.last, |dispatch| dispatch.last);
+        let until = self.careful.map_or(last, |careful| careful.until.max(last));
+        let size = if first.alone { first.entries().div_ceil(2) } else { first.entries() };
+        self.careful = Some(Careful { until, size });
+    }
+
+    /// The first dispatch is through.
+    fn went_well(&mut self) {
+        let Some(first) = self.dispatches.front() else { return };
+        self.careful = self.careful.filter(|careful| first.last < careful.until).map(|careful| {
+            let size = if first.tasks.is_empty() { careful.size } else { (careful.size * 2).min(GROUPED) };
+            Careful { size, ..careful }
+        });
+    }
+}
+
+/// Whether an entry may be under way together with others, see the [module](self).
+pub(crate) fn flows(work: &Work) -> bool {
+    match &work.entry.operation {
+        // Only documents that are there already are updated: whether one is may differ the second time.
+        Operation::DocumentAdditionOrUpdate { skip_creation: true, .. } => !work.prepared.is_sent(),
+        Operation::DocumentAdditionOrUpdate { .. } => {
+            let effect = work.prepared.effect();
+            !work.prepared.creates_index() && effect.is_none_or(|effect| effect.sets_primary_key.is_none())
+        }
+        Operation::DocumentDeletion { selection } => !matches!(selection, Selection::ByFilter { .. }),
+        _ => !work.prepared.is_sent(),
     }
 }
 
 /// Documents for an index that has its primary key already.
-fn is_plain_addition(work: &Work) -> bool {
+fn is_addition(work: &Work) -> bool {
     let addition = matches!(work.entry.operation, Operation::DocumentAdditionOrUpdate { .. });
     let effect = work.prepared.effect();
     addition
@@ -169,38 +230,13 @@ fn is_plain_addition(work: &Work) -> bool {
         })
 }
 
-fn is_alike(operation: &Operation, work: &Work, first: &Work) -> bool {
-    let shape = |operation: &Operation| match operation {
+fn is_alike(one: &Work, other: &Work) -> bool {
+    let shape = |work: &Work| match &work.entry.operation {
         Operation::DocumentAdditionOrUpdate { method, skip_creation, .. } => Some((*method, *skip_creation)),
         _ => None,
     };
-    work.entry.index_uid == first.entry.index_uid && shape(operation) == shape(&work.entry.operation)
+    one.entry.index_uid == other.entry.index_uid && shape(one) == shape(other)
 }
 
-impl Dispatch {
-    /// The first error among its tasks.
-    pub(crate) fn error(&self) -> Option<&ResponseError> {
-        self.tasks.iter().find_map(|task| match &task.report {
-            Report::Failed { error } => Some(error),
-            _ => None,
-        })
-    }
-
-    /// Whether it failed for a reason that is the node's, not the write's.
-    pub(crate) fn is_trouble_of_node(&self) -> bool {
-        let code = self.error().and_then(ResponseError::code);
-        code.is_some_and(|code| code.error_type() != ErrorType::InvalidRequest)
-    }
-
-    /// What came of each entry. Counts stand with the last one: only a single entry has any.
-    pub(crate) fn results(&self) -> Vec<(u32, NodeResult)> {
-        let mut result = NodeResult { error: self.error().cloned(), ..NodeResult::default() };
-        for task in &self.tasks {
-            if let Report::Succeeded { deleted, edited } = task.report {
-                result.deleted += deleted;
-                result.edited += edited;
-            }
-        }
-        (self.first..=self.last).map(|uid| (uid, result.clone())).collect()
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ mod prepare;
 
 use std::{sync::Arc, time::Duration};
 
-use miroir_log::{Entry, Log, LogError};
+use miroir_log::{Entry, Log, LogError, LoggedEntry};
 
 use self::prepare::Preparer;
 use crate::{
@@ -14,6 +14,8 @@ use crate::{
 
 /// How many entries are decided before the decisions are recorded together.
 const BATCH: usize = 256;
+/// After so many bytes of payloads they are recorded as they are: no node waits for the next gigabyte to be looked through.
+const BATCH_BYTES: u64 = 16 << 20;
 /// How long after a failure of the log it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -48,7 +50,7 @@ impl Sequencer {
             }
         }
         progress.set_prepared(next);
-        let preparer = Preparer::new(payloads, FleetState::new(topology), progress.clone());
+        let preparer = Preparer::new(payloads, FleetState::new(topology, progress.clone()), progress.clone());
         Ok(Self { log, progress, preparer, head, next })
     }
 
@@ -72,7 +74,8 @@ impl Sequencer {
         }
     }
 
-    /// Decides the next few entries; false where there is none. Nothing has changed where it fails.
+    /// Decides the next few entries; false where there is none. What cannot be decided now keeps back nothing before it,
+    /// and nothing has changed where this fails.
     async fn decide_some(&mut self) -> Result<bool, LogError> {
         let entries = self.log.entries(self.next, BATCH).await?;
         if entries.is_empty() {
@@ -80,14 +83,20 @@ impl Sequencer {
         }
         let mut head = self.head.clone();
         let mut decisions = Vec::with_capacity(entries.len());
-        for logged in &entries {
+        let mut bytes = 0;
+        for LoggedEntry { entry, .. } in &entries {
             // A decision that needs to see the nodes after all before it cannot wait for its own batch.
-            if !decisions.is_empty() && Preparer::needs_quiet(&head, &logged.entry) {
+            if !decisions.is_empty() && (bytes > BATCH_BYTES || Preparer::needs_quiet(&head, entry)) {
                 break;
             }
-            let prepared = self.preparer.prepare(&head, &logged.entry).await?;
-            head.apply(&logged.entry, &prepared);
-            decisions.push((logged.entry.uid, as_value(&prepared, &logged.entry)?));
+            let prepared = match self.preparer.prepare(&head, entry).await {
+                Ok(prepared) => prepared,
+                Err(error) if decisions.is_empty() => return Err(error),
+                Err(_) => break,
+            };
+            head.apply(entry, &prepared);
+            bytes += entry.operation.payload().map_or(0, |payload| payload.bytes);
+            decisions.push((entry.uid, as_value(&prepared, entry)?));
         }
         let uids: Vec<u32> = decisions.iter().map(|(uid, _)| *uid).collect();
         let next = self.next + u32::try_from(decisions.len()).map_err(|_| LogError::Exhausted)?;
@@ -101,5 +110,6 @@ impl Sequencer {
 }
 
 fn as_value(prepared: &Prepared, entry: &Entry) -> Result<serde_json::Value, LogError> {
-    serde_json::to_value(prepared).map_err(|error| LogError::Damaged(format!("decision on {}: {error}", entry.uid)))
+    serde_json::to_value(prepared)
+        .map_err(|error| LogError::Damaged(format!("decision on {}: {error}", entry.uid)))
 }

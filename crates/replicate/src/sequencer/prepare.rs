@@ -61,9 +61,11 @@ impl Preparer {
                 None => Err(ResponseError::index_not_found(uid)),
             },
         };
+        let may_create =
+            matches!(entry.operation, Operation::DocumentAdditionOrUpdate { allow_index_creation: true, .. });
         Ok(match decision {
             Ok(effect) => Prepared::Apply(effect),
-            Err(error) => Prepared::Refused { error },
+            Err(error) => Prepared::Refused { error, creates_index: may_create && index.is_none() },
         })
     }
 
@@ -83,7 +85,7 @@ impl Preparer {
             && let Some(key) = &index.primary_key
         {
             self.wait_for_all_before(entry.uid).await;
-            if self.fleet.documents(uid).await > 0 {
+            if !self.fleet.is_empty_at(entry.uid, uid).await {
                 let error = ResponseError::from(DocumentError::PrimaryKeyExists(key.clone()));
                 return Err(error.map_message(|text| format!("Index `{uid}`: {text}")));
             }
@@ -113,7 +115,8 @@ impl Preparer {
         {
             return Ok(Err(DocumentError::PrimaryKeyExists(known.clone()).into()));
         }
-        let mut effect = Effect { creates_index: index.is_none(), documents: payload.documents, ..Effect::default() };
+        let mut effect =
+            Effect { creates_index: index.is_none(), documents: payload.documents, ..Effect::default() };
         effect.primary_key = known.or(wanted).cloned();
         if payload.documents > 0 {
             if effect.primary_key.is_none() {

@@ -1,0 +1,179 @@
+//! Entries that went out together, and the node's tasks for them.
+
+use miroir_protocol::error::{ErrorType, ResponseError};
+
+use crate::progress::Counts;
+
+/// How far a node's task is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Report {
+    /// Waiting or being processed.
+    Open,
+    /// Done, with what it counted.
+    Succeeded { deleted: u64, edited: u64 },
+    /// Failed.
+    Failed { error: ResponseError },
+}
+
+/// What a node made of a request for a dispatch.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NodeTask {
+    /// The node's task; none where the node refused the request.
+    pub(crate) uid: Option<u32>,
+    /// The code of the failure that says it was done before.
+    done: Option<&'static str>,
+    pub(crate) report: Report,
+}
+
+/// Entries that were sent together, as far as they were for the node at all.
+#[derive(Debug)]
+pub(crate) struct Dispatch {
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    pub(crate) tasks: Vec<NodeTask>,
+    /// Whether nothing may go out behind it before it has ended.
+    pub(crate) barrier: bool,
+    /// Whether nothing else was open at the node while it was: a node fails all tasks that it does together for the
+    /// fault of one.
+    pub(crate) alone: bool,
+}
+
+/// What an error of a node says of the write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// It can never be done.
+    Write,
+    /// The node failed over it, and might again.
+    Unclear,
+    /// Nothing: the node has no room or no files left, or its task was canceled.
+    Node,
+}
+
+// === impl NodeTask ===
+
+impl NodeTask {
+    pub(crate) fn accepted(uid: u32, done: Option<&'static str>) -> Self {
+        Self { uid: Some(uid), done, report: Report::Open }
+    }
+
+    pub(crate) fn refused(error: ResponseError, done: Option<&'static str>) -> Self {
+        let mut task = Self { uid: None, done, report: Report::Open };
+        task.end(Report::Failed { error });
+        task
+    }
+
+    /// Records what came of it.
+    pub(crate) fn end(&mut self, report: Report) {
+        self.report = match report {
+            // It was done by an earlier try whose task is not known any more.
+            Report::Failed { error } if self.done == Some(error.code_name()) => {
+                Report::Succeeded { deleted: 0, edited: 0 }
+            }
+            report => report,
+        };
+    }
+
+    pub(crate) fn error(&self) -> Option<&ResponseError> {
+        match &self.report {
+            Report::Failed { error } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+// === impl Dispatch ===
+
+impl Dispatch {
+    pub(crate) fn new(first: u32, last: u32, tasks: Vec<NodeTask>, barrier: bool) -> Self {
+        Self { first, last, tasks, barrier, alone: true }
+    }
+
+    /// How many entries it is.
+    pub(crate) fn entries(&self) -> usize {
+        (self.last - self.first + 1) as usize
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.tasks.iter().any(|task| task.report == Report::Open)
+    }
+
+    /// The first error among its tasks.
+    pub(crate) fn error(&self) -> Option<&ResponseError> {
+        self.tasks.iter().find_map(NodeTask::error)
+    }
+
+    /// Whether the error is certainly that of its own entry.
+    pub(crate) fn is_own_error(&self) -> bool {
+        let failed = self.tasks.iter().find(|task| task.error().is_some());
+        self.entries() == 1 && (self.alone || failed.is_some_and(|task| task.uid.is_none()))
+    }
+
+    /// How many documents it deleted and edited.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for task in &self.tasks {
+            if let Report::Succeeded { deleted, edited } = task.report {
+                counts.deleted += deleted;
+                counts.edited += edited;
+            }
+        }
+        counts
+    }
+}
+
+// === impl Blame ===
+
+impl Blame {
+    pub(crate) fn of(error: &ResponseError) -> Self {
+        match error.code().map(|code| code.error_type()) {
+            Some(ErrorType::System) => Self::Node,
+            Some(ErrorType::Internal | ErrorType::Auth) => Self::Unclear,
+            Some(ErrorType::InvalidRequest) | None => Self::Write,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miroir_protocol::error::Code;
+
+    use super::*;
+
+    fn failed(code: Code) -> Report {
+        Report::Failed { error: ResponseError::new(code, "no") }
+    }
+
+    #[test]
+    fn a_failure_that_says_it_was_done_before_is_success() {
+        let mut task = NodeTask::accepted(1, Some("index_already_exists"));
+        task.end(failed(Code::IndexAlreadyExists));
+        assert_eq!(task.report, Report::Succeeded { deleted: 0, edited: 0 });
+        task.end(failed(Code::InvalidIndexUid));
+        assert!(task.error().is_some());
+        let refused = NodeTask::refused(ResponseError::index_not_found("x"), Some("index_not_found"));
+        assert_eq!(refused.error(), None);
+    }
+
+    #[test]
+    fn full_disks_are_the_nodes_and_bad_documents_the_writes() {
+        let blame = |code| Blame::of(&ResponseError::new(code, "no"));
+        assert_eq!(blame(Code::NoSpaceLeftOnDevice), Blame::Node);
+        assert_eq!(blame(Code::MiroirNodeError), Blame::Node, "a task canceled on the node");
+        assert_eq!(blame(Code::Internal), Blame::Unclear);
+        assert_eq!(blame(Code::InvalidDocumentGeoField), Blame::Write);
+        assert_eq!(blame(Code::VectorEmbeddingError), Blame::Write);
+    }
+
+    #[test]
+    fn only_an_entry_that_was_alone_is_known_to_be_at_fault() {
+        let task = |uid| NodeTask { uid, done: None, report: failed(Code::InvalidDocumentGeoField) };
+        let mut dispatch = Dispatch::new(3, 3, vec![task(Some(1))], false);
+        assert!(dispatch.is_own_error());
+        dispatch.alone = false;
+        assert!(!dispatch.is_own_error());
+        dispatch.tasks = vec![task(None)];
+        assert!(dispatch.is_own_error(), "refused before it met others");
+        dispatch.last = 4;
+        assert!(!dispatch.is_own_error());
+    }
+}

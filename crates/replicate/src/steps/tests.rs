@@ -1,0 +1,144 @@
+use miroir_log::PayloadContent;
+use miroir_protocol::error::ResponseError;
+
+use super::*;
+use crate::testing::{addition, entry, plain};
+
+/// Method, path and body of each step, for a node that owns these slots.
+fn sent(operation: Operation, effect: Effect, slots: &SlotSet) -> Vec<(String, String)> {
+    let steps = steps(&entry(7, operation), &Prepared::Apply(effect), slots);
+    let body = |content: &Content| match content {
+        Content::Json(body) => body.as_ref().map(Value::to_string).unwrap_or_default(),
+        Content::Documents => "documents".to_owned(),
+    };
+    steps.iter().map(|step| (format!("{} {}", step.method, step.path), body(&step.content))).collect()
+}
+
+fn requests(operation: Operation, effect: Effect) -> Vec<String> {
+    sent(operation, effect, &Slot::all().collect()).into_iter().map(|(request, _)| request).collect()
+}
+
+fn with(change: impl FnOnce(&mut Write, &mut bool)) -> Operation {
+    let mut operation = addition(1);
+    if let Operation::DocumentAdditionOrUpdate { method, skip_creation, .. } = &mut operation {
+        change(method, skip_creation);
+    }
+    operation
+}
+
+#[test]
+fn documents_are_put_the_way_they_were_sent() {
+    assert_eq!(requests(addition(1), plain()), ["POST /indexes/movies/documents"]);
+    let update = with(|method, _| *method = Write::Update);
+    assert_eq!(requests(update, plain()), ["PUT /indexes/movies/documents"]);
+    let skipping = with(|_, skip| *skip = true);
+    assert_eq!(requests(skipping, plain()), ["POST /indexes/movies/documents?skipCreation=true"]);
+    assert_eq!(requests(addition(0), Effect { documents: 0, ..plain() }), [""; 0]);
+}
+
+#[test]
+fn a_new_index_comes_first_with_its_physical_settings() {
+    let effect = Effect { creates_index: true, primary_key: Some("a b&c".to_owned()), ..plain() };
+    let steps = sent(addition(1), effect, &SlotSet::new());
+    let requests: Vec<&str> = steps.iter().map(|(request, _)| request.as_str()).collect();
+    assert_eq!(
+        requests,
+        [
+            "POST /indexes",
+            "PATCH /indexes/movies/settings",
+            "POST /indexes/movies/documents?primaryKey=a%20b%26c"
+        ]
+    );
+    assert_eq!(steps[0].1, r#"{"uid":"movies","primaryKey":"a b&c"}"#);
+    assert!(steps[1].1.contains("_miroir.s"));
+}
+
+#[test]
+fn a_primary_key_that_is_decided_reaches_nodes_without_documents_too() {
+    let effect = Effect { sets_primary_key: Some("id".to_owned()), ..plain() };
+    let steps = sent(with(|_, skip| *skip = true), effect, &SlotSet::new());
+    assert_eq!(steps[0], ("PATCH /indexes/movies".to_owned(), r#"{"primaryKey":"id"}"#.to_owned()));
+    assert_eq!(steps[1].0, "POST /indexes/movies/documents?primaryKey=id&skipCreation=true");
+}
+
+#[test]
+fn refused_documents_send_the_index_at_most() {
+    let refused =
+        |creates_index| Prepared::Refused { error: ResponseError::index_not_found("x"), creates_index };
+    let steps_of = |prepared| steps(&entry(7, addition(1)), &prepared, &SlotSet::new()).len();
+    assert_eq!((steps_of(refused(false)), steps_of(refused(true))), (0, 2));
+}
+
+#[test]
+fn a_node_deletes_its_own_ids_only() {
+    let own: SlotSet = [Slot::of("1"), Slot::of("b")].into_iter().collect();
+    let ids = ["1", "2", "b"].map(str::to_owned).to_vec();
+    let deletion = |ids| Operation::DocumentDeletion { selection: Selection::ByIds { ids } };
+    let expected = ("POST /indexes/movies/documents/delete-batch".to_owned(), r#"["1","b"]"#.to_owned());
+    assert_eq!(sent(deletion(ids), plain(), &own), [expected]);
+    assert!(sent(deletion(vec!["2".to_owned()]), plain(), &own).is_empty());
+}
+
+#[test]
+fn what_concerns_the_whole_index_reaches_every_node() {
+    let none = SlotSet::new();
+    let filter = Selection::ByFilter { filter: json!("a = 1") };
+    let steps = sent(Operation::DocumentDeletion { selection: filter }, plain(), &none);
+    assert_eq!(
+        steps,
+        [("POST /indexes/movies/documents/delete".to_owned(), r#"{"filter":"a = 1"}"#.to_owned())]
+    );
+    let all = Operation::DocumentDeletion { selection: Selection::All };
+    assert_eq!(requests(all, plain()), ["DELETE /indexes/movies/documents"]);
+    assert_eq!(requests(Operation::IndexDeletion, plain()), ["DELETE /indexes/movies"]);
+    let rename = Operation::IndexUpdate { primary_key: None, new_uid: Some("films".to_owned()) };
+    let steps = sent(rename, plain(), &none);
+    assert_eq!(steps, [("PATCH /indexes/movies".to_owned(), r#"{"uid":"films"}"#.to_owned())]);
+}
+
+#[test]
+fn a_reset_of_all_settings_leaves_the_physical_ones() {
+    let settings = |settings, is_deletion| Operation::SettingsUpdate {
+        settings,
+        is_deletion,
+        allow_index_creation: true,
+    };
+    let all = settings(json!({"synonyms": null, "stopWords": null}), true);
+    assert_eq!(requests(all, plain()), ["DELETE /indexes/movies/settings", "PATCH /indexes/movies/settings"]);
+    let one = sent(settings(json!({"filterableAttributes": null}), true), plain(), &SlotSet::new());
+    assert_eq!(one[0].1, r#"{"filterableAttributes":["_miroir.s"]}"#);
+}
+
+#[test]
+fn steps_that_may_be_met_a_second_time_know_how_that_shows() {
+    let done = |operation, effect| {
+        let steps = steps(&entry(7, operation), &Prepared::Apply(effect), &SlotSet::new());
+        steps.into_iter().map(|step| step.done).collect::<Vec<_>>()
+    };
+    let create = Operation::IndexCreation { primary_key: None };
+    let created = Effect { creates_index: true, ..Effect::default() };
+    assert_eq!(done(create, created), [Some("index_already_exists"), None]);
+    assert_eq!(done(Operation::IndexDeletion, plain()), [Some("index_not_found")]);
+}
+
+#[test]
+fn routes_of_documents_and_no_others_are_tagged() {
+    let tagged = |path: &str| json_step(Method::POST, path.to_owned(), None, None).is_tagged();
+    for path in
+        ["/indexes/movies/documents", "/indexes/movies/documents/edit", "/indexes/m/documents?primaryKey=x"]
+    {
+        assert!(tagged(path), "{path}");
+    }
+    for path in ["/indexes", "/indexes/documents", "/indexes/documents/settings"] {
+        assert!(!tagged(path), "{path}");
+    }
+}
+
+#[test]
+fn a_payload_that_is_gone_changes_nothing_of_the_steps() {
+    let mut operation = addition(1);
+    if let Operation::DocumentAdditionOrUpdate { payload, .. } = &mut operation {
+        payload.content = PayloadContent::Removed;
+    }
+    assert_eq!(requests(operation, plain()), ["POST /indexes/movies/documents"]);
+}
