@@ -1,13 +1,14 @@
 //! Several nodes' answers to one. Pure, works on the answers' bytes.
 //!
-//! [`merge_search`] makes one answer to a search out of those of several nodes, [`merge_facet_search`] one to a search in
-//! the values of a facet, [`merge_documents`] one listing of documents, [`strip_internal`] a single document as a client may see it. What goes to the client is copied from the
-//! nodes' answers as it stands there; of each hit only the score details and the place in the order of insertion are
-//! read, and no further than the page goes.
+//! [`merge_search`] makes one answer to a search out of those of several nodes, [`merge_federated`] one to several
+//! searches whose hits are one list, [`merge_facet_search`] one to a search in the values of a facet, [`merge_documents`]
+//! one listing of documents, [`strip_internal`] a single document as a client may see it. What goes to the client is
+//! copied from the nodes' answers as it stands there; of each hit only the score details and the place in the order of
+//! insertion are read, and no further than the page goes.
 //!
 //! ```text
 //! answers -> scan (where things are) -> record (one hit) -> keys (what it is ordered by) -> kway (who is next)
-//!         -> search | documents (what is written), facets
+//!         -> search | federated | documents (what is written), facets
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -16,6 +17,7 @@ mod documents;
 mod error;
 mod facet_search;
 mod facets;
+mod federated;
 mod keys;
 mod kway;
 mod record;
@@ -27,5 +29,6 @@ pub use self::{
     error::MergeError,
     facet_search::{FacetSearchSpec, merge_facet_search},
     facets::{FacetOrder, FacetSpec},
+    federated::{FederatedQuery, FederatedSpec, merge_federated},
     search::{Paging, SearchSpec, merge_search},
 };

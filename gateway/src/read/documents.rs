@@ -44,7 +44,7 @@ pub(crate) async fn browse(
         Some(ids) => slots_of_ids(ids),
         None => slots_of_filter(filter, index.primary_key.as_deref()),
     };
-    let gathered = scatter(gateway, &Scope { index: &index.uid, slots }, terms, |target: &Target| {
+    let gathered = scatter(gateway, &Scope { indexes: vec![&index.uid], slots }, terms, |target: &Target| {
         let body = match &target.filter {
             None => plain.clone(),
             Some(own) => {

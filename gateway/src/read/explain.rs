@@ -107,6 +107,7 @@ fn plan(
 fn reason(documents: Option<usize>, targets: &Targets) -> String {
     let filtered = targets.asked.iter().filter(|target| target.filter.is_some()).count();
     let whom = match documents {
+        Some(1) => "the owner of the document that the filter names".to_owned(),
         Some(documents) => format!("the owners of the {documents} documents that the filter names"),
         None => "the owners of every shard".to_owned(),
     };
@@ -157,6 +158,7 @@ mod tests {
     fn the_reason_is_told() {
         let nobody = Targets { asked: vec![], missing: vec![] };
         assert_eq!(reason(None, &nobody), "the owners of every shard");
+        assert_eq!(reason(Some(1), &nobody), "the owner of the document that the filter names");
         assert_eq!(reason(Some(2), &nobody), "the owners of the 2 documents that the filter names");
     }
 }

@@ -42,7 +42,7 @@ pub(crate) async fn facet_search(
         .parse()
         .map_err(|_| ResponseError::new(Code::Internal, "The index uid cannot be put into a request."))?;
     let slots = slots_of_filter(query.filter.as_ref(), index.primary_key.as_deref());
-    let gathered = scatter(gateway, &Scope { index: &index.uid, slots }, terms, |target: &Target| {
+    let gathered = scatter(gateway, &Scope { indexes: vec![&index.uid], slots }, terms, |target: &Target| {
         NodeRequest::query(path.clone(), body(query, target.filter.as_deref()))
     })
     .await

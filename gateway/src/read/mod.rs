@@ -3,6 +3,7 @@
 pub(crate) mod documents;
 pub(crate) mod explain;
 pub(crate) mod facet_search;
+mod federated;
 mod filter;
 pub(crate) mod multi_search;
 mod pins;

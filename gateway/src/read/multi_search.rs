@@ -1,16 +1,19 @@
-//! Several searches in one request, each with an answer of its own.
+//! Several searches in one request, each with an answer of its own, or all with one.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
+use miroir_log::IndexRecord;
 use miroir_protocol::{
-    error::{Code, ResponseError},
+    error::ResponseError,
+    index_uid::IndexUid,
     search::{IndexQuery, MultiSearch, inside_query},
 };
 use miroir_shard::ShardId;
 
 use super::{
+    federated::federated,
     scatter::Terms,
     search::{Merged, mark_partial, merged, new_request_uid},
 };
@@ -25,11 +28,8 @@ const AT_ONCE: usize = 16;
 /// Answers all searches, or says which is the first one that cannot be.
 pub(crate) async fn multi_search(gateway: &Gateway, search: MultiSearch, terms: Terms) -> Answer {
     search.check()?;
-    if search.federation.is_some() {
-        return Err(ResponseError::new(
-            Code::MiroirNotSupported,
-            "`federation` is not served by this version of Miroir.",
-        ));
+    if let Some(federation) = search.federation {
+        return federated(gateway, search.queries, &federation, terms).await;
     }
     let request_uid = new_request_uid();
     let answers = search.queries.into_iter().enumerate().map(|(position, query)| {
@@ -51,7 +51,12 @@ pub(crate) async fn multi_search(gateway: &Gateway, search: MultiSearch, terms: 
     Ok(response)
 }
 
-/// One of the searches. That its index is not there is an error of the request, not of the path.
+/// The index of a query. That it is not there is an error of the request, not of the path.
+pub(super) fn index_of_query(gateway: &Gateway, uid: &IndexUid) -> Result<Arc<IndexRecord>, ResponseError> {
+    gateway.index(uid.as_str()).map_err(|error| error.with_status(StatusCode::BAD_REQUEST))
+}
+
+/// One of the searches.
 async fn one(
     gateway: &Gateway,
     query: IndexQuery,

@@ -50,7 +50,7 @@ fn names_internal(filter: &Value) -> bool {
 }
 
 /// Replaces the name where it stands alone or before a dot, not where it is a part of a longer one.
-fn renamed(text: &str) -> String {
+pub(super) fn renamed(text: &str) -> String {
     let in_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

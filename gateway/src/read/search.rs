@@ -84,7 +84,7 @@ pub(super) async fn merged(
 }
 
 /// A node's error, without the names of attributes that clients do not see.
-fn hidden_in(error: ResponseError, settings: &Value) -> ResponseError {
+pub(super) fn hidden_in(error: ResponseError, settings: &Value) -> ResponseError {
     let displayed = Displayed::from_settings(settings);
     error.map_message(|message| displayed.hide_in_list(message))
 }
@@ -110,7 +110,7 @@ pub(super) fn elapsed_ms(start: Instant) -> u64 {
 pub(super) struct AskedSearch {
     query: SearchQuery,
     client_filter: Option<Value>,
-    spec: SearchSpec,
+    pub(super) spec: SearchSpec,
 }
 
 impl AskedSearch {
@@ -144,19 +144,21 @@ impl AskedSearch {
     /// What the search is about.
     pub(super) fn scope<'a>(&self, index: &'a IndexRecord) -> Scope<'a> {
         let slots = slots_of_filter(self.client_filter.as_ref(), index.primary_key.as_deref());
-        Scope { index: &index.uid, slots }
+        Scope { indexes: vec![&index.uid], slots }
     }
 
     /// The body for a node.
     pub(super) fn body(&self, filter: Option<&str>) -> Bytes {
         let bytes = match filter {
             None => serde_json::to_vec(&self.query),
-            Some(filter) => {
-                let filter = narrowed(self.client_filter.as_ref(), Some(filter));
-                serde_json::to_vec(&SearchQuery { filter, ..self.query.clone() })
-            }
+            Some(_) => serde_json::to_vec(&self.query(filter)),
         };
         bytes.expect("a query that was JSON is JSON").into()
+    }
+
+    /// The query for a node.
+    pub(super) fn query(&self, filter: Option<&str>) -> SearchQuery {
+        SearchQuery { filter: narrowed(self.client_filter.as_ref(), filter), ..self.query.clone() }
     }
 }
 
@@ -215,7 +217,7 @@ pub(super) fn facet_spec(settings: &Value) -> FacetSpec {
 
 /// All facets, by name: a node would count the values of the internal field too, one for every slot. Patterns among the
 /// filterable attributes cannot be named, then the node is asked for all.
-fn named_facets(facets: &[String], settings: &Value) -> Vec<String> {
+pub(super) fn named_facets(facets: &[String], settings: &Value) -> Vec<String> {
     if !facets.iter().any(|name| name == "*") {
         return facets.to_vec();
     }

@@ -14,8 +14,8 @@ const SUSPECT: u32 = 1_000;
 /// What a read is about.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope<'a> {
-    /// The index.
-    pub index: &'a str,
+    /// The indexes.
+    pub indexes: Vec<&'a str>,
     /// The slots of all documents the read can find, where that is known.
     pub slots: Option<Vec<Slot>>,
 }
@@ -43,14 +43,14 @@ pub(crate) struct Target {
 }
 
 impl Targets {
-    /// Plans a read without the nodes `failed`. A node behind the index's finished tasks is not asked.
+    /// Plans a read without the nodes `failed`. A node behind the finished tasks of an index is not asked.
     pub(super) fn of(gateway: &Gateway, scope: &Scope<'_>, failed: &[NodeId]) -> Self {
         let topology = gateway.topology.load();
         let groups = u32::try_from(topology.map.groups().len()).unwrap_or(1).max(1);
         let turn = if groups > 1 { gateway.turns.fetch_add(1, Ordering::Relaxed) % groups } else { 0 };
         let plan = topology.map.nodes_for_search(|id| {
             let group = u32::from(topology.map.node(id)?.group);
-            Some(cost(gateway, &topology, scope.index, failed, id)? + (group + groups - turn) % groups)
+            Some(cost(gateway, &topology, &scope.indexes, failed, id)? + (group + groups - turn) % groups)
         });
         let plan = restricted(plan, &topology.map, scope);
         let asked = plan.asks.iter().filter_map(|ask| target(&topology, ask)).collect();
@@ -65,7 +65,7 @@ impl Targets {
         }
         let without: Vec<NodeId> =
             failed.iter().copied().chain(self.asked.iter().map(|target| target.id)).collect();
-        let plan = topology.map.nodes_for_search(|id| cost(gateway, &topology, scope.index, &without, id));
+        let plan = topology.map.nodes_for_search(|id| cost(gateway, &topology, &scope.indexes, &without, id));
         restricted(plan, &topology.map, scope).missing.is_empty()
     }
 
@@ -75,7 +75,7 @@ impl Targets {
         let owners = topology.map.owners(Slot::of(id)).filter(|owner| owner.state.is_read());
         let mut nodes: Vec<(u32, Node)> = owners
             .filter_map(|owner| {
-                let cost = cost(gateway, &topology, index, &[], owner.node)?;
+                let cost = cost(gateway, &topology, &[index], &[], owner.node)?;
                 let node = topology.fleet.get(&topology.map.node(owner.node)?.name)?;
                 Some((cost, node.clone()))
             })
@@ -85,9 +85,15 @@ impl Targets {
     }
 }
 
-fn cost(gateway: &Gateway, topology: &Topology, index: &str, failed: &[NodeId], id: NodeId) -> Option<u32> {
+fn cost(
+    gateway: &Gateway,
+    topology: &Topology,
+    indexes: &[&str],
+    failed: &[NodeId],
+    id: NodeId,
+) -> Option<u32> {
     let name = &topology.map.node(id)?.name;
-    if failed.contains(&id) || !gateway.progress.is_fresh(name, index) {
+    if failed.contains(&id) || !indexes.iter().all(|index| gateway.progress.is_fresh(name, index)) {
         return None;
     }
     let node = topology.fleet.get(name)?;
@@ -140,14 +146,14 @@ mod tests {
     }
 
     fn scope(slots: &[Slot]) -> Scope<'static> {
-        Scope { index: "films", slots: Some(slots.to_vec()) }
+        Scope { indexes: vec!["films"], slots: Some(slots.to_vec()) }
     }
 
     #[test]
     fn only_owners_of_the_documents_are_asked() {
         let map = map(1);
         let all = map.nodes_for_search(|_| Some(0));
-        assert_eq!(restricted(all.clone(), &map, &Scope { index: "films", slots: None }), all);
+        assert_eq!(restricted(all.clone(), &map, &Scope { indexes: vec!["films"], slots: None }), all);
         let slot = Slot::of("7");
         let owner = map.owners(slot).next().expect("an owner").node;
         assert_eq!(

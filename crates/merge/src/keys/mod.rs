@@ -3,9 +3,11 @@
 mod details;
 mod rule;
 mod value;
+mod weighted;
 
 pub(crate) use self::{
     details::{Details, Weights},
     rule::direction,
     value::{SortValue, order_distances},
+    weighted::Weighted,
 };

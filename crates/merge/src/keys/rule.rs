@@ -92,7 +92,8 @@ impl<'a> Rule<'a> {
         }
     }
 
-    fn score(&self) -> Option<f64> {
+    /// How well the hit does by this rule, unless the rule sorts.
+    pub(super) fn score(&self) -> Option<f64> {
         match self {
             Self::Rank(score) | Self::Vector(score) | Self::Attribute { field: score, .. } => Some(*score),
             Self::Skipped => Some(0.0),

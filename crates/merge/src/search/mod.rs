@@ -128,7 +128,8 @@ fn write_members<'a>(
     Ok(())
 }
 
-fn write_paging(candidates: u64, spec: &SearchSpec, out: &mut Vec<u8>) {
+/// Appends which part of how many hits this is.
+pub(crate) fn write_paging(candidates: u64, spec: &SearchSpec, out: &mut Vec<u8>) {
     let cap = spec.max_total_hits.filter(|_| spec.clamp_totals).map_or(u64::MAX, |most| most as u64);
     let total = candidates.min(cap);
     match spec.paging {
@@ -173,18 +174,20 @@ fn write_facets<'a>(
 }
 
 /// Appends `,"name":`.
-fn push_name(name: &str, out: &mut Vec<u8>) {
+pub(crate) fn push_name(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
 }
 
-fn push_number(name: &str, number: u64, out: &mut Vec<u8>) {
+/// Appends `,"name":number`.
+pub(crate) fn push_number(name: &str, number: u64, out: &mut Vec<u8>) {
     push_name(name, out);
     push_count(out, number);
 }
 
-fn push_text(name: &str, text: &str, out: &mut Vec<u8>) {
+/// Appends `,"name":"text"`.
+pub(crate) fn push_text(name: &str, text: &str, out: &mut Vec<u8>) {
     push_name(name, out);
     let text = serde_json::Value::from(text).to_string();
     out.extend_from_slice(text.as_bytes());

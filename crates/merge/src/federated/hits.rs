@@ -1,0 +1,206 @@
+//! One node's answer to a federated search, read from front to back as the merge needs it.
+
+use std::cmp::Ordering;
+
+use super::FederatedQuery;
+use crate::{
+    MergeError,
+    error::InNode,
+    keys::{Details, Weighted},
+    kway::Source,
+    record::{Record, Shape},
+    scan::{Cursor, Scan, count, number},
+    search::order_sequences,
+};
+
+/// A query, as its hits are read and written.
+pub(super) struct Query<'s> {
+    pub(super) index: &'s str,
+    pub(super) max_total_hits: usize,
+    weight: f64,
+    shape: Shape<'s>,
+}
+
+/// An answer: opened before its first hit, then a source of hits, then closed for its other members.
+pub(super) struct Hits<'a, 's> {
+    node: usize,
+    cursor: Cursor<'a>,
+    queries: &'s [Query<'s>],
+    is_first: bool,
+    is_done: bool,
+    record: Record<'a>,
+    details: Details<'a>,
+    /// Where the hit starts in the answer.
+    base: usize,
+    /// Which query found the hit, and its weighted score.
+    position: usize,
+    score: f64,
+    members: Members<'a>,
+}
+
+/// What follows the hits.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Members<'a> {
+    pub(super) total: Option<u64>,
+    pub(super) facets_by_index: Option<&'a [u8]>,
+}
+
+impl<'s> Query<'s> {
+    /// As the client asked for it.
+    pub(super) fn new(query: &'s FederatedQuery) -> Self {
+        let spec = &query.search;
+        let mut shape = Shape::of_hit(&spec.strip, &spec.strip_formatted, spec.displayed.as_deref());
+        (shape.show_score, shape.show_details) = (spec.show_ranking_score, spec.show_ranking_score_details);
+        Self {
+            index: &query.index,
+            max_total_hits: spec.max_total_hits.unwrap_or(usize::MAX),
+            weight: query.weight,
+            shape,
+        }
+    }
+}
+
+impl<'a, 's> Hits<'a, 's> {
+    /// Reads up to the hits.
+    pub(super) fn open(node: usize, text: &'a [u8], queries: &'s [Query<'s>]) -> Result<Self, MergeError> {
+        let mut answer = Self {
+            node,
+            cursor: Cursor::new(text),
+            queries,
+            is_first: true,
+            is_done: false,
+            record: Record::default(),
+            details: Details::default(),
+            base: 0,
+            position: 0,
+            score: 0.0,
+            members: Members::default(),
+        };
+        answer.read_head().in_node(node, 0)?;
+        Ok(answer)
+    }
+
+    fn read_head(&mut self) -> Scan<()> {
+        self.cursor.enter_object()?;
+        let mut first = true;
+        while let Some(key) = self.cursor.key(&mut first)? {
+            if key == b"hits" {
+                return self.cursor.enter_array();
+            }
+            self.members.read(key, &mut self.cursor)?;
+        }
+        self.cursor.fail("expected the member `hits`")
+    }
+
+    /// Reads what follows the hits; those that were not taken are stepped over.
+    pub(super) fn close(&mut self) -> Result<Members<'a>, MergeError> {
+        self.read_tail().in_node(self.node, 0)?;
+        Ok(self.members)
+    }
+
+    fn read_tail(&mut self) -> Scan<()> {
+        if !self.is_done {
+            self.cursor.leave()?;
+        }
+        let mut first = false;
+        while let Some(key) = self.cursor.key(&mut first)? {
+            self.members.read(key, &mut self.cursor)?;
+        }
+        self.cursor.end()?;
+        match self.members.total {
+            Some(_) => Ok(()),
+            None => self.cursor.fail("expected the member `estimatedTotalHits` or `totalHits`"),
+        }
+    }
+
+    /// The query that found the current hit.
+    pub(super) fn query(&self) -> &'s Query<'s> {
+        // A hit of another query is an error when it is read.
+        &self.queries[self.position]
+    }
+
+    /// Appends what the client gets to see of the current hit.
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), MergeError> {
+        self.record.write(&self.query().shape, out).in_node(self.node, self.base)
+    }
+
+    fn read_hit(&mut self) -> Result<bool, MergeError> {
+        if self.is_done || !self.cursor.element(&mut self.is_first).in_node(self.node, 0)? {
+            self.is_done = true;
+            return Ok(false);
+        }
+        let text = self.cursor.value().in_node(self.node, 0)?;
+        self.base = self.cursor.at().saturating_sub(text.len());
+        self.read_record(text).in_node(self.node, self.base)?;
+        Ok(true)
+    }
+
+    fn read_record(&mut self, text: &'a [u8]) -> Scan<()> {
+        (self.position, self.score) = federation(text, self.queries.len())?;
+        let shape = &self.query().shape;
+        self.record.read(&mut Cursor::new(text), shape)?;
+        match self.record.details() {
+            None => self.details.clear(),
+            Some(details) => self.details.read(details)?,
+        }
+        Ok(())
+    }
+}
+
+/// The place of the query that found a hit, and the hit's weighted score.
+fn federation(hit: &[u8], queries: usize) -> Scan<(usize, f64)> {
+    let mut cursor = Cursor::new(hit);
+    cursor.enter_object()?;
+    let mut first = true;
+    while let Some(key) = cursor.key(&mut first)? {
+        if key != b"_federation" {
+            cursor.value()?;
+            continue;
+        }
+        let (mut position, mut score) = (None, None);
+        cursor.enter_object()?;
+        let mut first_member = true;
+        while let Some(key) = cursor.key(&mut first_member)? {
+            let value = cursor.value()?;
+            match key {
+                b"queriesPosition" => position = count(value).and_then(|place| usize::try_from(place).ok()),
+                b"weightedRankingScore" => score = number(value),
+                _ => {}
+            }
+        }
+        return match position.filter(|position| *position < queries) {
+            Some(position) => Ok((position, score.unwrap_or_default())),
+            None => cursor.fail("expected the position of a query"),
+        };
+    }
+    cursor.fail("expected the member `_federation`")
+}
+
+impl Source for Hits<'_, '_> {
+    fn advance(&mut self) -> Result<bool, MergeError> {
+        self.read_hit()
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        if self.position == other.position {
+            let by_rules = self.details.order(&other.details);
+            return by_rules.then_with(|| order_sequences(&self.record, &other.record));
+        }
+        let weighted = |hits: &Self| Weighted { weight: hits.query().weight, score: hits.score };
+        self.details
+            .order_weighted(weighted(self), &other.details, weighted(other))
+            .then(self.position.cmp(&other.position))
+    }
+}
+
+impl<'a> Members<'a> {
+    fn read(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Scan<()> {
+        let value = cursor.value()?;
+        match key {
+            b"estimatedTotalHits" | b"totalHits" => self.total = count(value),
+            b"facetsByIndex" => self.facets_by_index = Some(value),
+            _ => {}
+        }
+        Ok(())
+    }
+}
