@@ -4,6 +4,7 @@ pub(crate) mod documents;
 pub(crate) mod explain;
 pub(crate) mod facet_search;
 mod federated;
+pub(crate) mod fields;
 mod filter;
 pub(crate) mod multi_search;
 mod pins;

@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use miroir_config::Partial;
 use miroir_filters::{Body, BoxError};
@@ -163,6 +164,7 @@ impl Handler<'_> {
         Ok(match route {
             Route::Search(_)
             | Route::FacetSearch(_)
+            | Route::Fields(_)
             | Route::FetchDocuments(_)
             | Route::MultiSearch
             | Route::Explain => self.read(route, &body, terms).await,
@@ -186,7 +188,7 @@ impl Handler<'_> {
     }
 
     /// A read whose parameters are in its body.
-    async fn read(&self, route: Route<'_>, body: &[u8], terms: Terms) -> Answer {
+    async fn read(&self, route: Route<'_>, body: &Bytes, terms: Terms) -> Answer {
         let gateway = self.gateway;
         match route {
             Route::Search(uid) => {
@@ -203,6 +205,10 @@ impl Handler<'_> {
                 let index = gateway.known_index(&uid)?;
                 let query = BrowseQuery::from_json(body)?;
                 read::documents::browse(gateway, &*index.found()?, &query, terms).await
+            }
+            Route::Fields(uid) => {
+                let index = gateway.index(&uid)?;
+                read::fields::fields(gateway, &index, body, terms).await
             }
             Route::Explain => read::explain::explain(gateway, body, terms).await,
             _ => read::multi_search::multi_search(gateway, MultiSearch::from_json(body)?, terms).await,
@@ -244,6 +250,7 @@ fn has_json_body(route: &Route<'_>) -> bool {
         route,
         Route::Search(_)
             | Route::FacetSearch(_)
+            | Route::Fields(_)
             | Route::MultiSearch
             | Route::Explain
             | Route::FetchDocuments(_)

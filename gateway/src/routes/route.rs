@@ -22,6 +22,7 @@ pub(crate) enum Route<'a> {
     SearchByUrl(Cow<'a, str>),
     Search(Cow<'a, str>),
     FacetSearch(Cow<'a, str>),
+    Fields(Cow<'a, str>),
     MultiSearch,
     ListDocuments(Cow<'a, str>),
     FetchDocuments(Cow<'a, str>),
@@ -100,7 +101,8 @@ impl<'a> Route<'a> {
             ["documents", rest @ ..] => Self::in_documents(method, uid, rest),
             ["settings", rest @ ..] => Self::in_settings(method, uid, rest),
             ["facet-search"] => only(method, &[(Method::POST, Self::FacetSearch(uid))]),
-            ["fields" | "compact"] => only(method, &[(Method::POST, Self::NotServed)]),
+            ["fields"] => only(method, &[(Method::POST, Self::Fields(uid))]),
+            ["compact"] => only(method, &[(Method::POST, Self::NotServed)]),
             ["similar"] => only(method, &[(Method::GET, Self::NotServed), (Method::POST, Self::NotServed)]),
             _ => Err(NoRoute::NotFound),
         }
