@@ -23,6 +23,7 @@ use super::{
     scatter::{Sorted, Terms, scatter, sort, too_late},
     search::mark_partial,
     targets::{Scope, Target, Targets},
+    visibility::is_within,
 };
 use crate::{
     answer::{Answer, json_bytes},
@@ -77,8 +78,10 @@ fn asked(query: &BrowseQuery) -> (BrowseQuery, DocumentsSpec) {
             SortKey::Field { attribute, .. } => attribute.as_str(),
             SortKey::Geo { .. } => "_geo",
         });
-        let extra: BTreeSet<String> =
-            needed.filter(|name| !wanted.contains(*name)).map(str::to_owned).collect();
+        let extra: BTreeSet<String> = needed
+            .filter(|name| !wanted.iter().any(|field| is_within(name, field)))
+            .map(str::to_owned)
+            .collect();
         fields.retain(|field| field != INTERNAL_FIELD);
         fields.extend(extra.iter().cloned());
         fields.push(SEQUENCE_FIELD.to_owned());

@@ -234,13 +234,13 @@ pub(super) fn named_facets(facets: &[String], settings: &Value) -> Vec<String> {
 fn restrict_formatting(query: &mut SearchQuery, displayed: &Displayed) {
     let Displayed::Only(_) = displayed else { return };
     if let Some(names) = &query.attributes_to_highlight {
-        query.attributes_to_highlight = displayed.allow(Some(names));
+        query.attributes_to_highlight = Some(displayed.named(names));
     }
     if let Some(names) = query.attributes_to_crop.take() {
         let all: Vec<String> = names.iter().filter_map(|name| length_of(name, "*")).collect();
         let wanted: BTreeSet<String> =
             names.iter().map(|name| name.split(':').next().unwrap_or_default().to_owned()).collect();
-        let allowed = displayed.allow(Some(&wanted)).unwrap_or_default();
+        let allowed = displayed.named(&wanted);
         let with_length = |name: &String| {
             let own = names.iter().find_map(|crop| length_of(crop, name)).or_else(|| all.first().cloned());
             own.map_or_else(|| name.clone(), |length| format!("{name}{length}"))

@@ -34,6 +34,18 @@ impl Displayed {
         }
     }
 
+    /// Which of the attributes are named in the setting: no other is highlighted or cropped, not even one that is nested
+    /// in one of them.
+    pub(super) fn named(&self, wanted: &BTreeSet<String>) -> BTreeSet<String> {
+        match self {
+            Self::Only(displayed) if wanted.contains("*") => displayed.iter().cloned().collect(),
+            Self::Only(displayed) => {
+                displayed.iter().filter(|name| wanted.contains(*name)).cloned().collect()
+            }
+            Self::All => wanted.clone(),
+        }
+    }
+
     /// The names, where not everything is displayed.
     pub(super) fn names(&self) -> Option<Vec<String>> {
         match self {
@@ -46,6 +58,10 @@ impl Displayed {
     /// display everything and list everything. Lists of quoted names (of filters) name all to everybody.
     pub(super) fn hide_in_list(&self, message: String) -> String {
         let Self::Only(displayed) = self else { return message };
+        // The names of facets are not hidden.
+        if message.contains("Invalid facet distribution: ") {
+            return message;
+        }
         let Some((before, listed)) = message.rsplit_once(" are: `") else { return message };
         let Some((listed, after)) = listed.split_once('`').filter(|(_, after)| *after == ".") else {
             return message;
@@ -108,6 +124,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_formatted_has_to_be_displayed_by_name() {
+        let displayed = Displayed::Only(vec!["title".to_owned(), "meta".to_owned()]);
+        assert_eq!(displayed.named(&set(&["title", "meta.public", "secret"])), set(&["title"]));
+        assert_eq!(displayed.named(&set(&["*"])), set(&["title", "meta"]));
+        assert_eq!(Displayed::All.named(&set(&["a.b"])), set(&["a.b"]));
+    }
+
+    #[test]
     fn errors_list_what_is_displayed() {
         let displayed = Displayed::Only(vec!["title".to_owned(), "year".to_owned()]);
         let says =
@@ -120,6 +144,8 @@ mod tests {
         assert_eq!(says("secret"), "No. This index does not have configured sortable attributes.");
         let quoted = "Available filterable attribute patterns are: `a`, `b`.\n1:2 c";
         assert_eq!(displayed.hide_in_list(quoted.to_owned()), quoted);
+        let facets = "Invalid facet distribution: Available filterable attributes patterns are: `secret`.";
+        assert_eq!(displayed.hide_in_list(facets.to_owned()), facets);
         let all = "Available are: `secret`.".to_owned();
         assert_eq!(Displayed::All.hide_in_list(all.clone()), all);
     }
