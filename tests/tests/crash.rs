@@ -101,13 +101,13 @@ fn documents(request: usize, sizes: Sizes) -> Value {
     (request * each..(request + 1) * each).map(document).collect()
 }
 
-/// Kills the gateway at moments spread over the writing, and once more when all is accepted but not yet applied.
+/// Kills the gateway at moments spread over the writing, and then some more, while what was accepted is being applied.
 fn crash(cluster: &mut Cluster, sizes: Sizes, record: &Record, dice: &mut Dice) {
-    let last = sizes.crashes.saturating_sub(1);
-    let mut moments: Vec<usize> = (0..last).map(|_| dice.below(sizes.requests)).collect();
+    let afterwards = sizes.crashes.div_ceil(3);
+    let mut moments: Vec<usize> = (afterwards..sizes.crashes).map(|_| dice.below(sizes.requests)).collect();
     moments.sort_unstable();
-    moments.push(sizes.requests);
-    for moment in moments.into_iter().take(sizes.crashes) {
+    moments.extend(std::iter::repeat_n(sizes.requests, afterwards));
+    for moment in moments {
         eventually("writing goes on", || (record.accepted.load(SeqCst) >= moment).then_some(()));
         thread::sleep(Duration::from_micros(dice.below(JITTER) as u64));
         cluster.gateway().kill();

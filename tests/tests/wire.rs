@@ -23,7 +23,6 @@ const KNOWN: &[(&str, &[u64])] = &[
     ("documents are not edited by functions yet", &[101]),
     ("fields are not listed yet", &[355]),
     ("tasks are not canceled and deleted yet", &[445, 446, 447, 448, 449, 450, 451, 452, 453]),
-    ("an index is not created by a write that fails", &[87]),
     ("tasks of a renamed index keep the name it had", &[425, 429]),
 ];
 

@@ -12,19 +12,23 @@ pub(crate) struct Allowance {
     reduce: fn(&mut Map<String, Value>),
 }
 
+/// What is about all hits, not about those on the page.
+const TOTALS: [&str; 5] =
+    ["estimatedTotalHits", "totalHits", "totalPages", "facetDistribution", "facetStats"];
+
 /// All reasons.
 pub(crate) const ALLOWED: &[Allowance] = &[
     // By count, which of equally frequent values stand in a list that is cut depends on how a node's index of the
     // facet is grouped into levels.
     Allowance { name: "facet ties", applies: |probe| probe.index == "odd", reduce: ties },
-    // Not paged, one node itself only estimates: it stops looking when it has the page, and has by then dropped some of
-    // what is of the same group, or below the threshold. Nodes with a third of the documents look less far.
+    // One node itself only estimates: it stops looking when it has the page, and has by then dropped some of what is of
+    // the same group, or below the threshold. Nodes with a third of the documents look less far.
     Allowance {
         name: "estimates",
         applies: |probe| {
-            !probe.is_paged() && (probe.distinct().is_some() || probe.has("rankingScoreThreshold"))
+            probe.has("rankingScoreThreshold") || (probe.distinct().is_some() && !probe.is_paged())
         },
-        reduce: |body| drop_members(body, &["estimatedTotalHits", "facetDistribution", "facetStats"]),
+        reduce: |body| drop_members(body, &TOTALS),
     },
     // Groups that are on several nodes are found where their documents are read, which is up to the page: the total
     // counts groups beyond it once for each node. A facet counts, of a group beyond the page, the document that each
@@ -32,7 +36,7 @@ pub(crate) const ALLOWED: &[Allowance] = &[
     Allowance {
         name: "distinct totals",
         applies: |probe| probe.is_paged() && probe.distinct().is_some(),
-        reduce: |body| drop_members(body, &["totalHits", "totalPages", "facetDistribution", "facetStats"]),
+        reduce: |body| drop_members(body, &TOTALS),
     },
     // A document of several groups: what a node dropped for another document, which is then itself dropped for one of
     // another node, is not brought back.

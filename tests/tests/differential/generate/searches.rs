@@ -129,7 +129,8 @@ impl Making<'_> {
             let names = self.names();
             search.set("highlight", "attributesToHighlight", names);
         }
-        if self.dice.percent(10) {
+        // Around a phrase, the engine of 1.15 crashes now and then.
+        if self.dice.percent(10) && !search.kinds.contains("a phrase") {
             let name = *self.dice.pick(self.index.texts);
             let crop = if self.dice.percent(30) { "*".to_owned() } else { format!("{name}:2") };
             search.set("crop", "attributesToCrop", [crop].as_slice());
