@@ -101,17 +101,17 @@ mod off {
 
     use crate::error::Result;
 
-    #[derive(Debug, Clone, Copy, Default)]
-    pub(crate) struct Failpoints;
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct Failpoints {}
 
     impl Failpoints {
         #[inline(always)]
-        pub(crate) fn hit(self, _point: &'static str) -> Result<()> {
+        pub(crate) fn hit(&self, _point: &'static str) -> Result<()> {
             Ok(())
         }
 
         #[inline(always)]
-        pub(crate) fn io(self, _point: &'static str) -> io::Result<()> {
+        pub(crate) fn io(&self, _point: &'static str) -> io::Result<()> {
             Ok(())
         }
     }

@@ -48,7 +48,9 @@ pub(super) fn check_backlog(gateway: &Gateway) -> Result<(), ResponseError> {
     }
     Err(ResponseError::new(
         Code::MiroirOverloaded,
-        format!("{waiting} bytes of documents wait for the nodes, more than the {most} allowed. Try again later."),
+        format!(
+            "{waiting} bytes of documents wait for the nodes, more than the {most} allowed. Try again later."
+        ),
     ))
 }
 
