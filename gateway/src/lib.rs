@@ -1,7 +1,7 @@
 //! The gateway: one Meilisearch endpoint over a fleet of nodes.
 //!
-//! A request's way: the [listener](server) → the [stack] of filters → the [routes] → a [read] (planned, scattered,
-//! merged) or a [write](mod@write) (checked, logged, answered with its task).
+//! A request's way: the listener (`server`) → the `stack` of filters → the `routes` → a `read` (planned, scattered,
+//! merged) or a `write` (checked, logged, answered with its task).
 
 mod admin;
 mod answer;

@@ -1,8 +1,8 @@
 //! Carries the write log to the nodes.
 //!
-//! - The [sequencer](sequencer) decides entries in order: what each does, or which error its task gets.
-//! - One [applier](applier) per node sends it what concerns it, in order, and follows the node's tasks.
-//! - The [tracker](tracker) finishes tasks once enough copies have applied them.
+//! - The `sequencer` decides entries in order: what each does, or which error its task gets.
+//! - One `applier` per node sends it what concerns it, in order, and follows the node's tasks.
+//! - The `tracker` finishes tasks once enough copies have applied them.
 //! - [`Progress`] is what they know together; reads ask it which nodes are [fresh](Progress::is_fresh).
 
 mod applier;
