@@ -21,7 +21,6 @@ const KNOWN: &[(&str, &[u64])] = &[
     ("keys are not served yet", &[11]),
     ("experimental features are not served yet", &[12]),
     ("documents are not edited by functions yet", &[101]),
-    ("fields are not listed yet", &[355]),
     ("tasks are not canceled and deleted yet", &[445, 446, 447, 448, 449, 450, 451, 452, 453]),
     ("tasks of a renamed index keep the name it had", &[425, 429]),
 ];
