@@ -2,7 +2,7 @@
 //!
 //! - [`Node`] is one Meilisearch server: a pool of keep-alive connections, its key, its health. It is a
 //!   `tower::Service<http::Request<Body>>`, so tower's middleware goes around it.
-//! - [`fan_out`] asks several nodes at once and returns every outcome: a failure is data, never a lost error.
+//! - [`fan_out()`] asks several nodes at once and returns every outcome: a failure is data, never a lost error.
 //! - [`Health`] is what has been seen of a node lately; [`Prober`] looks at the ones nobody talks to.
 
 mod body;
