@@ -100,7 +100,9 @@ impl Progress {
 
     /// Payloads of so many bytes wait no longer: applied, refused, or not taken into the log after all.
     pub fn waited(&self, bytes: u64) {
-        self.backlog.fetch_sub(bytes, Ordering::Relaxed);
+        // Never below nothing, which would read as a backlog without end.
+        let less = |backlog: u64| Some(backlog.saturating_sub(bytes));
+        let _ = self.backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// Follows how far decisions have come.

@@ -80,17 +80,21 @@ fn preparation(uid: &str, effect: &Effect) -> Vec<Step> {
     if effect.creates_index {
         return creation(uid, effect.primary_key.as_ref());
     }
-    let path = format!("/indexes/{uid}");
-    let key = effect.sets_primary_key.as_ref().map(|key| json!({ "primaryKey": key }));
-    key.map(|key| json_step(Method::PATCH, path, Some(key), None)).into_iter().collect()
+    effect.sets_primary_key.iter().map(|key| primary_key_step(uid, key)).collect()
 }
 
+/// The index as it is to be. The steps after its creation create it themselves, without a primary key, where a node fails
+/// over the first one; it is there then when that comes again, so the key has a step of its own.
 fn creation(uid: &str, primary_key: Option<&String>) -> Vec<Step> {
     let create = json!({ "uid": uid, "primaryKey": primary_key });
-    vec![
-        json_step(Method::POST, "/indexes".to_owned(), Some(create), Some("index_already_exists")),
-        settings_step(uid, physical::initial()),
-    ]
+    let create = json_step(Method::POST, "/indexes".to_owned(), Some(create), Some("index_already_exists"));
+    let settings = settings_step(uid, physical::initial());
+    let key = primary_key.map(|key| primary_key_step(uid, key));
+    [create, settings].into_iter().chain(key).collect()
+}
+
+fn primary_key_step(uid: &str, key: &str) -> Step {
+    json_step(Method::PATCH, format!("/indexes/{uid}"), Some(json!({ "primaryKey": key })), None)
 }
 
 /// Where documents go. The entry that decides the primary key names it here too: should the step before this one fail, the

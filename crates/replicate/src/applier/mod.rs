@@ -5,6 +5,7 @@
 //! or slow holds up its own applier and nobody else.
 
 mod dispatch;
+mod error;
 mod node_tasks;
 mod pace;
 mod send;
@@ -13,13 +14,13 @@ mod window;
 use std::sync::Arc;
 
 use miroir_log::{Log, LogError};
-use miroir_nodes::{Node, NodeError};
+use miroir_nodes::Node;
 use miroir_shard::SlotSet;
-use thiserror::Error;
 use tokio::time::{Instant, sleep_until};
 
 use self::{
     dispatch::{Dispatch, Report},
+    error::ApplyError,
     node_tasks::NodeTasks,
     pace::{Backoff, Poll},
     send::Sender,
@@ -32,31 +33,6 @@ use crate::{
 
 /// How many entries are read ahead.
 const READ_AHEAD: usize = 256;
-
-/// Why a turn of an applier ended early. Nothing is lost: it starts again from what the node says.
-#[derive(Debug, Error)]
-pub(crate) enum ApplyError {
-    /// The node gave no answer.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-    /// The node cannot take writes now.
-    #[error("the node answered {status}: {message}")]
-    Unwilling {
-        /// Its status.
-        status: http::StatusCode,
-        /// Its words.
-        message: String,
-    },
-    /// A task failed for a reason that passes.
-    #[error("the node is in trouble: {0}")]
-    Trouble(String),
-    /// The node has forgotten tasks it accepted.
-    #[error("the node does not know the tasks of entry {0} any more")]
-    Forgotten(u32),
-    /// The log or a payload cannot be read.
-    #[error(transparent)]
-    Log(#[from] LogError),
-}
 
 /// Sends one node its part of the log.
 pub(crate) struct Applier {

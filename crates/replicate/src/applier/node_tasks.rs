@@ -7,7 +7,7 @@ use miroir_nodes::{Node, NodeRequest};
 use miroir_protocol::error::{Code, ResponseError};
 use serde::Deserialize;
 
-use super::{ApplyError, dispatch::Report};
+use super::{dispatch::Report, error::ApplyError};
 use crate::{scrub::hide_internal_field, tag::Tag};
 
 const TIMEOUT: Duration = Duration::from_secs(10);

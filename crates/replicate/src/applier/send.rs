@@ -10,7 +10,7 @@ use miroir_shard::SlotSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ApplyError, dispatch::NodeTask};
+use super::{dispatch::NodeTask, error::ApplyError};
 use crate::{
     payloads::{Payloads, Piece},
     scrub::hide_internal_field,

@@ -46,6 +46,7 @@ fn a_new_index_comes_first_with_its_physical_settings() {
         [
             "POST /indexes",
             "PATCH /indexes/movies/settings",
+            "PATCH /indexes/movies",
             "POST /indexes/movies/documents?primaryKey=a%20b%26c"
         ]
     );
