@@ -1,0 +1,192 @@
+//! The routes of a node.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::watch};
+
+use super::{
+    Op,
+    queue::{State, Task},
+    text,
+};
+
+type Shared = Arc<Mutex<State>>;
+type Answer = Result<Response<Full<Bytes>>, Dropped>;
+
+/// The connection is dropped instead of an answer.
+#[derive(Debug)]
+struct Dropped;
+
+impl std::fmt::Display for Dropped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("dropped on purpose")
+    }
+}
+
+impl std::error::Error for Dropped {}
+
+pub(super) async fn serve(listener: TcpListener, state: Shared, down: watch::Receiver<bool>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        if *down.borrow() {
+            continue;
+        }
+        let (state, mut down) = (state.clone(), down.clone());
+        tokio::spawn(async move {
+            let service = service_fn(|request| answer(&state, request));
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            tokio::select! {
+                _ = connection => {}
+                _ = down.wait_for(|down| *down) => {}
+            }
+        });
+    }
+}
+
+async fn answer(state: &Shared, request: Request<Incoming>) -> Answer {
+    let (head, body) = request.into_parts();
+    let query: BTreeMap<String, String> = head.uri.query().map(pairs).unwrap_or_default();
+    let path: Vec<&str> = head.uri.path().trim_matches('/').split('/').collect();
+    let Ok(body) = body.collect().await else { return Err(Dropped) };
+    let body = body.to_bytes();
+    let mut state = state.lock();
+    match (&head.method, path.as_slice()) {
+        (&Method::GET, ["tasks"]) => Ok(tasks(&mut state, &query)),
+        (&Method::GET, ["indexes", uid, "stats"]) => Ok(match state.indexes.get(*uid) {
+            Some(index) => json_answer(StatusCode::OK, json!({ "numberOfDocuments": index.documents.len() })),
+            None => refusal(StatusCode::NOT_FOUND, "index_not_found", "not found"),
+        }),
+        (&Method::GET, _) => Ok(json_answer(StatusCode::OK, json!({ "status": "available" }))),
+        (method, path) => write(&mut state, method, path, &query, &body),
+    }
+}
+
+fn write(
+    state: &mut State,
+    method: &Method,
+    path: &[&str],
+    query: &BTreeMap<String, String>,
+    body: &Bytes,
+) -> Answer {
+    if state.drop_before > 0 {
+        state.drop_before -= 1;
+        return Err(Dropped);
+    }
+    if state.refuses_key {
+        return Ok(refusal(StatusCode::FORBIDDEN, "invalid_api_key", "The provided API key is invalid."));
+    }
+    let is_of_documents = path.get(2) == Some(&"documents");
+    let metadata = query.get("customMetadata").cloned();
+    if metadata.is_some() && !is_of_documents {
+        panic!("{method} {path:?} takes no metadata");
+    }
+    if metadata.is_some() && !state.takes_tags {
+        let text = "Unknown parameter `customMetadata`: expected one of `primaryKey`";
+        return Ok(refusal(StatusCode::BAD_REQUEST, "bad_request", text));
+    }
+    let (index, op) = operation(method, path, query, body);
+    let uid = state.enqueue(index, op, metadata);
+    if state.drop_after > 0 {
+        state.drop_after -= 1;
+        return Err(Dropped);
+    }
+    Ok(json_answer(StatusCode::ACCEPTED, json!({ "taskUid": uid, "status": "enqueued" })))
+}
+
+fn operation(method: &Method, path: &[&str], query: &BTreeMap<String, String>, body: &Bytes) -> (String, Op) {
+    let json = || serde_json::from_slice::<Value>(body).expect("a body of JSON");
+    let string = |value: &Value| value.as_str().map(str::to_owned);
+    let op = match (method.as_str(), path) {
+        ("POST", ["indexes"]) => {
+            let body = json();
+            let op = Op::Create { primary_key: string(&body["primaryKey"]) };
+            return (string(&body["uid"]).expect("a uid"), op);
+        }
+        ("DELETE", ["indexes", _]) => Op::Delete,
+        ("PATCH", ["indexes", _]) => {
+            let body = json();
+            Op::Update { primary_key: string(&body["primaryKey"]), uid: string(&body["uid"]) }
+        }
+        ("PATCH", ["indexes", _, "settings"]) => Op::Settings(json()),
+        ("DELETE", ["indexes", _, "settings"]) => Op::ResetSettings,
+        ("POST" | "PUT", ["indexes", _, "documents"]) => Op::Put {
+            documents: lines(body),
+            merge: method == Method::PUT,
+            skip: query.get("skipCreation").is_some_and(|skip| skip == "true"),
+            primary_key: query.get("primaryKey").cloned(),
+        },
+        ("POST", ["indexes", _, "documents", "delete-batch"]) => {
+            Op::DeleteIds(json().as_array().expect("ids").iter().map(text).collect())
+        }
+        ("POST", ["indexes", _, "documents", "delete"]) => {
+            let filter = string(&json()["filter"]).expect("a filter");
+            let (field, equals) = filter.split_once(" = ").expect("a comparison");
+            Op::DeleteWhere { field: field.to_owned(), equals: equals.parse().expect("a number") }
+        }
+        ("DELETE", ["indexes", _, "documents"]) => Op::Clear,
+        ("POST", ["indexes", _, "documents", "edit"]) => Op::Edit,
+        other => panic!("unknown route {other:?}"),
+    };
+    (path[1].to_owned(), op)
+}
+
+fn lines(body: &Bytes) -> Vec<serde_json::Map<String, Value>> {
+    serde_json::Deserializer::from_slice(body).into_iter().map(|line| line.expect("a document")).collect()
+}
+
+/// Looking at single tasks lets the queue move; the list does not.
+fn tasks(state: &mut State, query: &BTreeMap<String, String>) -> Response<Full<Bytes>> {
+    let number = |name: &str| query.get(name).map(|text| text.parse::<u32>().expect("a number"));
+    if let Some(uids) = query.get("uids") {
+        state.work();
+        let uids: Vec<u32> = uids.split(',').map(|uid| uid.parse().expect("a uid")).collect();
+        let found = state.tasks.iter().rev().filter(|task| uids.contains(&task.uid));
+        return json_answer(StatusCode::OK, json!({ "results": found.map(view).collect::<Vec<_>>() }));
+    }
+    // Small pages, so that there is more than one.
+    let limit = number("limit").unwrap_or(20).min(7) as usize;
+    let from = number("from").unwrap_or(u32::MAX);
+    let mut found = state.tasks.iter().rev().filter(|task| task.uid <= from);
+    let results: Vec<Value> = found.by_ref().take(limit).map(view).collect();
+    let next = found.next().map(|task| task.uid);
+    json_answer(StatusCode::OK, json!({ "results": results, "next": next }))
+}
+
+fn view(task: &Task) -> Value {
+    let status = match &task.outcome {
+        None => "enqueued",
+        Some(Ok(_)) => "succeeded",
+        Some(Err(_)) => "failed",
+    };
+    let details = task.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok());
+    let error = task.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+    json!({
+        "uid": task.uid, "status": status, "details": details, "customMetadata": task.metadata,
+        "error": error.map(|(code, kind, message)| error_body(code, kind, message)),
+    })
+}
+
+fn refusal(status: StatusCode, code: &str, message: &str) -> Response<Full<Bytes>> {
+    json_answer(status, error_body(code, "invalid_request", message))
+}
+
+fn error_body(code: &str, kind: &str, message: &str) -> Value {
+    json!({ "message": message, "code": code, "type": kind, "link": format!("https://docs/{code}") })
+}
+
+fn json_answer(status: StatusCode, body: Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.to_string().into()));
+    *response.status_mut() = status;
+    response
+}
+
+fn pairs(query: &str) -> BTreeMap<String, String> {
+    let pair = |pair: &str| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    query.split('&').filter_map(pair).collect()
+}

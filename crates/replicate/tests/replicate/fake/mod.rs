@@ -1,0 +1,125 @@
+//! A node in memory: Meilisearch's routes that replication uses, a queue of tasks, and faults to order.
+
+mod http;
+mod queue;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+use tokio::{net::TcpListener, sync::watch};
+
+pub(crate) use self::queue::{Index, Op};
+use self::queue::{State, Task};
+
+/// A node. It ends with its runtime; what it holds does not end while it is down.
+#[derive(Clone)]
+pub(crate) struct FakeNode {
+    pub(crate) name: String,
+    pub(crate) authority: String,
+    state: Arc<Mutex<State>>,
+    down: watch::Sender<bool>,
+}
+
+impl FakeNode {
+    pub(crate) async fn start(name: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let authority = listener.local_addr().expect("an address").to_string();
+        let state = Arc::new(Mutex::new(State::default()));
+        let down = watch::Sender::new(false);
+        tokio::spawn(http::serve(listener, state.clone(), down.subscribe()));
+        Self { name: name.to_owned(), authority, state, down }
+    }
+
+    /// Closes every connection, and every new one, until it is up again.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.down.send_replace(down);
+    }
+
+    /// Leaves its tasks undone until told otherwise.
+    pub(crate) fn hold(&self, hold: bool) {
+        self.state.lock().hold = hold;
+    }
+
+    /// Drops the connection of so many writes, without having taken them.
+    pub(crate) fn drop_before(&self, writes: u32) {
+        self.state.lock().drop_before = writes;
+    }
+
+    /// Drops the connection of so many writes after having queued their tasks.
+    pub(crate) fn drop_after(&self, writes: u32) {
+        self.state.lock().drop_after = writes;
+    }
+
+    /// Fails so many batches for want of room.
+    pub(crate) fn fill_disk(&self, batches: u32) {
+        self.state.lock().trouble = batches;
+    }
+
+    /// Does at most so many tasks together.
+    pub(crate) fn set_batch(&self, most: usize) {
+        self.state.lock().batch = most;
+    }
+
+    /// Knows nothing of `customMetadata`, as versions before 1.26.
+    pub(crate) fn know_no_tags(&self) {
+        self.state.lock().takes_tags = false;
+    }
+
+    /// Answers every write with 403.
+    pub(crate) fn refuse_key(&self, refuse: bool) {
+        self.state.lock().refuses_key = refuse;
+    }
+
+    /// Forgets the tasks it has not done, as a node that lost the end of its queue.
+    pub(crate) fn lose_queue(&self) {
+        self.state.lock().tasks.retain(|task| task.outcome.is_some());
+    }
+
+    /// How many tasks wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().tasks.iter().filter(|task| task.outcome.is_none()).count()
+    }
+
+    pub(crate) fn index(&self, uid: &str) -> Option<Index> {
+        self.state.lock().indexes.get(uid).cloned()
+    }
+
+    pub(crate) fn indexes(&self) -> Vec<String> {
+        self.state.lock().indexes.keys().cloned().collect()
+    }
+
+    /// The documents of an index without the internal field, by id.
+    pub(crate) fn documents(&self, uid: &str) -> BTreeMap<String, Map<String, Value>> {
+        let documents = self.index(uid).map(|index| index.documents).unwrap_or_default();
+        let strip = |(id, mut document): (String, Map<String, Value>)| {
+            document.remove("_miroir").expect("every document has its codes");
+            (id, document)
+        };
+        documents.into_iter().map(strip).collect()
+    }
+
+    /// The tasks it has done successfully, in order.
+    pub(crate) fn done(&self) -> Vec<(Option<String>, Op)> {
+        let state = self.state.lock();
+        let done = |task: &&Task| matches!(task.outcome, Some(Ok(_)));
+        state.tasks.iter().filter(done).map(|task| (task.metadata.clone(), task.op.clone())).collect()
+    }
+
+    /// How often it has put a document of that id, whatever became of the task.
+    pub(crate) fn times_put(&self, id: &str) -> usize {
+        let state = self.state.lock();
+        let puts = |op: &Op| match op {
+            Op::Put { documents, .. } => {
+                documents.iter().filter(|document| text(&document["id"]) == id).count()
+            }
+            _ => 0,
+        };
+        state.tasks.iter().map(|task| puts(&task.op)).sum()
+    }
+}
+
+/// The text of an id.
+pub(crate) fn text(id: &Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
+}

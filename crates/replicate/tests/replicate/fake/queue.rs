@@ -1,0 +1,237 @@
+//! What a node holds and how it does its tasks: in order, some together, and then all or none of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::text;
+
+/// What a task does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Op {
+    Create {
+        primary_key: Option<String>,
+    },
+    Delete,
+    Update {
+        primary_key: Option<String>,
+        uid: Option<String>,
+    },
+    Settings(Value),
+    ResetSettings,
+    Put {
+        documents: Vec<Map<String, Value>>,
+        merge: bool,
+        skip: bool,
+        primary_key: Option<String>,
+    },
+    DeleteIds(Vec<String>),
+    /// `field = number`.
+    DeleteWhere {
+        field: String,
+        equals: i64,
+    },
+    Clear,
+    /// Adds one to `n` of every document.
+    Edit,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub(super) uid: u32,
+    pub(super) index: String,
+    pub(super) op: Op,
+    pub(super) metadata: Option<String>,
+    pub(super) outcome: Option<Result<Value, Fault>>,
+}
+
+/// An error's code, type and message.
+pub(super) type Fault = (&'static str, &'static str, String);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Index {
+    pub(crate) primary_key: Option<String>,
+    pub(crate) settings: Map<String, Value>,
+    pub(crate) documents: BTreeMap<String, Map<String, Value>>,
+    /// Whether documents or settings came before anyone had created it.
+    pub(crate) was_guessed: bool,
+}
+
+pub(super) struct State {
+    pub(super) tasks: Vec<Task>,
+    next: u32,
+    pub(super) indexes: BTreeMap<String, Index>,
+    pub(super) hold: bool,
+    pub(super) drop_before: u32,
+    pub(super) drop_after: u32,
+    pub(super) trouble: u32,
+    pub(super) batch: usize,
+    pub(super) takes_tags: bool,
+    pub(super) refuses_key: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            tasks: Vec::new(),
+            next: 0,
+            indexes: BTreeMap::new(),
+            hold: false,
+            drop_before: 0,
+            drop_after: 0,
+            trouble: 0,
+            batch: 4,
+            takes_tags: true,
+            refuses_key: false,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn enqueue(&mut self, index: String, op: Op, metadata: Option<String>) -> u32 {
+        let uid = self.next;
+        self.next += 1;
+        self.tasks.push(Task { uid, index, op, metadata, outcome: None });
+        uid
+    }
+
+    /// Does every task that waits.
+    pub(super) fn work(&mut self) {
+        while !self.hold
+            && let Some(first) = self.tasks.iter().position(|task| task.outcome.is_none())
+        {
+            let joins = |task: &&Task| is_joined(&task.op) && task.index == self.tasks[first].index;
+            let together =
+                self.tasks[first..].iter().take(self.batch.max(1)).take_while(joins).count().max(1);
+            let outcomes = self.do_together(first, together);
+            for (task, outcome) in self.tasks[first..].iter_mut().zip(outcomes) {
+                task.outcome = Some(outcome);
+            }
+        }
+    }
+
+    fn do_together(&mut self, first: usize, count: usize) -> Vec<Result<Value, Fault>> {
+        let before = self.indexes.clone();
+        let failed = if self.trouble > 0 {
+            self.trouble -= 1;
+            Err(("no_space_left_on_device", "system", "No space left on device".to_owned()))
+        } else {
+            let tasks: Vec<Task> = self.tasks[first..first + count].to_vec();
+            tasks.iter().map(|task| self.apply(task)).collect()
+        };
+        match failed {
+            Ok(outcomes) => Vec::into_iter(outcomes).map(Ok).collect(),
+            Err(fault) => {
+                self.indexes = before;
+                vec![Err(fault); count]
+            }
+        }
+    }
+
+    fn apply(&mut self, task: &Task) -> Result<Value, Fault> {
+        let uid = &task.index;
+        let guessed = Index { was_guessed: true, ..Index::default() };
+        match &task.op {
+            Op::Create { primary_key } => {
+                if self.indexes.contains_key(uid) {
+                    return Err(invalid("index_already_exists", uid));
+                }
+                let index = Index { primary_key: primary_key.clone(), ..Index::default() };
+                self.indexes.insert(uid.clone(), index);
+            }
+            Op::Delete => {
+                let index = self.indexes.remove(uid).ok_or_else(|| invalid("index_not_found", uid))?;
+                return Ok(json!({ "deletedDocuments": index.documents.len() }));
+            }
+            Op::Update { primary_key, uid: new_uid } => {
+                let index = self.indexes.get_mut(uid).ok_or_else(|| invalid("index_not_found", uid))?;
+                if let Some(key) = primary_key {
+                    if !index.documents.is_empty() && index.primary_key.as_ref() != Some(key) {
+                        return Err(invalid("index_primary_key_already_exists", uid));
+                    }
+                    index.primary_key = Some(key.clone());
+                }
+                if let Some(new_uid) = new_uid
+                    && let Some(index) = self.indexes.remove(uid)
+                {
+                    self.indexes.insert(new_uid.clone(), index);
+                }
+            }
+            Op::Settings(settings) => {
+                let index = self.indexes.entry(uid.clone()).or_insert(guessed);
+                for (name, value) in settings.as_object().into_iter().flatten() {
+                    if value == "bad" {
+                        return Err(invalid("invalid_settings_synonyms", name));
+                    }
+                    index.settings.insert(name.clone(), value.clone());
+                }
+            }
+            Op::ResetSettings => self.indexes.entry(uid.clone()).or_insert(guessed).settings.clear(),
+            Op::Put { .. } => return self.indexes.entry(uid.clone()).or_insert(guessed).change(&task.op),
+            _ => {
+                let index = self.indexes.get_mut(uid).ok_or_else(|| invalid("index_not_found", uid))?;
+                return index.change(&task.op);
+            }
+        }
+        Ok(json!({}))
+    }
+}
+
+impl Index {
+    /// Changes documents as one node, or one part of a model, does.
+    pub(crate) fn change(&mut self, op: &Op) -> Result<Value, Fault> {
+        let before = self.documents.len();
+        match op {
+            Op::Put { documents, merge, skip, primary_key } => {
+                if primary_key.is_some() && self.primary_key.is_some() && *primary_key != self.primary_key {
+                    return Err(invalid("index_primary_key_already_exists", "another one"));
+                }
+                self.primary_key = self.primary_key.take().or_else(|| primary_key.clone());
+                let key = self.primary_key.clone().unwrap_or_else(|| "guessed_id".to_owned());
+                for document in documents {
+                    let id =
+                        document.get(&key).map(text).ok_or_else(|| invalid("missing_document_id", "?"))?;
+                    if document.contains_key("bad") {
+                        return Err(invalid("invalid_document_geo_field", &id));
+                    }
+                    self.put(id, document, *merge, *skip);
+                }
+                return Ok(json!({ "receivedDocuments": documents.len() }));
+            }
+            Op::DeleteIds(ids) => self.documents.retain(|id, _| !ids.contains(id)),
+            Op::DeleteWhere { field, equals } => {
+                self.documents
+                    .retain(|_, document| document.get(field).and_then(Value::as_i64) != Some(*equals));
+            }
+            Op::Clear => self.documents.clear(),
+            Op::Edit => {
+                for document in self.documents.values_mut() {
+                    let n = document.get("n").and_then(Value::as_i64).unwrap_or(0);
+                    document.insert("n".to_owned(), Value::from(n + 1));
+                }
+                return Ok(json!({ "deletedDocuments": 0, "editedDocuments": before }));
+            }
+            _ => {}
+        }
+        Ok(json!({ "deletedDocuments": before - self.documents.len() }))
+    }
+
+    fn put(&mut self, id: String, document: &Map<String, Value>, merge: bool, skip: bool) {
+        if skip && !self.documents.contains_key(&id) {
+            return;
+        }
+        let stored = self.documents.entry(id).or_default();
+        if !merge {
+            stored.clear();
+        }
+        stored.extend(document.clone());
+    }
+}
+
+fn is_joined(op: &Op) -> bool {
+    matches!(op, Op::Put { .. } | Op::DeleteIds(_))
+}
+
+fn invalid(code: &'static str, what: &str) -> Fault {
+    (code, "invalid_request", format!("`{what}`: {code}."))
+}

@@ -1,0 +1,161 @@
+//! Indexes and settings.
+
+use miroir_log::{Log, Operation};
+use miroir_protocol::tasks::TaskStatus;
+use serde_json::json;
+
+use crate::rig::Rig;
+
+fn create(primary_key: Option<&str>) -> Operation {
+    Operation::IndexCreation { primary_key: primary_key.map(str::to_owned) }
+}
+
+fn settings(settings: serde_json::Value, is_deletion: bool) -> Operation {
+    Operation::SettingsUpdate { settings, is_deletion, allow_index_creation: true }
+}
+
+#[tokio::test]
+async fn an_index_is_on_every_node_before_its_documents_with_physical_settings() {
+    let rig = Rig::start(&[3]).await;
+    let uid = rig.add("movies", &[json!({"id": 1})]).await;
+    rig.succeeded(uid).await;
+    for node in &rig.nodes {
+        let index = node.index("movies").expect("the index");
+        assert_eq!(index.primary_key.as_deref(), Some("id"));
+        assert_eq!(index.settings["filterableAttributes"], json!(["_miroir.s"]));
+        assert!(!index.was_guessed);
+    }
+    let record = rig.log().catalog().index("movies").cloned().expect("clients see it");
+    assert_eq!((record.primary_key.as_deref(), record.settings), (Some("id"), json!({})));
+}
+
+#[tokio::test]
+async fn settings_reach_nodes_as_physical_ones_and_clients_as_their_own() {
+    let rig = Rig::start(&[2]).await;
+    rig.append("movies", create(Some("id"))).await;
+    let wanted = json!({
+        "filterableAttributes": ["genre"], "displayedAttributes": ["title"],
+        "faceting": {"maxValuesPerFacet": 3}, "stopWords": ["the"],
+    });
+    let uid = rig.append("movies", settings(wanted, false)).await;
+    rig.succeeded(uid).await;
+    for node in &rig.nodes {
+        let physical = node.index("movies").expect("the index").settings;
+        assert_eq!(physical["filterableAttributes"], json!(["genre", "_miroir.s"]));
+        assert_eq!(physical["stopWords"], json!(["the"]));
+        assert!(!physical.contains_key("displayedAttributes"));
+        assert!(physical["faceting"]["maxValuesPerFacet"].as_u64() > Some(3));
+    }
+    let logical = rig.log().catalog().index("movies").expect("the index").settings.clone();
+    assert_eq!(logical["filterableAttributes"], json!(["genre"]));
+    assert_eq!(logical["displayedAttributes"], json!(["title"]));
+
+    let reset = json!({"filterableAttributes": null, "stopWords": null});
+    let uid = rig.append("movies", settings(reset, true)).await;
+    rig.succeeded(uid).await;
+    let physical = rig.nodes[0].index("movies").expect("the index").settings;
+    assert_eq!(physical["filterableAttributes"], json!(["_miroir.s"]));
+    assert!(!physical.contains_key("stopWords"));
+}
+
+#[tokio::test]
+async fn settings_that_only_nodes_find_wrong_fail_and_change_nothing() {
+    let mut rig = Rig::start(&[2, 1]).await;
+    rig.append("movies", create(None)).await;
+    let uid = rig.append("movies", settings(json!({"synonyms": "bad"}), false)).await;
+    rig.failed(uid, "invalid_settings_synonyms").await;
+    assert_eq!(rig.log().catalog().index("movies").expect("the index").settings, json!({}));
+    rig.restart().await;
+    rig.failed(uid, "invalid_settings_synonyms").await;
+}
+
+#[tokio::test]
+async fn an_index_deleted_and_created_again_while_a_node_is_down_is_the_new_one_there_too() {
+    let rig = Rig::start(&[2, 1]).await;
+    rig.add("movies", &[json!({"id": 1}), json!({"id": 2}), json!({"id": 3})]).await;
+    let uid = rig.append("movies", settings(json!({"stopWords": ["the"]}), false)).await;
+    rig.applied_everywhere(uid).await;
+    rig.node("g1n0").set_down(true);
+    rig.append("movies", Operation::IndexDeletion).await;
+    let gone = rig.append("movies", settings(json!({}), false)).await;
+    rig.append("movies", Operation::IndexDeletion).await;
+    rig.append("movies", create(Some("isbn"))).await;
+    let documents = rig.documents(&[json!({"id": 9, "isbn": 77})], miroir_log::Method::Replace, false);
+    let Operation::DocumentAdditionOrUpdate { payload, .. } = documents else { panic!("documents") };
+    let documents = Operation::DocumentAdditionOrUpdate {
+        method: miroir_log::Method::Replace,
+        primary_key: None,
+        payload,
+        allow_index_creation: true,
+        skip_creation: false,
+    };
+    let last = rig.append("movies", documents).await;
+    assert_eq!(rig.finished(gone).await.status, TaskStatus::Succeeded, "the other group goes on");
+    rig.succeeded(last).await;
+    assert_eq!(rig.node("g1n0").documents("movies").len(), 3, "it is down");
+    assert!(!rig.progress().is_fresh("g1n0", "movies"));
+    rig.node("g1n0").set_down(false);
+    rig.applied_everywhere(last).await;
+    let index = rig.node("g1n0").index("movies").expect("the new one");
+    assert_eq!(index.primary_key.as_deref(), Some("isbn"));
+    assert_eq!(index.documents.keys().collect::<Vec<_>>(), ["77"]);
+    assert!(!index.settings.contains_key("stopWords") && !index.was_guessed);
+    assert!(rig.progress().is_fresh("g1n0", "movies"));
+}
+
+#[tokio::test]
+async fn a_renamed_index_keeps_its_documents() {
+    let rig = Rig::start(&[2]).await;
+    rig.add("movies", &[json!({"id": 1}), json!({"id": 2})]).await;
+    let rename = Operation::IndexUpdate { primary_key: None, new_uid: Some("films".to_owned()) };
+    rig.append("movies", rename).await;
+    let last = rig.add("films", &[json!({"id": 3})]).await;
+    rig.succeeded(last).await;
+    let count: usize = rig.nodes.iter().map(|node| node.documents("films").len()).sum();
+    assert_eq!(count, 3);
+    assert!(rig.nodes.iter().all(|node| node.indexes() == ["films"]));
+    assert_eq!(rig.log().catalog().indexes.keys().collect::<Vec<_>>(), ["films"]);
+}
+
+#[tokio::test]
+async fn writes_to_an_index_that_is_not_there_fail_without_asking_a_node() {
+    let rig = Rig::start(&[2]).await;
+    rig.nodes.iter().for_each(|node| node.set_down(true));
+    let deletion = rig.delete("movies", &[1]).await;
+    rig.failed(deletion, "index_not_found").await;
+    let deletion = rig.append("movies", Operation::IndexDeletion).await;
+    rig.failed(deletion, "index_not_found").await;
+}
+
+#[tokio::test]
+async fn refused_documents_still_create_their_index() {
+    let rig = Rig::start(&[2]).await;
+    let refused = rig.add("movies", &[json!({"id": 1}), json!({"title": "no id"})]).await;
+    rig.failed(refused, "missing_document_id").await;
+    let record = rig.log().catalog().index("movies").cloned().expect("an empty index");
+    assert_eq!(record.primary_key, None);
+    assert!(
+        rig.nodes.iter().all(|node| node.index("movies").is_some_and(|index| index.documents.is_empty()))
+    );
+    let next = rig.add("movies", &[json!({"id": 1})]).await;
+    rig.succeeded(next).await;
+    assert!(rig.nodes.iter().all(|node| node.index("movies").is_some_and(|index| !index.was_guessed)));
+}
+
+#[tokio::test]
+async fn the_primary_key_changes_while_an_index_is_empty_and_a_lagging_group_delays_it_not() {
+    let rig = Rig::start(&[2, 1]).await;
+    let uid = rig.append("movies", create(Some("isbn"))).await;
+    rig.applied_everywhere(uid).await;
+    rig.node("g1n0").set_down(true);
+    let change = |key: &str| Operation::IndexUpdate { primary_key: Some(key.to_owned()), new_uid: None };
+    let uid = rig.append("movies", change("id")).await;
+    rig.succeeded(uid).await;
+    let uid = rig.add("movies", &[json!({"id": 1})]).await;
+    rig.succeeded(uid).await;
+    let uid = rig.append("movies", change("isbn")).await;
+    rig.failed(uid, "index_primary_key_already_exists").await;
+    rig.node("g1n0").set_down(false);
+    rig.applied_everywhere(uid).await;
+    assert_eq!(rig.node("g1n0").index("movies").expect("the index").primary_key.as_deref(), Some("id"));
+}

@@ -1,0 +1,8 @@
+//! Replication on a real log, against nodes in memory that fail on purpose.
+
+mod fake;
+mod faults;
+mod indexes;
+mod rig;
+mod simulation;
+mod writes;
