@@ -1,10 +1,6 @@
 //! Puts the parts together: each is built from its section of the configuration, one after another.
 
-use std::{
-    path::Path,
-    sync::{Arc, atomic::AtomicU32},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use miroir_config::{Cluster, Config};
 use miroir_log::{Log, LogError, SqliteLog, SqliteOptions, StoredMap};
@@ -88,7 +84,6 @@ impl App {
             progress: replication.progress(),
             search: SearchLimits { timeout: config.search.timeout, partial: config.search.partial },
             write: WriteLimits { max_payload: config.log.max_payload, max_backlog: config.log.max_backlog },
-            turns: AtomicU32::new(0),
         });
         Ok(Self { gateway, replication, prober: tokio::spawn(prober.run()).abort_handle() })
     }

@@ -1,9 +1,6 @@
 //! What every request handler shares.
 
-use std::{
-    sync::{Arc, atomic::AtomicU32},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use miroir_config::Partial;
 use miroir_log::{IndexRecord, Log};
@@ -28,8 +25,6 @@ pub(crate) struct Inner {
     pub search: SearchLimits,
     /// How much may wait in the log.
     pub write: WriteLimits,
-    /// Counts reads, so that they take turns among the groups.
-    pub turns: AtomicU32,
 }
 
 /// How searches are fanned out.

@@ -22,7 +22,7 @@ use super::{
     reserved::guarded_filter,
     scatter::{Sorted, Terms, scatter, sort, too_late},
     search::mark_partial,
-    targets::{Scope, Target, Targets},
+    targets::{Scope, Target, Targets, turn},
     visibility::is_within,
 };
 use crate::{
@@ -45,16 +45,21 @@ pub(crate) async fn browse(
         Some(ids) => slots_of_ids(ids),
         None => slots_of_filter(filter, index.primary_key.as_deref()),
     };
-    let gathered = scatter(gateway, &Scope { indexes: vec![&index.uid], slots }, terms, |target: &Target| {
-        let body = match &target.filter {
-            None => plain.clone(),
-            Some(own) => {
-                let filter = narrowed(filter, Some(own));
-                body(&BrowseQuery { filter, ..asked.clone() })
-            }
-        };
-        NodeRequest::query(path.clone(), body)
-    })
+    let gathered = scatter(
+        gateway,
+        &Scope { indexes: vec![&index.uid], slots, turn: turn(&index.uid) },
+        terms,
+        |target: &Target| {
+            let body = match &target.filter {
+                None => plain.clone(),
+                Some(own) => {
+                    let filter = narrowed(filter, Some(own));
+                    body(&BrowseQuery { filter, ..asked.clone() })
+                }
+            };
+            NodeRequest::query(path.clone(), body)
+        },
+    )
     .await?;
     let merged = merge_documents(&gathered.answers, &spec).map_err(|error| merge_failed(&error))?;
     let mut response = json_bytes(StatusCode::OK, merged);

@@ -19,7 +19,7 @@ use super::{
     reserved::guarded_filter,
     scatter::{Terms, scatter},
     search::{elapsed_ms, facet_spec, mark_partial, missing_member},
-    targets::{Scope, Target},
+    targets::{Scope, Target, turn},
 };
 use crate::{
     answer::{Answer, json_bytes},
@@ -42,9 +42,12 @@ pub(crate) async fn facet_search(
         .parse()
         .map_err(|_| ResponseError::new(Code::Internal, "The index uid cannot be put into a request."))?;
     let slots = slots_of_filter(query.filter.as_ref(), index.primary_key.as_deref());
-    let gathered = scatter(gateway, &Scope { indexes: vec![&index.uid], slots }, terms, |target: &Target| {
-        NodeRequest::query(path.clone(), body(query, target.filter.as_deref()))
-    })
+    let gathered = scatter(
+        gateway,
+        &Scope { indexes: vec![&index.uid], slots, turn: turn(&index.uid) },
+        terms,
+        |target: &Target| NodeRequest::query(path.clone(), body(query, target.filter.as_deref())),
+    )
     .await
     .map_err(|error| named_as_asked(error, &query.facet_name))?;
     let facets = facet_spec(&index.settings);

@@ -24,7 +24,7 @@ use super::{
         AskedSearch, elapsed_ms, facet_spec, hidden_in, mark_partial, missing_member, named_facets,
         new_request_uid,
     },
-    targets::{Scope, Target},
+    targets::{Scope, Target, turn},
 };
 use crate::{
     answer::{Answer, json_bytes},
@@ -53,7 +53,8 @@ pub(super) async fn federated(
     check_served(federation)?;
     let paging = paging(federation);
     let own = federation_of_nodes(gateway, federation, paging);
-    let scope = Scope { indexes: asked.iter().map(|query| query.index.uid.as_str()).collect(), slots: None };
+    let indexes: Vec<&str> = asked.iter().map(|query| query.index.uid.as_str()).collect();
+    let scope = Scope { turn: turn(&indexes), indexes, slots: None };
     let gathered = scatter(gateway, &scope, terms, |target: &Target| {
         let body = body(&own, &asked, target.filter.as_deref());
         NodeRequest::query(Uri::from_static("/multi-search"), body)

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     scatter::{Terms, scatter},
     search::mark_partial,
-    targets::{Scope, Target},
+    targets::{Scope, Target, turn},
     visibility::{Displayed, is_within},
 };
 use crate::{
@@ -37,7 +37,7 @@ pub(crate) async fn fields(gateway: &Gateway, index: &IndexRecord, body: &Bytes,
     // What nodes would not understand they refuse, in their words.
     let listing = Listing::of(body);
     let asked = listing.as_ref().map_or_else(|| body.clone(), |listing| listing.asked.clone());
-    let scope = Scope { indexes: vec![&index.uid], slots: None };
+    let scope = Scope { indexes: vec![&index.uid], slots: None, turn: turn(&index.uid) };
     let request = |_: &Target| NodeRequest::query(path.clone(), asked.clone());
     let gathered = scatter(gateway, &scope, terms, request).await?;
     let Some(listing) = listing else {

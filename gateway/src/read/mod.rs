@@ -8,7 +8,7 @@ pub(crate) mod fields;
 mod filter;
 pub(crate) mod multi_search;
 mod pins;
-mod reserved;
+pub(crate) mod reserved;
 pub(crate) mod scatter;
 pub(crate) mod search;
 pub(crate) mod stats;

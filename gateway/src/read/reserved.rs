@@ -28,7 +28,7 @@ pub(super) fn guarded_search(query: &SearchQuery) -> Cow<'_, SearchQuery> {
 }
 
 /// The filter with the internal field's name replaced.
-pub(super) fn guarded_filter(filter: &Value) -> Value {
+pub(crate) fn guarded_filter(filter: &Value) -> Value {
     match filter {
         Value::String(text) => renamed(text).into(),
         Value::Array(terms) => terms.iter().map(guarded_filter).collect(),

@@ -22,7 +22,7 @@ use super::{
     pins::slots_of_filter,
     reserved::guarded_search,
     scatter::{Gathered, Terms, scatter, shard_list},
-    targets::{Scope, Target},
+    targets::{Scope, Target, turn},
     visibility::{Displayed, is_within},
 };
 use crate::{
@@ -144,7 +144,10 @@ impl AskedSearch {
     /// What the search is about.
     pub(super) fn scope<'a>(&self, index: &'a IndexRecord) -> Scope<'a> {
         let slots = slots_of_filter(self.client_filter.as_ref(), index.primary_key.as_deref());
-        Scope { indexes: vec![&index.uid], slots }
+        let query = &self.query;
+        let filter = query.filter.as_ref().map(Value::to_string);
+        let turn = turn((&index.uid, &query.q, filter, &query.sort, &query.distinct));
+        Scope { indexes: vec![&index.uid], slots, turn }
     }
 
     /// The body for a node.

@@ -1,6 +1,9 @@
 //! Which nodes a read asks.
 
-use std::{collections::BTreeSet, sync::atomic::Ordering};
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash},
+};
 
 use miroir_nodes::Node;
 use miroir_replicate::Topology;
@@ -18,6 +21,14 @@ pub(crate) struct Scope<'a> {
     pub indexes: Vec<&'a str>,
     /// The slots of all documents the read can find, where that is known.
     pub slots: Option<Vec<Slot>>,
+    /// Reads of the same turn ask the same group while it can be asked, see [`turn`].
+    pub turn: u64,
+}
+
+/// The turn of everything that asks this: all pages of one list must come from the same copies, as copies may order
+/// documents differently that rank the same and were rewritten since. Other lists go to other groups.
+pub(crate) fn turn(asked: impl Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(asked)
 }
 
 /// The nodes that together hold every shard that is wanted and can be read, each shard once.
@@ -47,7 +58,7 @@ impl Targets {
     pub(super) fn of(gateway: &Gateway, scope: &Scope<'_>, failed: &[NodeId]) -> Self {
         let topology = gateway.topology.load();
         let groups = u32::try_from(topology.map.groups().len()).unwrap_or(1).max(1);
-        let turn = if groups > 1 { gateway.turns.fetch_add(1, Ordering::Relaxed) % groups } else { 0 };
+        let turn = u32::try_from(scope.turn % u64::from(groups)).unwrap_or(0);
         let plan = topology.map.nodes_for_search(|id| {
             let group = u32::from(topology.map.node(id)?.group);
             Some(cost(gateway, &topology, &scope.indexes, failed, id)? + (group + groups - turn) % groups)
@@ -146,14 +157,17 @@ mod tests {
     }
 
     fn scope(slots: &[Slot]) -> Scope<'static> {
-        Scope { indexes: vec!["films"], slots: Some(slots.to_vec()) }
+        Scope { indexes: vec!["films"], slots: Some(slots.to_vec()), turn: 0 }
     }
 
     #[test]
     fn only_owners_of_the_documents_are_asked() {
         let map = map(1);
         let all = map.nodes_for_search(|_| Some(0));
-        assert_eq!(restricted(all.clone(), &map, &Scope { indexes: vec!["films"], slots: None }), all);
+        assert_eq!(
+            restricted(all.clone(), &map, &Scope { indexes: vec!["films"], slots: None, turn: 0 }),
+            all
+        );
         let slot = Slot::of("7");
         let owner = map.owners(slot).next().expect("an owner").node;
         assert_eq!(
@@ -191,5 +205,13 @@ mod tests {
         for ask in &plan.asks {
             assert!(ask.shards.iter().flatten().all(|shard| shards.contains(shard)));
         }
+    }
+
+    #[test]
+    fn all_pages_of_a_list_have_one_turn_and_lists_have_several() {
+        let of = |words: &str| turn(("films", Some(words)));
+        assert_eq!(of("star"), of("star"));
+        let groups: BTreeSet<u64> = (0..32).map(|number| of(&number.to_string()) % 2).collect();
+        assert_eq!(groups.len(), 2);
     }
 }

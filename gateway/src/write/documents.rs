@@ -10,13 +10,14 @@ use miroir_protocol::{
     error::{Code, ResponseError},
     index_uid::IndexUid,
 };
+use miroir_shard::INTERNAL_FIELD;
 use serde_json::Value;
 
 use super::{
     enqueue::{check_backlog, enqueue},
     payload::{self, Refused},
 };
-use crate::{answer::Answer, state::Gateway};
+use crate::{answer::Answer, read::reserved::guarded_filter, state::Gateway};
 
 /// `POST` and `PUT /indexes/{uid}/documents`.
 pub(crate) async fn add(
@@ -86,7 +87,11 @@ pub(crate) async fn delete_by_filter(gateway: &Gateway, uid: &str, query: &str, 
     let index = IndexUid::from_path(uid)?;
     let parameters = ChangeDocuments::from_query_string(query)?;
     let deletion = DeleteByFilter::from_json(body)?;
-    delete(gateway, &index, Selection::ByFilter { filter: deletion.filter }, parameters).await
+    let filter = deletion.filter;
+    if guarded_filter(&filter) != filter {
+        return Err(ResponseError::reserved_field(INTERNAL_FIELD));
+    }
+    delete(gateway, &index, Selection::ByFilter { filter }, parameters).await
 }
 
 async fn delete(
