@@ -84,11 +84,12 @@ fn plan(
             .map
             .node(target.id)
             .and_then(|node| Some(topology.map.groups().get(usize::from(node.group))?.name.clone()));
+        let held = || topology.map.shards_of(target.id).map(|(shard, _)| shard).collect();
         json!({
             "name": target.node.name(),
             "group": group,
             "address": target.node.authority(),
-            "shards": shard_list(&target.shards),
+            "shards": shard_list(&target.shards.clone().unwrap_or_else(held)),
             "filter": target.filter,
             "body": serde_json::from_slice::<Value>(&request.body).unwrap_or_default(),
         })

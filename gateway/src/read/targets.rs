@@ -47,8 +47,8 @@ pub(crate) struct Target {
     pub id: NodeId,
     /// Its client.
     pub node: Node,
-    /// The shards that are wanted of it.
-    pub shards: Vec<ShardId>,
+    /// The shards that are wanted of it; `None` for all it holds.
+    pub shards: Option<Vec<ShardId>>,
     /// The filter that leaves of its documents what is wanted of it; none where that is all of them.
     pub filter: Option<String>,
 }
@@ -114,8 +114,7 @@ fn cost(
 fn target(topology: &Topology, ask: &Ask) -> Option<Target> {
     let node = topology.fleet.get(&topology.map.node(ask.node)?.name)?.clone();
     let filter = ask.shards.as_ref().map(|shards| topology.map.filter(shards));
-    let held = || topology.map.shards_of(ask.node).map(|(shard, _)| shard).collect();
-    Some(Target { id: ask.node, node, shards: ask.shards.clone().unwrap_or_else(held), filter })
+    Some(Target { id: ask.node, node, shards: ask.shards.clone(), filter })
 }
 
 /// The plan without the nodes that hold nothing of what the read is about. One is left where none does, for the answer
