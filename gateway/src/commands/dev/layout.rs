@@ -49,9 +49,7 @@ impl Layout {
 
     /// Whether the gateway's port is free now.
     pub(super) fn check_port(&self) -> Result<(), DevError> {
-        TcpListener::bind(self.listen)
-            .map(drop)
-            .map_err(|error| DevError::Node("gateway".to_owned(), format!("{}: {error}", self.listen)))
+        TcpListener::bind(self.listen).map(drop).map_err(|error| DevError::Listen(self.listen, error))
     }
 
     /// The gateway's configuration, in the form a file would have.

@@ -55,6 +55,8 @@ enum DevError {
     Runtime(#[source] std::io::Error),
     #[error("the data directory {0} cannot be used: {1}")]
     DataDir(String, #[source] std::io::Error),
+    #[error("the gateway cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] std::io::Error),
     #[error("node {0} cannot start: {1}")]
     Node(String, String),
     #[error("the configuration made for this run is not valid\n{0}")]
