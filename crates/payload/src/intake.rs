@@ -16,7 +16,6 @@ mod position;
 use std::io::{BufWriter, Write};
 
 pub use self::error::IntakeError;
-pub(crate) use self::error::is_reserved;
 use self::{csv::Csv, json::Json, ndjson::Ndjson};
 use crate::Format;
 

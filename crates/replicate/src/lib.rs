@@ -15,7 +15,6 @@ mod physical;
 mod prepared;
 mod progress;
 mod replication;
-mod scrub;
 mod sequencer;
 mod steps;
 mod tag;
@@ -28,6 +27,5 @@ mod work;
 pub use self::{
     progress::Progress,
     replication::Replication,
-    scrub::hide_internal_field,
     topology::{CurrentTopology, Topology},
 };

@@ -14,6 +14,11 @@ pub const SEQUENCE_FIELD: &str = "_miroir.n";
 /// The finest level of shards: one slot each.
 pub const MAX_SHARD_BITS: u32 = 14;
 
+/// Whether an attribute is the internal field or a part of it: nothing that clients may name or see.
+pub fn is_internal(attribute: &str) -> bool {
+    attribute.strip_prefix(INTERNAL_FIELD).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 const DIGITS: [u8; 4] = *b"!,:;";
 const SLOT_CODE_LEN: usize = 7;
 /// Of the level with the widest code, 13 bits.
@@ -177,6 +182,12 @@ mod tests {
     #[test]
     fn a_slot_is_its_own_shard_at_the_finest_level() {
         assert_eq!(shard_code(12_345, MAX_SHARD_BITS), slot_code(slot(12_345)));
+    }
+
+    #[test]
+    fn the_internal_field_and_its_parts_are_internal() {
+        assert!(is_internal("_miroir") && is_internal("_miroir.s") && is_internal("_miroir.x.y"));
+        assert!(!is_internal("_miroirs") && !is_internal("a._miroir") && !is_internal(""));
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod stored;
 pub use self::{
     codes::{
         INTERNAL_FIELD, InternalField, MAX_SHARD_BITS, SEQUENCE_FIELD, SLOT_FIELD, internal_field,
-        internal_field_len, shard_code, slot_code,
+        internal_field_len, is_internal, shard_code, slot_code,
     },
     filter::slots_filter,
     layout::{GroupLayout, Layout, LayoutError, NodeLayout},

@@ -9,7 +9,7 @@ use miroir_protocol::{
     error::{Code, ResponseError},
     search::FacetSearchQuery,
 };
-use miroir_shard::INTERNAL_FIELD;
+use miroir_shard::is_internal;
 use tokio::time::Instant;
 
 use super::{
@@ -72,12 +72,6 @@ fn body(client: &FacetSearchQuery, node_filter: Option<&str>) -> Bytes {
         NOBODYS_FACET.clone_into(&mut query.facet_name);
     }
     serde_json::to_vec(&query).expect("a query that was JSON is JSON").into()
-}
-
-/// The internal field, or a part of it.
-fn is_internal(facet: &str) -> bool {
-    let rest = facet.strip_prefix(INTERNAL_FIELD);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// A node's error about the facet it was asked for, about the one that the client named.

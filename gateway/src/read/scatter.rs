@@ -7,8 +7,7 @@ use http::StatusCode;
 use miroir_config::Partial;
 use miroir_nodes::{Call, NodeError, NodeRequest, Outcome, fan_out};
 use miroir_protocol::error::{Code, ResponseError};
-use miroir_replicate::hide_internal_field;
-use miroir_shard::{NodeId, ShardId};
+use miroir_shard::{NodeId, SLOT_FIELD, ShardId};
 use tokio::time::Instant;
 
 use super::{
@@ -151,7 +150,10 @@ pub(super) fn sort(outcome: Outcome) -> Sorted {
         );
     match serde_json::from_slice::<ResponseError>(&answer.body) {
         Ok(error) if refuses => Sorted::Refused(
-            error.with_status(answer.status).map_message(|text| named_as_asked(&hide_internal_field(&text))),
+            error
+                .with_status(answer.status)
+                .without_attribute(SLOT_FIELD)
+                .map_message(|text| named_as_asked(&text)),
         ),
         _ => {
             let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]).into_owned();

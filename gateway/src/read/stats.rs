@@ -11,7 +11,7 @@ use miroir_protocol::{
     index_uid::IndexUid,
     tasks::{TaskFilter, TaskStatus, TasksQuery},
 };
-use miroir_shard::INTERNAL_FIELD;
+use miroir_shard::is_internal;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -157,8 +157,4 @@ impl IndexStats {
         sum.avg_document_size = sum.raw_document_db_size.checked_div(sum.number_of_documents).unwrap_or(0);
         sum
     }
-}
-
-fn is_internal(field: &str) -> bool {
-    field == INTERNAL_FIELD || field.strip_prefix(INTERNAL_FIELD).is_some_and(|rest| rest.starts_with('.'))
 }

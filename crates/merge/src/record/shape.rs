@@ -1,9 +1,8 @@
 //! What the client gets to see of a document or hit.
 
-use crate::scan::below;
+use miroir_shard::{INTERNAL_FIELD, is_internal};
 
-/// The member of every stored document that no client ever sees.
-const INTERNAL_FIELD: &str = "_miroir";
+use crate::scan::below;
 
 /// Which members go to the client, and which do not go as they are.
 #[derive(Debug, Default)]
@@ -106,7 +105,7 @@ impl<'s> Shape<'s> {
 
 /// Whether an attribute is not (part of) the internal field.
 pub(crate) fn is_visible(name: &str) -> bool {
-    !name.strip_prefix(INTERNAL_FIELD).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    !is_internal(name)
 }
 
 #[cfg(test)]

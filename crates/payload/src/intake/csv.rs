@@ -1,5 +1,6 @@
 //! CSV: a header, then one document a record.
 
+use miroir_shard::is_internal;
 use std::{collections::HashMap, io::Write};
 
 use serde_json::Value;
@@ -7,7 +8,6 @@ use serde_json::Value;
 use super::{
     IntakeError, Out,
     csv_record::{Next, Record, Records},
-    is_reserved,
 };
 use crate::Format;
 
@@ -107,7 +107,7 @@ fn columns(header: &Record<'_>) -> Result<Vec<Column>, IntakeError> {
             Some((name, "number")) => (name, Kind::Number),
             _ => (field, Kind::Text),
         };
-        if is_reserved(name) {
+        if is_internal(name) {
             return Err(IntakeError::Reserved(name.to_owned()));
         }
         let mut lead = Vec::new();

@@ -3,7 +3,6 @@
 use std::io;
 
 use miroir_protocol::error::{Code, ResponseError};
-use miroir_shard::INTERNAL_FIELD;
 
 use crate::Format;
 
@@ -32,12 +31,6 @@ pub enum IntakeError {
     /// The spool cannot be written.
     #[error(transparent)]
     Io(#[from] io::Error),
-}
-
-/// Whether no client's document may have this field: the internal field, and names that filters would take for one of
-/// its members.
-pub(crate) fn is_reserved(field: &str) -> bool {
-    field.strip_prefix(INTERNAL_FIELD).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 // === impl IntakeError ===

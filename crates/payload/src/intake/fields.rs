@@ -1,12 +1,11 @@
 //! One look at a document: is it a well-formed object, where does it end, and what is to be known of its fields.
 
+use miroir_shard::is_internal;
 use std::collections::HashSet;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Error, value::RawValue};
 use xxhash_rust::xxh3::xxh3_64;
-
-use super::is_reserved;
 
 /// From how many fields on names are looked up in a table instead of one by one.
 const FEW_FIELDS: usize = 32;
@@ -35,7 +34,7 @@ impl Fields {
     }
 
     fn see(&mut self, name: &str) {
-        if self.reserved.is_none() && is_reserved(name) {
+        if self.reserved.is_none() && is_internal(name) {
             self.reserved = Some(name.to_owned());
         }
         let hash = xxh3_64(name.as_bytes());

@@ -1,5 +1,6 @@
 //! JSON: an array of objects, or one object.
 
+use miroir_shard::is_internal;
 use std::io::Write;
 
 use serde::{Deserialize, de::IgnoredAny};
@@ -9,7 +10,6 @@ use super::{
     IntakeError, Out,
     buffer::{Buffer, Element},
     fields::deduplicated,
-    is_reserved,
 };
 use crate::Format;
 
@@ -131,7 +131,7 @@ impl Json {
         };
         match read {
             Ok(document) if ended => {
-                out.check_reserved(document.keys().find(|name| is_reserved(name)).cloned())?;
+                out.check_reserved(document.keys().find(|name| is_internal(name)).cloned())?;
                 out.document(&serde_json::to_vec(&document).map_err(|error| malformed(&error.to_string()))?)
             }
             Err(error) if self.buffer.is_settled(&error, ended) => Err(match error.is_data() {

@@ -3,6 +3,7 @@
 //! The order in which the engine finds errors is kept: a second id is one, and so is the first id that is not valid,
 //! whichever comes first.
 
+use miroir_shard::is_internal;
 use std::{borrow::Cow, io::Read};
 
 use miroir_protocol::document::{self, DocumentError};
@@ -10,7 +11,6 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Error, Map, Value, value::RawValue};
 
 use super::{PrimaryKey, SplitError, primary_key::below, window::Window};
-use crate::intake::is_reserved;
 
 /// What a document has instead of an id.
 #[derive(Debug, PartialEq)]
@@ -188,7 +188,7 @@ impl<'a> Visitor<'_> for FieldSeed<'a> {
 
     fn visit_str<E>(self, name: &str) -> Result<Field<'a>, E> {
         Ok(match below(self.0, name) {
-            _ if is_reserved(name) => Field::Reserved(name.to_owned()),
+            _ if is_internal(name) => Field::Reserved(name.to_owned()),
             Some(rest) => Field::OnPath(rest),
             None => Field::Other,
         })

@@ -18,9 +18,11 @@ impl ResponseError {
 
 /// The message without a list of which the attribute is all.
 fn without_list(message: &str, attribute: &str) -> String {
-    const LISTS: [(&str, &str); 4] = [
+    const LISTS: [(&str, &str); 6] = [
         ("Available filterable attribute patterns are: ", "filterable"),
         ("Available filterable attributes patterns are: ", "filterable"),
+        ("Available filterable attributes are: ", "filterable"),
+        ("The available filterable attribute pattern is ", "filterable"),
         ("Available facet-searchable attributes patterns are: ", "facet-searchable"),
         ("Available sortable attributes are: ", "sortable"),
     ];
@@ -28,6 +30,10 @@ fn without_list(message: &str, attribute: &str) -> String {
     for (list, kind) in LISTS {
         let none = format!("This index does not have configured {kind} attributes.");
         message = message.replace(&format!("{list}`{attribute}`."), &none);
+        // One message ends without a stop.
+        if kind == "facet-searchable" {
+            message = message.replace(&format!("{list}`{attribute}`"), &none);
+        }
     }
     message
 }
@@ -73,6 +79,10 @@ mod tests {
         let message = "Attribute `x` is not filterable. Available filterable attribute patterns are: `_miroir.s`.\n1:2 x=1";
         let expected = "Attribute `x` is not filterable. This index does not have configured filterable attributes.\n1:2 x=1";
         assert_eq!(without(message), expected);
+        for end in [".", ""] {
+            let message = format!("Available facet-searchable attributes patterns are: `_miroir.s`{end}");
+            assert_eq!(without(&message), "This index does not have configured facet-searchable attributes.");
+        }
     }
 
     #[test]

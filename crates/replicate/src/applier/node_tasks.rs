@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use http::Uri;
 use miroir_nodes::{Node, NodeRequest};
 use miroir_protocol::error::{Code, ResponseError};
+use miroir_shard::SLOT_FIELD;
 use serde::Deserialize;
 
 use super::{dispatch::Report, error::ApplyError};
-use crate::{scrub::hide_internal_field, tag::Tag};
+use crate::tag::Tag;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Tasks asked for at once.
@@ -139,7 +140,7 @@ impl View {
 /// A node's error as the client's task shows it.
 fn client_error(error: Option<ResponseError>) -> ResponseError {
     let canceled = || ResponseError::new(Code::MiroirNodeError, "The task was canceled on the node.");
-    error.unwrap_or_else(canceled).map_message(|text| hide_internal_field(&text))
+    error.unwrap_or_else(canceled).without_attribute(SLOT_FIELD)
 }
 
 // === impl Accepted ===

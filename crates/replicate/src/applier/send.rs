@@ -6,14 +6,13 @@ use http::{HeaderValue, Request, StatusCode, Uri, header};
 use miroir_log::LogError;
 use miroir_nodes::{Body, Node, full};
 use miroir_protocol::error::ResponseError;
-use miroir_shard::SlotSet;
+use miroir_shard::{SLOT_FIELD, SlotSet};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{dispatch::NodeTask, error::ApplyError};
 use crate::{
     payloads::{Payloads, Piece},
-    scrub::hide_internal_field,
     steps::{Content, Step},
     tag::{Tag, TagText},
     work::Work,
@@ -199,7 +198,7 @@ fn reply(status: StatusCode, body: &[u8]) -> Result<Reply, ApplyError> {
     if !about_the_write {
         return Err(unwilling());
     }
-    Ok(Reply::Refused(error.map_message(|text| hide_internal_field(&text))))
+    Ok(Reply::Refused(error.without_attribute(SLOT_FIELD)))
 }
 
 fn is_about_the_tag(error: &ResponseError) -> bool {
