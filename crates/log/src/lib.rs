@@ -14,6 +14,7 @@ pub mod failpoints;
 mod failpoints;
 mod log;
 mod record;
+mod record_kind;
 mod spool;
 mod sqlite;
 
@@ -25,6 +26,7 @@ pub use self::{
     },
     error::{LogError, Result},
     log::{Log, Positions, StoredMap},
+    record_kind::RecordKind,
     spool::{INLINE_LIMIT, PayloadReader, Pump, Spool, SpoolError, SpoolFile},
     sqlite::{SqliteLog, SqliteOptions},
 };

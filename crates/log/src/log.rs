@@ -12,6 +12,7 @@ use crate::{
     catalog::Catalog,
     entry::{Entry, Finished, LoggedEntry, NewEntry, PayloadRef},
     error::Result,
+    record_kind::RecordKind,
     spool::{PayloadReader, Spool},
 };
 
@@ -112,6 +113,18 @@ pub trait Log: Send + Sync + 'static {
 
     /// The shard map that was saved last.
     async fn load_map(&self) -> Result<Option<StoredMap>>;
+
+    /// Keeps a small value under a kind and an id, in place of the one that is there.
+    async fn put_record(&self, kind: RecordKind, id: &str, value: Value) -> Result<()>;
+
+    /// Removes a record; whether there was one.
+    async fn delete_record(&self, kind: RecordKind, id: &str) -> Result<bool>;
+
+    /// One record.
+    async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Value>>;
+
+    /// All records of a kind, in the order of their ids' bytes.
+    async fn records(&self, kind: RecordKind) -> Result<Vec<(String, Value)>>;
 
     /// Lets go of the payloads of entries before `below`, up to the first one that is not finished.
     /// `below` is the caller's promise that no node needs them. Returns the new

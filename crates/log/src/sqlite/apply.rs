@@ -22,6 +22,7 @@ use crate::{
     error::{LogError, Result},
     log::StoredMap,
     record,
+    record_kind::RecordKind,
 };
 
 /// A group's changes, before they are committed.
@@ -57,6 +58,8 @@ impl<'a> Staged<'a> {
             Command::Advance { node, uid } => self.advance(node, *uid),
             Command::ForgetNode { node } => self.forget_node(node),
             Command::SaveMap(map) => self.save_map(map),
+            Command::PutRecord { kind, id, json } => self.put_record(*kind, id, json),
+            Command::DeleteRecord { kind, id } => self.delete_record(*kind, id),
             Command::Trim { below } => self.trim(*below),
         }
     }
@@ -238,6 +241,18 @@ impl<'a> Staged<'a> {
         self.connection.prepare_cached(sql)?.execute((map.epoch.cast_signed(), map.bytes.as_ref()))?;
         self.ledger.map_epoch = Some(map.epoch);
         Ok(Reply::Done)
+    }
+
+    fn put_record(&self, kind: RecordKind, id: &str, json: &str) -> Result<Reply> {
+        let sql = "INSERT OR REPLACE INTO records (kind, id, value) VALUES (?1, ?2, ?3)";
+        self.connection.prepare_cached(sql)?.execute((kind.name(), id, json))?;
+        Ok(Reply::Done)
+    }
+
+    fn delete_record(&self, kind: RecordKind, id: &str) -> Result<Reply> {
+        let sql = "DELETE FROM records WHERE kind = ?1 AND id = ?2";
+        let removed = self.connection.prepare_cached(sql)?.execute((kind.name(), id))?;
+        Ok(Reply::Removed(removed > 0))
     }
 
     fn trim(&mut self, below: u32) -> Result<Reply> {

@@ -7,6 +7,7 @@ use crate::{
     entry::{Entry, Finished, NewEntry, Operation, PayloadRef},
     error::Result,
     log::StoredMap,
+    record_kind::RecordKind,
 };
 
 /// One call that changes the log.
@@ -19,6 +20,8 @@ pub(super) enum Command {
     Advance { node: String, uid: u32 },
     ForgetNode { node: String },
     SaveMap(StoredMap),
+    PutRecord { kind: RecordKind, id: String, json: String },
+    DeleteRecord { kind: RecordKind, id: String },
     Trim { below: u32 },
 }
 
@@ -28,6 +31,7 @@ pub(super) enum Reply {
     Done,
     Entry(Box<Entry>),
     Batch(u32),
+    Removed(bool),
     Trimmed { position: u32, files: Vec<String> },
 }
 
@@ -55,7 +59,11 @@ impl Command {
             Self::Start(uids) => uids.len() * ROW,
             Self::Finish(finished) => finished.len() * ROW,
             Self::SaveMap(map) => ROW + map.bytes.len(),
-            Self::Advance { .. } | Self::ForgetNode { .. } | Self::Trim { .. } => ROW,
+            Self::PutRecord { json, .. } => ROW + json.len(),
+            Self::Advance { .. }
+            | Self::ForgetNode { .. }
+            | Self::DeleteRecord { .. }
+            | Self::Trim { .. } => ROW,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/lock        held while a process has the log open
-//! DIR/log.db      entries, tasks, catalog, watermarks, shard map (WAL mode)
+//! DIR/log.db      entries, tasks, catalog, watermarks, shard map, records (WAL mode)
 //! DIR/payloads/   the spool
 //! ```
 //!
@@ -48,6 +48,7 @@ use crate::{
     entry::{Entry, Finished, LoggedEntry, NewEntry, PayloadRef},
     error::{LogError, Result},
     log::{Log, Positions, StoredMap},
+    record_kind::RecordKind,
     spool::{PayloadReader, Spool},
 };
 
@@ -247,6 +248,27 @@ impl Log for SqliteLog {
 
     async fn load_map(&self) -> Result<Option<StoredMap>> {
         self.readers.read(reads::map).await
+    }
+
+    async fn put_record(&self, kind: RecordKind, id: &str, value: Value) -> Result<()> {
+        let json = rows::to_json(&value)?;
+        self.write(Command::PutRecord { kind, id: id.to_owned(), json }).await.map(drop)
+    }
+
+    async fn delete_record(&self, kind: RecordKind, id: &str) -> Result<bool> {
+        match self.write(Command::DeleteRecord { kind, id: id.to_owned() }).await? {
+            Reply::Removed(removed) => Ok(removed),
+            _ => Err(LogError::Closed),
+        }
+    }
+
+    async fn record(&self, kind: RecordKind, id: &str) -> Result<Option<Value>> {
+        let id = id.to_owned();
+        self.readers.read(move |connection| reads::record(connection, kind, &id)).await
+    }
+
+    async fn records(&self, kind: RecordKind) -> Result<Vec<(String, Value)>> {
+        self.readers.read(move |connection| reads::records(connection, kind)).await
     }
 
     async fn trim(&self, below: u32) -> Result<u32> {

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension};
+use serde_json::Value;
 
 use super::rows::{LOGGED, logged};
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     entry::{LoggedEntry, PayloadRef},
     error::Result,
     log::StoredMap,
+    record_kind::RecordKind,
 };
 
 /// How many bytes of payloads are read at once.
@@ -74,6 +76,23 @@ pub(super) fn catalog(connection: &Connection) -> Result<Catalog> {
         catalog.indexes.insert(record.uid.clone(), Arc::new(record));
     }
     Ok(catalog)
+}
+
+pub(super) fn record(connection: &Connection, kind: RecordKind, id: &str) -> Result<Option<Value>> {
+    let mut select = connection.prepare_cached("SELECT value FROM records WHERE kind = ?1 AND id = ?2")?;
+    let json: Option<String> = select.query_row((kind.name(), id), |row| row.get(0)).optional()?;
+    Ok(json.map(|json| serde_json::from_str(&json)).transpose()?)
+}
+
+pub(super) fn records(connection: &Connection, kind: RecordKind) -> Result<Vec<(String, Value)>> {
+    let mut select =
+        connection.prepare_cached("SELECT id, value FROM records WHERE kind = ?1 ORDER BY id")?;
+    let mut rows = select.query([kind.name()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((row.get(0)?, serde_json::from_str(&row.get::<_, String>(1)?)?));
+    }
+    Ok(found)
 }
 
 pub(super) fn payload_files(connection: &Connection) -> Result<HashSet<String>> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{LogError, Result};
 
 /// The format this version writes. Golden files in `tests/golden` hold what each one looks like.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Marks the file as ours: "mirl".
 const APPLICATION_ID: i32 = 0x6d69_726c;
@@ -63,20 +63,39 @@ CREATE TABLE map (
 ) STRICT;
 ";
 
+/// What format 2 added. A new database gets it last, as one that is brought up to it does.
+const RECORDS: &str = "
+CREATE TABLE records (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+";
+
+/// What is found where the database should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// A database of this format, which is one that can be read.
+    Format(u32),
+}
+
 /// Opens the database for writing, and creates its tables if it is new.
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     // A file that cannot be ours must not be changed, not even its journal mode.
-    let new = check_format(&connection)?;
+    let found = check_format(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.pragma_update(None, "cache_size", -8_000)?;
     connection.set_prepared_statement_cache_capacity(64);
-    if new {
-        create(&mut connection)?;
+    match found {
+        Found::Nothing => create(&mut connection)?,
+        Found::Format(format) => migrate(&mut connection, format)?,
     }
     Ok(connection)
 }
@@ -90,18 +109,18 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Whether the database is new; an error if it is not ours or too new.
-fn check_format(connection: &Connection) -> Result<bool> {
+/// What there is; an error if it is not ours or too new.
+fn check_format(connection: &Connection) -> Result<Found> {
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (found, id) {
-        (0, 0) if tables == 0 => Ok(true),
+        (0, 0) if tables == 0 => Ok(Found::Nothing),
         (_, id) if id != APPLICATION_ID => {
             Err(LogError::Damaged("the file is a database of another program".to_owned()))
         }
         (found, _) if found > FORMAT => Err(LogError::NewerFormat { found, supported: FORMAT }),
-        (FORMAT, _) => Ok(false),
+        (1..=FORMAT, _) => Ok(Found::Format(found)),
         (found, _) => Err(LogError::Damaged(format!("format {found} was never written"))),
     }
 }
@@ -109,6 +128,7 @@ fn check_format(connection: &Connection) -> Result<bool> {
 fn create(connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(RECORDS)?;
     let mut meta = transaction.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
     meta.execute(("id", uuid::Uuid::new_v4().simple().to_string()))?;
     for key in ["next", "head", "trimmed", "next_batch"] {
@@ -118,4 +138,19 @@ fn create(connection: &mut Connection) -> Result<()> {
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     Ok(transaction.commit()?)
+}
+
+/// Brings a database of an older format up to the current one, in one transaction.
+fn migrate(connection: &mut Connection, from: u32) -> Result<()> {
+    if from == FORMAT {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    if from < 2 {
+        transaction.execute_batch(RECORDS)?;
+    }
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()?;
+    tracing::info!(from, to = FORMAT, "write log brought up to the current format");
+    Ok(())
 }

@@ -4,10 +4,11 @@ mod catalog;
 mod list;
 mod order;
 mod payloads;
+mod records;
 mod survival;
 mod tasks;
 
-pub(crate) use self::{catalog::*, list::*, order::*, payloads::*, survival::*, tasks::*};
+pub(crate) use self::{catalog::*, list::*, order::*, payloads::*, records::*, survival::*, tasks::*};
 use miroir_log::Log;
 
 /// A backend under test.
@@ -41,6 +42,7 @@ macro_rules! suite {
             the_catalog_changes_with_the_task
             a_refused_finish_leaves_the_catalog
             maps_only_get_newer
+            records_are_kept_by_kind_and_id
             payloads_are_read_back_wherever_they_are
             trimming_stops_at_the_first_unfinished_task
             a_trimmed_payload_is_gone

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin};
 
 use bytes::Bytes;
 use miroir_log::{
-    Finished, Log, LogError, Result, StoredMap,
+    Finished, Log, LogError, RecordKind, Result, StoredMap,
     failpoints::{Action, Failpoints},
 };
 use serde_json::json;
@@ -24,7 +24,7 @@ const AFTER: [&str; 2] = ["write.committed", "write.published"];
 type Call = for<'a> fn(&'a dyn Log) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
 /// One of each call that writes.
-const CALLS: [(&str, Call); 8] = [
+const CALLS: [(&str, Call); 10] = [
     ("append", |log| {
         Box::pin(async { log.append(documents("movies", payload(log, 9, 500))).await.map(drop) })
     }),
@@ -39,6 +39,8 @@ const CALLS: [(&str, Call); 8] = [
     ("advance", |log| Box::pin(log.advance("a", 2))),
     ("forget", |log| Box::pin(log.forget_node("a"))),
     ("map", |log| Box::pin(log.save_map(StoredMap { epoch: 2, bytes: Bytes::from_static(b"new") }))),
+    ("put", |log| Box::pin(log.put_record(RecordKind::Key, "a", json!("new")))),
+    ("delete", |log| Box::pin(async { log.delete_record(RecordKind::Key, "a").await.map(drop) })),
     ("trim", |log| Box::pin(async { log.trim(1).await.map(drop) })),
 ];
 
@@ -58,6 +60,7 @@ async fn prepared() -> OnDisk {
     log.finish(vec![Finished { catalog: vec![put("movies")], ..end(0) }]).await.unwrap();
     log.advance("a", 1).await.unwrap();
     log.save_map(StoredMap { epoch: 1, bytes: Bytes::from_static(b"old") }).await.unwrap();
+    log.put_record(RecordKind::Key, "a", json!("old")).await.unwrap();
     backend
 }
 

@@ -1,15 +1,15 @@
 //! The format on disk: old ones stay readable, newer and foreign ones are refused.
 //!
-//! `golden/v1.sql` is a database of format 1 as text; it never changes. If the tables have to, that is
-//! a new format with files of its own. `golden/v1.txt` is what the log says about it; it follows the
+//! `golden/vN.sql` is a database of format N as text; it never changes. If the tables have to, that is
+//! a new format with files of its own. `golden/vN.txt` is what the log says about it; it follows the
 //! types of the API. `GOLDEN=write` writes the files of the current format.
 
 use std::{fmt::Write, fs, path::Path};
 
 use bytes::Bytes;
 use miroir_log::{
-    Finished, Log, LogError, Operation, Outcome, PayloadContent, PayloadRef, Selection, SqliteLog,
-    SqliteOptions, StoredMap,
+    Finished, Log, LogError, Operation, Outcome, PayloadContent, PayloadRef, RecordKind, Selection,
+    SqliteLog, SqliteOptions, StoredMap,
 };
 use miroir_protocol::{Code, ResponseError};
 use rusqlite::Connection;
@@ -58,6 +58,7 @@ async fn fill(log: &dyn Log) {
     log.trim(1).await.unwrap();
     log.advance("node-0", 2).await.unwrap();
     log.save_map(StoredMap { epoch: 3, bytes: Bytes::from_static(b"\x00map") }).await.unwrap();
+    log.put_record(RecordKind::Key, "k", json!({ "name": "mine" })).await.unwrap();
 }
 
 /// A database as the statements that make it.
@@ -108,20 +109,31 @@ async fn what_is_written_is_the_golden_file() {
     let (said, id) = (snapshot(&log).await, log.id().to_owned());
     drop(log);
     let dump = dump(directory.path()).replace(&id, "0123456789abcdef0123456789abcdef");
-    assert_eq!(dump, golden("v1.sql", &dump));
-    assert_eq!(said, golden("v1.txt", &said));
+    assert_eq!(dump, golden("v2.sql", &dump));
+    assert_eq!(said, golden("v2.txt", &said));
 }
 
 #[tokio::test]
-async fn format_1_is_read() {
+async fn every_format_is_read_and_brought_up_to_date() {
+    for version in ["v1", "v2"] {
+        reads_golden(version).await;
+    }
+}
+
+async fn reads_golden(version: &str) {
+    let file = |kind| fs::read_to_string(Path::new(GOLDEN).join(format!("{version}.{kind}"))).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let database = Connection::open(directory.path().join("log.db")).unwrap();
-    database.execute_batch(&fs::read_to_string(Path::new(GOLDEN).join("v1.sql")).unwrap()).unwrap();
+    database.execute_batch(&file("sql")).unwrap();
     drop(database);
     let log = open(directory.path()).unwrap();
     assert_eq!(log.id(), "0123456789abcdef0123456789abcdef");
-    assert_eq!(snapshot(&log).await, fs::read_to_string(Path::new(GOLDEN).join("v1.txt")).unwrap());
+    assert_eq!(snapshot(&log).await, file("txt"));
     assert_eq!(log.append(creation("movies")).await.unwrap().uid, 6);
+    log.put_record(RecordKind::Webhook, "w", json!("new")).await.unwrap();
+    drop(log);
+    let log = open(directory.path()).unwrap();
+    assert_eq!(log.record(RecordKind::Webhook, "w").await.unwrap(), Some(json!("new")));
 }
 
 #[tokio::test]
@@ -129,13 +141,13 @@ async fn a_newer_format_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()).unwrap());
     let database = Connection::open(directory.path().join("log.db")).unwrap();
-    database.pragma_update(None, "user_version", 2).unwrap();
+    database.pragma_update(None, "user_version", 3).unwrap();
     drop(database);
     let before = fs::read(directory.path().join("log.db")).unwrap();
     let refused = open(directory.path()).unwrap_err();
-    assert!(matches!(refused, LogError::NewerFormat { found: 2, supported: 1 }), "{refused:?}");
+    assert!(matches!(refused, LogError::NewerFormat { found: 3, supported: 2 }), "{refused:?}");
     let text = refused.to_string();
-    assert!(text.contains("format 2") && text.contains("up to format 1"), "{text}");
+    assert!(text.contains("format 3") && text.contains("up to format 2"), "{text}");
     assert!(fs::read(directory.path().join("log.db")).unwrap() == before);
 }
 

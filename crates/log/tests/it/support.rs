@@ -4,6 +4,7 @@ use std::io::Write;
 
 use miroir_log::{
     CatalogChange, Entry, Finished, IndexRecord, Log, Method, NewEntry, Operation, Outcome, PayloadRef,
+    RecordKind,
 };
 use miroir_protocol::tasks::{TaskView, TasksQuery};
 use serde_json::json;
@@ -93,8 +94,12 @@ pub(crate) async fn snapshot(log: &dyn Log) -> String {
         one_by_one.push(log.task(uid).await.unwrap().unwrap());
     }
     assert_eq!(tasks.results, one_by_one);
+    let mut records = Vec::new();
+    for kind in RecordKind::ALL {
+        records.extend(log.records(kind).await.unwrap().into_iter().map(|(id, value)| (kind, id, value)));
+    }
     format!(
-        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:?}\n",
+        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:?}\n{records:?}\n",
         log.positions(),
         all(log).await,
         log.unfinished(0, 100).await.unwrap(),

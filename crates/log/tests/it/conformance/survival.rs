@@ -1,7 +1,7 @@
 //! What a restart keeps: all of it.
 
 use bytes::Bytes;
-use miroir_log::{Finished, Outcome, StoredMap};
+use miroir_log::{Finished, Outcome, RecordKind, StoredMap};
 use miroir_protocol::{Code, ResponseError};
 use serde_json::json;
 
@@ -43,4 +43,5 @@ async fn write_some_of_everything<B: Backend>(backend: &B) {
     log.advance("b", 5).await.unwrap();
     log.trim(1).await.unwrap();
     log.save_map(StoredMap { epoch: 7, bytes: Bytes::from_static(b"map") }).await.unwrap();
+    log.put_record(RecordKind::Key, "k", json!({ "name": "mine" })).await.unwrap();
 }
