@@ -10,9 +10,6 @@ use serde::Serialize;
 /// The answer of a handler: made, or a refusal in Meilisearch's shape.
 pub(crate) type Answer = Result<Response<Body>, ResponseError>;
 
-/// When a client may try again what cannot be done now.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
-
 /// JSON that is there as bytes.
 pub(crate) fn json_bytes(status: StatusCode, json: impl Into<Bytes>) -> Response<Body> {
     let body = Full::new(json.into()).map_err(|never| match never {}).boxed_unsync();
@@ -31,15 +28,6 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body
             empty(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
-}
-
-/// A refusal.
-pub(crate) fn refusal(error: &ResponseError) -> Response<Body> {
-    let mut response = json_bytes(error.status, error.body());
-    if error.status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-    }
-    response
 }
 
 /// No body.

@@ -7,14 +7,13 @@ use miroir_filters::{Body, BoxError};
 
 /// Reads a body that is a request's parameters: small, whatever the body limit allows. The filters' errors (too large,
 /// not decodable, too late) and those of the connection pass through.
-pub(crate) async fn collect(body: Body) -> Result<Bytes, BoxError> {
-    let mut body = body;
-    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
-    let Some(second) = next(&mut body).await? else { return Ok(first) };
+pub(crate) async fn collect(body: &mut Body) -> Result<Bytes, BoxError> {
+    let Some(first) = next(body).await? else { return Ok(Bytes::new()) };
+    let Some(second) = next(body).await? else { return Ok(first) };
     let mut whole = BytesMut::with_capacity((first.len() + second.len()) * 2);
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&second);
-    while let Some(data) = next(&mut body).await? {
+    while let Some(data) = next(body).await? {
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())

@@ -11,6 +11,7 @@ pub mod features;
 pub mod index_uid;
 pub mod indexes;
 pub mod keys;
+pub mod operation;
 pub mod parse;
 pub mod search;
 pub mod settings;
@@ -22,6 +23,7 @@ pub mod tasks;
 pub use self::{
     error::{Code, ResponseError},
     index_uid::IndexUid,
+    operation::Operation,
     search::SearchQuery,
     settings::Settings,
 };

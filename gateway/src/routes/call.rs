@@ -1,0 +1,90 @@
+//! One request, as its handler gets it.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, request::Parts};
+use miroir_config::Partial;
+use miroir_filters::{Body, BoxError, extensions::Deadline};
+use miroir_protocol::{
+    content_type::require_json,
+    error::{Code, ResponseError},
+};
+use tokio::time::Instant;
+
+use crate::{
+    intake::{collect, content_type},
+    read::scatter::Terms,
+    state::Gateway,
+};
+
+/// The header by which a request allows a partial answer, with the value `allow`, or refuses one with `deny`.
+const PARTIAL: &str = "miroir-partial";
+
+/// What becomes of a request: an answer; a [`ResponseError`], which the rescue layer makes into one; or an error of the
+/// filters or the connection, met while the body is read.
+pub(crate) type Served = Result<Response<Body>, BoxError>;
+
+/// A request and what answers it.
+pub(crate) struct Call {
+    /// What answers.
+    pub gateway: Gateway,
+    parts: Parts,
+    body: Body,
+}
+
+impl Call {
+    /// This request, answered from this state.
+    pub(crate) fn new(gateway: Gateway, request: Request<Body>) -> Self {
+        let (parts, body) = request.into_parts();
+        Self { gateway, parts, body }
+    }
+
+    /// The query string, empty if there is none.
+    pub(crate) fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
+    }
+
+    /// The headers.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// Takes the body away to be streamed.
+    pub(crate) fn into_parts(self) -> (Gateway, Parts, Body) {
+        (self.gateway, self.parts, self.body)
+    }
+
+    /// Reads a body that has to be said to be JSON.
+    pub(crate) async fn json(&mut self) -> Result<Bytes, BoxError> {
+        require_json(content_type(&self.parts.headers))?;
+        self.bytes().await
+    }
+
+    /// Reads the body, whatever it is said to be. A second time, there is nothing left.
+    pub(crate) async fn bytes(&mut self) -> Result<Bytes, BoxError> {
+        collect(&mut self.body).await
+    }
+
+    /// The terms of a read: the configured ones, unless the request says otherwise.
+    pub(crate) fn terms(&self) -> Terms {
+        let limits = self.gateway.search;
+        let partial = match self.headers().get(PARTIAL).map(http::HeaderValue::as_bytes) {
+            Some(b"allow") => Partial::Allow,
+            Some(b"deny") => Partial::Deny,
+            _ => limits.partial,
+        };
+        let timeout = match self.parts.extensions.get::<Deadline>() {
+            Some(deadline) => limits.timeout.min(deadline.remaining()),
+            None => limits.timeout,
+        };
+        Terms { deadline: Instant::now() + timeout, partial }
+    }
+
+    /// What is answered to an operation of Meilisearch that is not there yet. The body is read first, so that the
+    /// connection can be used again.
+    pub(crate) async fn not_served(mut self) -> Served {
+        self.bytes().await?;
+        let path = self.parts.uri.path();
+        let message = format!("`{path}` is not served by this version of Miroir.");
+        Err(ResponseError::new(Code::MiroirNotSupported, message).into())
+    }
+}

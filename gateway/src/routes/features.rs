@@ -1,0 +1,9 @@
+//! Requests about experimental features.
+
+use miroir_protocol::operation::Matched;
+
+use super::call::{Call, Served};
+
+pub(super) async fn serve(_operation: Matched<'_>, call: Call) -> Served {
+    call.not_served().await
+}

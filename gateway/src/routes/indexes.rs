@@ -1,0 +1,56 @@
+//! Requests about indexes.
+
+use http::StatusCode;
+use miroir_log::IndexRecord;
+use miroir_protocol::{
+    indexes::{IndexView, Page},
+    operation::{Matched, Operation},
+};
+
+use super::call::{Call, Served};
+use crate::{answer::json, read, write};
+
+pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
+    let uid = operation.name();
+    Ok(match operation.operation() {
+        Operation::ListIndexes => list(&call)?,
+        Operation::GetIndex => json(StatusCode::OK, &view(&*call.gateway.index(&uid)?)),
+        Operation::CreateIndex => {
+            let body = call.json().await?;
+            write::indexes::create(&call.gateway, call.query(), &body).await?
+        }
+        Operation::UpdateIndex => {
+            let body = call.json().await?;
+            write::indexes::update(&call.gateway, &uid, call.query(), &body).await?
+        }
+        Operation::DeleteIndex => {
+            call.bytes().await?;
+            write::indexes::delete(&call.gateway, &uid, call.query()).await?
+        }
+        Operation::IndexStats => {
+            read::stats::of_index(&call.gateway, &*call.gateway.index(&uid)?, call.terms()).await?
+        }
+        Operation::Fields => {
+            let body = call.json().await?;
+            let index = call.gateway.index(&uid)?;
+            read::fields::fields(&call.gateway, &index, &body, call.terms()).await?
+        }
+        _ => return call.not_served().await,
+    })
+}
+
+fn list(call: &Call) -> Served {
+    let page = Page::from_query_string(call.query())?;
+    let catalog = call.gateway.log.catalog();
+    let views: Vec<IndexView> = catalog.indexes.values().map(|index| view(index)).collect();
+    Ok(json(StatusCode::OK, &page.of(views.into_iter())))
+}
+
+fn view(record: &IndexRecord) -> IndexView {
+    IndexView {
+        uid: record.uid.clone(),
+        created_at: record.created_at,
+        updated_at: record.updated_at,
+        primary_key: record.primary_key.clone(),
+    }
+}
