@@ -54,6 +54,10 @@ fn nodes(gateway: &Gateway) -> Value {
             "applied": applied,
             "behind": written.saturating_sub(applied),
         });
+        let left_out = gateway.progress.left_out(&node.name);
+        if !left_out.is_empty() {
+            entry["notReadFor"] = json!(left_out);
+        }
         if let Some(HealthState::Suspect { failures, since }) = state {
             entry["failures"] = json!(failures);
             entry["lastFailureSecondsAgo"] = json!(since.as_secs());

@@ -3,29 +3,46 @@
 use std::collections::BTreeMap;
 
 use miroir_log::{Catalog, Entry, Operation};
+use miroir_protocol::settings::Settings;
+use serde_json::Value;
 
-use crate::prepared::Prepared;
+use crate::{physical::Embedders, prepared::Prepared};
 
 /// The sequencer's view of the indexes: the catalog that clients see, and on top of it every entry that is decided but
 /// not finished.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Head {
     indexes: BTreeMap<String, HeadIndex>,
 }
 
 /// What the sequencer has to know of an index.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct HeadIndex {
     /// Its primary key, once known.
     pub primary_key: Option<String>,
+    /// Its embedders, as clients have set them.
+    pub embedders: Embedders,
+}
+
+impl HeadIndex {
+    /// Its embedders after a change of settings that is about them.
+    pub(crate) fn embedders_after(&self, change: &Value) -> Option<Embedders> {
+        change.get("embedders")?;
+        let change = Settings::from_value(change.clone()).ok()?;
+        let mut settings = Settings { embedders: Some(self.embedders.clone()).into(), ..Settings::default() };
+        settings.apply(&change);
+        Some(settings.embedders.set().unwrap_or_default())
+    }
 }
 
 impl Head {
     /// The head where nothing is under way.
     pub(crate) fn from_catalog(catalog: &Catalog) -> Self {
-        let indexes = catalog.indexes.values();
-        let indexes =
-            indexes.map(|record| (record.uid.clone(), HeadIndex { primary_key: record.primary_key.clone() }));
+        let indexes = catalog.indexes.values().map(|record| {
+            let mut index = HeadIndex { primary_key: record.primary_key.clone(), ..HeadIndex::default() };
+            index.embedders = index.embedders_after(&record.settings).unwrap_or_default();
+            (record.uid.clone(), index)
+        });
         Self { indexes: indexes.collect() }
     }
 
@@ -53,6 +70,9 @@ impl Head {
             _ => {
                 let index = self.indexes.entry(uid.clone()).or_default();
                 index.primary_key.clone_from(&effect.primary_key);
+                if let Some(embedders) = effect.embedders.as_ref().filter(|_| effect.failure.is_none()) {
+                    index.embedders.clone_from(embedders);
+                }
             }
         }
     }
@@ -62,6 +82,7 @@ impl Head {
 mod tests {
     use miroir_log::Operation;
     use miroir_protocol::error::ResponseError;
+    use serde_json::json;
 
     use super::*;
     use crate::{
@@ -93,6 +114,28 @@ mod tests {
         let rename = Operation::IndexUpdate { primary_key: None, new_uid: Some("films".to_owned()) };
         apply(&mut head, rename, plain());
         assert_eq!((key(&head, "movies"), key(&head, "films")), (None, Some(Some("id"))));
+    }
+
+    #[test]
+    fn embedders_are_known_as_they_will_be() {
+        let embedders = |head: &Head| serde_json::to_value(&head.index("movies").expect("there").embedders);
+        let mut head = Head::default();
+        for change in [
+            json!({"embedders": {"a": {"source": "openAi", "apiKey": "k"}, "b": {"source": "openAi"}}}),
+            json!({"embedders": {"a": {"documentTemplate": "t"}, "b": null}, "stopWords": []}),
+            json!({"stopWords": ["a"]}),
+        ] {
+            let index = head.index("movies").cloned().unwrap_or_default();
+            let effect = Effect { embedders: index.embedders_after(&change), ..Effect::default() };
+            let operation = Operation::SettingsUpdate {
+                settings: change,
+                is_deletion: false,
+                allow_index_creation: true,
+            };
+            apply(&mut head, operation, effect);
+        }
+        let expected = json!({"a": {"source": "openAi", "apiKey": "k", "documentTemplate": "t"}});
+        assert_eq!(embedders(&head).expect("JSON"), expected);
     }
 
     #[test]

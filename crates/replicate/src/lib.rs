@@ -6,6 +6,7 @@
 //! - [`Progress`] is what they know together; reads ask it which nodes are [fresh](Progress::is_fresh).
 
 mod applier;
+mod aside;
 mod completion;
 mod failures;
 mod fleet_state;
@@ -16,6 +17,7 @@ mod prepared;
 mod progress;
 mod replication;
 mod sequencer;
+mod settings_check;
 mod steps;
 mod tag;
 #[cfg(test)]

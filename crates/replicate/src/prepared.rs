@@ -3,6 +3,8 @@
 use miroir_protocol::error::ResponseError;
 use serde::{Deserialize, Serialize};
 
+use crate::physical::Embedders;
+
 /// What becomes of an entry. It is recorded in the log before anything is sent, and is what every applier acts on, now or
 /// much later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,10 @@ pub(crate) struct Effect {
     pub primary_key: Option<String>,
     /// Documents in the payload.
     pub documents: u64,
+    /// The index's embedders once the entry is applied, where it changes any: what a node is told about one of them depends
+    /// on the rest of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedders: Option<Embedders>,
     /// Why a node could not apply it: known only once one has tried. The task fails; every copy still tries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<ResponseError>,

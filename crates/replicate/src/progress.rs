@@ -12,6 +12,8 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::aside::{Aside, ChangedSettings};
+
 /// What an entry did to documents on one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -31,6 +33,9 @@ pub struct Progress {
     /// Per index the position a node must have reached to be read; other indexes need `floor`.
     needs: ArcSwap<BTreeMap<String, u32>>,
     floor: AtomicU32,
+    /// What nodes must not be read for, however far they are.
+    aside: Aside,
+    changed_settings: ChangedSettings,
     /// Bytes of payloads that wait for their tasks to finish.
     backlog: AtomicU64,
     prepared: watch::Sender<u32>,
@@ -57,6 +62,8 @@ impl Progress {
             counts: Mutex::default(),
             needs: ArcSwap::default(),
             floor: AtomicU32::new(finished),
+            aside: Aside::default(),
+            changed_settings: ChangedSettings::default(),
             backlog: AtomicU64::new(0),
             prepared: watch::Sender::new(prepared),
             applied: watch::Sender::new(0),
@@ -69,10 +76,25 @@ impl Progress {
         self.nodes.get(node).map_or(0, |node| node.position.load(Ordering::Acquire))
     }
 
-    /// Whether a node has everything of an index that clients were told is there.
+    /// Whether a node has everything of an index that clients were told is there, and the settings it should have.
     pub fn is_fresh(&self, node: &str, index: &str) -> bool {
         let applied = self.applied(node);
-        applied >= self.needs.load().get(index).copied().unwrap_or_else(|| self.floor.load(Ordering::Acquire))
+        let floor = || self.floor.load(Ordering::Acquire);
+        applied >= self.needs.load().get(index).copied().unwrap_or_else(floor)
+            && self.aside.may_be_read(node, index)
+    }
+
+    /// The indexes that a node is not read for although it is up and has applied everything, each with the reason.
+    pub fn left_out(&self, node: &str) -> BTreeMap<String, String> {
+        self.aside.of(node)
+    }
+
+    pub(crate) fn aside(&self) -> &Aside {
+        &self.aside
+    }
+
+    pub(crate) fn changed_settings(&self) -> &ChangedSettings {
+        &self.changed_settings
     }
 
     /// Whether a node has been refusing to go on for a while. Tasks do not wait for it while another group has them.

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     applier::Applier, failures::Failures, payloads::Payloads, progress::Progress, sequencer::Sequencer,
-    topology::CurrentTopology, tracker::Tracker,
+    settings_check::SettingsCheck, topology::CurrentTopology, tracker::Tracker,
 };
 
 /// The running sequencer, appliers and tracker. Dropping it stops them where they are; the log knows how to go on.
@@ -41,6 +41,8 @@ impl Replication {
             let applier = Applier::new(log.clone(), progress.clone(), shared, topology.clone(), node);
             tasks.spawn(applier.run());
         }
+        let settings = SettingsCheck::new(log.clone(), progress.clone(), topology.clone());
+        tasks.spawn(settings.run());
         tasks.spawn(Tracker::new(log, progress.clone(), topology).run());
         tasks.spawn(sequencer.run());
         Ok(Self { progress, tasks })

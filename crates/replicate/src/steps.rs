@@ -69,7 +69,7 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, slots: &SlotSet) -> Vec<
             steps.push(json_step(Method::POST, format!("/indexes/{uid}/documents/edit"), Some(body), None));
         }
         Operation::SettingsUpdate { settings, is_deletion, .. } => {
-            steps.extend(settings_steps(uid, settings, *is_deletion));
+            steps.extend(settings_steps(uid, settings, *is_deletion, effect));
         }
     }
     steps
@@ -132,13 +132,13 @@ fn deletion(uid: &str, selection: &Selection, slots: &SlotSet) -> Option<Step> {
 }
 
 /// A reset of everything is a `DELETE`, which every version of a node takes whatever settings it knows.
-fn settings_steps(uid: &str, settings: &Value, is_deletion: bool) -> Vec<Step> {
+fn settings_steps(uid: &str, settings: &Value, is_deletion: bool, effect: &Effect) -> Vec<Step> {
     let names = settings.as_object().map_or(0, serde_json::Map::len);
     if is_deletion && names > 1 {
         let path = format!("/indexes/{uid}/settings");
         return vec![json_step(Method::DELETE, path, None, None), settings_step(uid, physical::initial())];
     }
-    vec![settings_step(uid, physical::patch(settings))]
+    vec![settings_step(uid, physical::patch(settings, effect.embedders.as_ref()))]
 }
 
 fn settings_step(uid: &str, physical: Value) -> Step {

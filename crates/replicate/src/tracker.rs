@@ -94,7 +94,17 @@ impl Tracker {
         self.progress.waited(bytes);
         self.next = last + 1;
         self.progress.set_finished(self.next);
+        works.iter().take_while(|work| work.uid() <= last).for_each(|work| self.note_settings(work));
         Ok(true)
+    }
+
+    /// The nodes' settings are read back once they are said to have changed.
+    fn note_settings(&self, work: &Work) {
+        let changes =
+            matches!(work.entry.operation, Operation::SettingsUpdate { .. }) || work.prepared.creates_index();
+        if let Some(uid) = work.entry.index_uid.as_ref().filter(|_| changes) {
+            self.progress.changed_settings().note(uid);
+        }
     }
 
     /// Lets go of payloads that every node has applied, the lagging ones too. Done when there is nothing else to do.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ChatSettings, EmbedderSettings, FacetOrder, Faceting, MinWordSizeForTypos, Pagination, RankingRule,
-    Setting, Settings, TypoTolerance, embedder_check,
+    ChatSettings, EmbedderSettings, EmbedderSource, FacetOrder, Faceting, MinWordSizeForTypos, Pagination,
+    RankingRule, Setting, Settings, TypoTolerance, embedder_check,
 };
 use crate::error::{Code, ResponseError};
 
@@ -146,10 +146,10 @@ fn apply_embedders(current: &mut Embedders, patch: &Embedders) {
 }
 
 impl EmbedderSettings {
-    /// Changes the members that a patch has; another source starts afresh.
+    /// Changes the members that a patch has. Another source starts afresh, but for what means the same to every source.
     fn apply(&mut self, patch: &Self) {
         if !patch.source.is_not_set() && patch.source.as_set() != self.source.as_set() {
-            *self = Self::default();
+            self.start_afresh(patch.source.as_set().copied().unwrap_or_default());
         }
         replace(&mut self.source, &patch.source);
         replace(&mut self.model, &patch.model);
@@ -169,5 +169,19 @@ impl EmbedderSettings {
         replace(&mut self.search_embedder, &patch.search_embedder);
         replace(&mut self.indexing_embedder, &patch.indexing_embedder);
         replace(&mut self.distribution, &patch.distribution);
+    }
+    /// Forgets everything but what means the same to the new source.
+    fn start_afresh(&mut self, source: EmbedderSource) {
+        let before = std::mem::take(self);
+        self.distribution = before.distribution;
+        self.binary_quantized = before.binary_quantized;
+        let speaks = !matches!(source, EmbedderSource::UserProvided | EmbedderSource::Composite);
+        if speaks {
+            self.document_template = before.document_template;
+            self.document_template_max_bytes = before.document_template_max_bytes;
+        }
+        if speaks && source != EmbedderSource::HuggingFace {
+            self.api_key = before.api_key;
+        }
     }
 }

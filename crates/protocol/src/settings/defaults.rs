@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    ChatSettings, FacetOrder, Faceting, MinWordSizeForTypos, Pagination, PrefixSearch, ProximityPrecision,
-    RankingRule, Setting, Settings, TypoTolerance,
+    ChatSettings, EmbedderSettings, FacetOrder, Faceting, MinWordSizeForTypos, Pagination, PrefixSearch,
+    ProximityPrecision, RankingRule, Setting, Settings, TypoTolerance, embedder_defaults,
 };
 
 /// How many values of a facet are listed.
@@ -16,11 +16,10 @@ pub(super) const MAX_VALUES_PER_FACET: usize = 100;
 /// How many hits can be paged through.
 pub(super) const MAX_TOTAL_HITS: NonZeroUsize = NonZeroUsize::new(1000).expect("not zero");
 
+type Embedders = BTreeMap<String, Setting<EmbedderSettings>>;
+
 const ONE_TYPO: u8 = 5;
 const TWO_TYPOS: u8 = 9;
-const CHAT_MAX_BYTES: usize = 400;
-const CHAT_TEMPLATE: &str = "{% for field in fields %}{% if field.is_searchable and field.value != nil %}\
-                             {{ field.name }}: {{ field.value }}\n{% endif %}{% endfor %}";
 
 impl Settings {
     /// What `GET /indexes/{uid}/settings` answers: every setting with its value or its default, secrets hidden,
@@ -66,7 +65,7 @@ impl Settings {
             typo_tolerance: Setting::Set(self.typo_tolerance.set().unwrap_or_default().with_defaults()),
             faceting: Setting::Set(self.faceting.set().unwrap_or_default().with_defaults()),
             pagination: Setting::Set(self.pagination.set().unwrap_or_default().with_defaults()),
-            embedders: self.embedders.or_default_to(BTreeMap::new),
+            embedders: Setting::Set(embedders_with_defaults(self.embedders.set().unwrap_or_default())),
             search_cutoff_ms: Setting::from(self.search_cutoff_ms.set()),
             localized_attributes: Setting::from(self.localized_attributes.set()),
             facet_search: self.facet_search.or_default_to(|| true),
@@ -98,6 +97,14 @@ impl Settings {
         let order = orders.and_then(|orders| orders.get(facet).or_else(|| orders.get("*")));
         order.copied().unwrap_or_default()
     }
+}
+
+fn embedders_with_defaults(embedders: Embedders) -> Embedders {
+    let filled = embedders.into_iter().map(|(name, embedder)| match embedder {
+        Setting::Set(embedder) => (name, Setting::Set(embedder.with_defaults())),
+        other => (name, other),
+    });
+    filled.collect()
 }
 
 /// The ranking rules of an index whose rules nobody set.
@@ -150,8 +157,12 @@ impl ChatSettings {
     fn with_defaults(self) -> Self {
         Self {
             description: self.description.or_default_to(String::new),
-            document_template: self.document_template.or_default_to(|| CHAT_TEMPLATE.to_owned()),
-            document_template_max_bytes: self.document_template_max_bytes.or_default_to(|| CHAT_MAX_BYTES),
+            document_template: self
+                .document_template
+                .or_default_to(|| embedder_defaults::TEMPLATE.to_owned()),
+            document_template_max_bytes: self
+                .document_template_max_bytes
+                .or_default_to(|| embedder_defaults::TEMPLATE_MAX_BYTES),
             search_parameters: self.search_parameters.or_default_to(Default::default),
         }
     }

@@ -245,7 +245,9 @@ impl EmbedderSource {
 impl EmbedderSettings {
     /// Hides the keys of remote services, for answers and task details.
     pub fn hide_secrets(&mut self) {
-        if let Setting::Set(key) = &mut self.api_key {
+        let halves = [&mut self.search_embedder, &mut self.indexing_embedder];
+        let halves = halves.into_iter().filter_map(Setting::as_set_mut).map(|half| &mut half.api_key);
+        for key in halves.chain([&mut self.api_key]).filter_map(Setting::as_set_mut) {
             hide_secret(key);
         }
     }

@@ -5,6 +5,7 @@ mod chat;
 mod defaults;
 mod embedder;
 mod embedder_check;
+mod embedder_defaults;
 mod filterable;
 mod names;
 mod ranking_rule;

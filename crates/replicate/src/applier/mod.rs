@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod error;
+mod lacking;
 mod node_tasks;
 mod pace;
 mod send;

@@ -10,7 +10,7 @@ use miroir_shard::{SLOT_FIELD, SlotSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{dispatch::NodeTask, error::ApplyError};
+use super::{dispatch::NodeTask, error::ApplyError, lacking::Lacking};
 use crate::{
     payloads::{Payloads, Piece},
     steps::{Content, Step},
@@ -30,6 +30,8 @@ pub(crate) struct Sender {
     accepted: BTreeMap<Tag, u32>,
     /// Whether the node's version takes `customMetadata`.
     tags: bool,
+    /// The settings that the node's version does not have.
+    lacking: Lacking,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +57,7 @@ enum Payload<'a> {
 
 impl Sender {
     pub(crate) fn new(node: Node, payloads: Arc<Payloads>, log: String) -> Self {
-        Self { node, payloads, log, accepted: BTreeMap::new(), tags: true }
+        Self { node, payloads, log, accepted: BTreeMap::new(), tags: true, lacking: Lacking::default() }
     }
 
     /// Tells it what the node has accepted, so that it is not sent again.
@@ -136,7 +138,29 @@ impl Sender {
                 reply => return Ok(reply),
             }
         }
-        self.request_once(step, &step.path, payload).await
+        match payload {
+            Payload::Json(Some(settings)) if step.path.ends_with("/settings") => {
+                self.request_settings(step, settings).await
+            }
+            payload => self.request_once(step, &step.path, payload).await,
+        }
+    }
+
+    /// Sends settings, without those that the node turns out not to have.
+    async fn request_settings(&mut self, step: &Step, settings: &Value) -> Result<Reply, ApplyError> {
+        loop {
+            let reduced = self.lacking.without(settings);
+            let payload = Payload::Json(Some(reduced.as_ref().unwrap_or(settings)));
+            match self.request_once(step, &step.path, &payload).await? {
+                Reply::Refused(error) => match self.lacking.learn(&error) {
+                    Some(setting) => {
+                        tracing::warn!(node = self.node.name(), setting, "node's version lacks a setting");
+                    }
+                    None => return Ok(Reply::Refused(error)),
+                },
+                reply => return Ok(reply),
+            }
+        }
     }
 
     async fn request_once(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use miroir_log::{Entry, LogError, Operation, PayloadRef};
 use miroir_protocol::{document::DocumentError, error::ResponseError};
+use serde_json::Value;
 
 use crate::{
     fleet_state::FleetState,
@@ -53,8 +54,8 @@ impl Preparer {
                     self.add_documents(entry.uid, index, primary_key.as_ref(), payload).await?
                 }
             }
-            Operation::SettingsUpdate { allow_index_creation: true, .. } if index.is_none() => {
-                Ok(Effect { creates_index: true, ..Effect::default() })
+            Operation::SettingsUpdate { settings, allow_index_creation, .. } => {
+                change_settings(uid, index, settings, *allow_index_creation)
             }
             _ => match index {
                 Some(index) => Ok(Effect { primary_key: index.primary_key.clone(), ..Effect::default() }),
@@ -142,6 +143,18 @@ fn create_index(uid: &str, index: Option<&HeadIndex>, primary_key: &Option<Strin
         Some(_) => Err(ResponseError::index_already_exists(uid)),
         None => Ok(Effect { creates_index: true, primary_key: primary_key.clone(), ..Effect::default() }),
     }
+}
+
+fn change_settings(uid: &str, index: Option<&HeadIndex>, change: &Value, creates: bool) -> Decision {
+    let new = HeadIndex::default();
+    let known =
+        index.or_else(|| creates.then_some(&new)).ok_or_else(|| ResponseError::index_not_found(uid))?;
+    Ok(Effect {
+        creates_index: index.is_none(),
+        primary_key: known.primary_key.clone(),
+        embedders: known.embedders_after(change),
+        ..Effect::default()
+    })
 }
 
 /// A document's error is the task's; one of the disk is not the client's.
