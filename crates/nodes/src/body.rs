@@ -10,7 +10,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 
-use crate::{error::BoxError, pool::Lease};
+use crate::{connect::Sender, error::BoxError, pool::Lease};
 
 /// A request's body: bytes in memory or a stream.
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -25,11 +25,11 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
 #[derive(Debug)]
 pub struct PooledBody {
     incoming: Incoming,
-    lease: Option<Lease>,
+    lease: Option<Lease<Sender>>,
 }
 
 impl PooledBody {
-    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
+    pub(crate) fn new(incoming: Incoming, lease: Lease<Sender>) -> Self {
         let mut body = Self { incoming, lease: Some(lease) };
         body.release_at_end();
         body

@@ -19,6 +19,9 @@ pub enum NodeError {
     /// The request was sent, or partly so, and no whole answer came back.
     #[error("connection failed: {0}")]
     Http(#[source] hyper::Error),
+    /// As [`NodeError::Http`], on a connection that carries whole answers.
+    #[error("connection failed: {0}")]
+    Broken(#[from] std::io::Error),
     /// The request's body could not be produced.
     #[error("request body failed: {0}")]
     RequestBody(#[source] BoxError),

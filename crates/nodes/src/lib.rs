@@ -8,6 +8,7 @@
 mod body;
 mod connect;
 mod error;
+mod exchange;
 mod fan_out;
 mod fleet;
 mod health;

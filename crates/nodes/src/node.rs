@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use crate::{
     body::{Body, PooledBody},
-    connect::connect,
+    connect::{Asker, Sender, connect, connect_streaming},
     error::NodeError,
     health::Health,
     pool::{Lease, Pool},
@@ -52,7 +52,12 @@ struct Inner {
     config: NodeConfig,
     host: HeaderValue,
     authorization: Option<HeaderValue>,
-    pool: Pool,
+    /// Host and key as lines of a head.
+    fields: Vec<u8>,
+    /// Connections for whole answers.
+    askers: Pool<Asker>,
+    /// Connections for streamed bodies.
+    senders: Pool<Sender>,
     health: Arc<Health>,
 }
 
@@ -71,8 +76,21 @@ impl Node {
             }
             None => None,
         };
-        let pool = Pool::new(config.max_idle);
-        Some(Self { inner: Arc::new(Inner { config, host, authorization, pool, health: Arc::default() }) })
+        Some(Self::with(config, host, authorization, Arc::default()))
+    }
+
+    fn with(
+        config: NodeConfig,
+        host: HeaderValue,
+        authorization: Option<HeaderValue>,
+        health: Arc<Health>,
+    ) -> Self {
+        let mut fields = [b"host: ", host.as_bytes(), b"\r\n"].concat();
+        if let Some(key) = &authorization {
+            fields.extend_from_slice(&[b"authorization: ", key.as_bytes(), b"\r\n"].concat());
+        }
+        let (askers, senders) = (Pool::new(config.max_idle), Pool::new(config.max_idle));
+        Self { inner: Arc::new(Inner { config, host, authorization, fields, askers, senders, health }) }
     }
 
     /// The same node with connections of its own: for work on another runtime, whose connections must not end with this
@@ -80,15 +98,7 @@ impl Node {
     #[must_use]
     pub fn with_own_connections(&self) -> Self {
         let Inner { config, host, authorization, health, .. } = &*self.inner;
-        Self {
-            inner: Arc::new(Inner {
-                config: config.clone(),
-                host: host.clone(),
-                authorization: authorization.clone(),
-                pool: Pool::new(config.max_idle),
-                health: health.clone(),
-            }),
-        }
+        Self::with(config.clone(), host.clone(), authorization.clone(), Arc::clone(health))
     }
 
     /// The name the shard map knows it by.
@@ -126,8 +136,8 @@ impl Node {
         self.within(timeout, exchange).await
     }
 
-    /// Asks and reads the whole answer, within `timeout`. A request that met a connection which the node had closed
-    /// meanwhile is sent once more on a new one; a write only where not a byte of it went out.
+    /// Asks and reads the whole answer, within `timeout`. A read that met a connection which the node had closed meanwhile is
+    /// sent once more on a new one; a write is not, as it may have arrived.
     pub async fn ask(&self, request: &NodeRequest, timeout: Duration) -> Result<Answer, NodeError> {
         self.within(timeout, self.ask_unbounded(request)).await
     }
@@ -144,59 +154,66 @@ impl Node {
     }
 
     async fn ask_unbounded(&self, request: &NodeRequest) -> Result<Answer, NodeError> {
-        let http = || {
-            let mut http = request.to_http();
-            self.prepare(&mut http);
-            http
+        let limit = self.inner.config.max_answer;
+        let mut lease = match self.inner.askers.take() {
+            Some(lease) => lease,
+            None => self.connect().await?,
         };
-        let mut lease = self.lease().await?;
-        let mut sent = lease.sender().send_request(http()).await;
-        if let Err(error) = &sent
+        let head = || request.head(&self.inner.fields);
+        let mut asked = lease.connection.exchange(head(), &request.body, limit).await;
+        if let Err(failure) = &asked
             && lease.reused
-            && may_send_again(error, request.idempotent)
+            && failure.unanswered
+            && request.idempotent
         {
-            self.inner.pool.clear();
+            self.inner.askers.clear();
             lease = self.connect().await?;
-            sent = lease.sender().send_request(http()).await;
+            asked = lease.connection.exchange(head(), &request.body, limit).await;
         }
-        Answer::read(sent?, lease, self.inner.config.max_answer).await
+        let answer = asked.map_err(|failure| failure.error)?;
+        lease.release();
+        Ok(answer)
+    }
+
+    async fn connect(&self) -> Result<Lease<Asker>, NodeError> {
+        let config = &self.inner.config;
+        Ok(self.inner.askers.adopt(connect(&config.authority, config.connect_timeout).await?))
     }
 
     async fn send_prepared(
         &self,
         request: Request<Body>,
-    ) -> Result<(Response<hyper::body::Incoming>, Lease), NodeError> {
-        let mut lease = self.lease().await?;
-        match lease.sender().try_send_request(request).await {
+    ) -> Result<(Response<hyper::body::Incoming>, Lease<Sender>), NodeError> {
+        let mut lease = self.lease_to_stream().await?;
+        match lease.connection.try_send_request(request).await {
             Ok(response) => Ok((response, lease)),
             Err(mut error) => match error.take_message() {
                 // Not a byte of it was sent: the node had closed the idle connection.
                 Some(request) if lease.reused => {
-                    self.inner.pool.clear();
-                    lease = self.connect().await?;
-                    Ok((lease.sender().send_request(request).await?, lease))
+                    self.inner.senders.clear();
+                    lease = self.connect_to_stream().await?;
+                    Ok((lease.connection.send_request(request).await?, lease))
                 }
                 _ => Err(error.into_error().into()),
             },
         }
     }
 
-    async fn lease(&self) -> Result<Lease, NodeError> {
-        while let Some(mut lease) = self.inner.pool.take() {
-            if lease.sender().is_ready() {
+    async fn lease_to_stream(&self) -> Result<Lease<Sender>, NodeError> {
+        while let Some(mut lease) = self.inner.senders.take() {
+            if lease.connection.is_ready() {
                 return Ok(lease);
             }
-            if let Ok(Ok(())) = tokio::time::timeout(SETTLE, lease.sender().ready()).await {
+            if let Ok(Ok(())) = tokio::time::timeout(SETTLE, lease.connection.ready()).await {
                 return Ok(lease);
             }
         }
-        self.connect().await
+        self.connect_to_stream().await
     }
 
-    async fn connect(&self) -> Result<Lease, NodeError> {
+    async fn connect_to_stream(&self) -> Result<Lease<Sender>, NodeError> {
         let config = &self.inner.config;
-        let sender = connect(&config.authority, config.connect_timeout).await?;
-        Ok(self.inner.pool.adopt(sender))
+        Ok(self.inner.senders.adopt(connect_streaming(&config.authority, config.connect_timeout).await?))
     }
 
     fn prepare(&self, request: &mut Request<Body>) {
@@ -218,12 +235,6 @@ impl Node {
             Err(error) => tracing::debug!(node = self.name(), %error, "node request failed"),
         }
     }
-}
-
-/// Whether a request that failed on an idle connection, before any answer, may go out once more. Where hyper says canceled
-/// or closed, nothing of it was sent; otherwise it may have been acted on.
-fn may_send_again(error: &hyper::Error, idempotent: bool) -> bool {
-    error.is_closed() || error.is_canceled() || (idempotent && !error.is_user())
 }
 
 impl Service<Request<Body>> for Node {

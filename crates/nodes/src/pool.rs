@@ -4,42 +4,40 @@ use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
-use crate::connect::Sender;
-
 /// Idle connections, the most recently used on top: under little load the old ones at the bottom go idle and are closed
 /// by the node, and the few in use stay warm.
-#[derive(Clone)]
-pub(crate) struct Pool {
-    idle: Arc<Mutex<Vec<Sender>>>,
+pub(crate) struct Pool<C> {
+    idle: Arc<Mutex<Vec<C>>>,
     max_idle: usize,
 }
 
 /// A connection in use: back to the pool with [`Lease::release`], closed when dropped.
-pub(crate) struct Lease {
-    sender: Sender,
-    pool: Pool,
+pub(crate) struct Lease<C> {
+    pub(crate) connection: C,
+    pool: Pool<C>,
     /// Whether the connection has carried a request before: a node may have closed it meanwhile.
     pub(crate) reused: bool,
 }
 
-impl Pool {
+/// What a pool asks of its connections.
+pub(crate) trait Keep {
+    /// Whether the node has closed it, as far as can be told without waiting.
+    fn is_closed(&mut self) -> bool;
+
+    /// Whether it can take a request at once.
+    fn is_ready(&self) -> bool;
+}
+
+// === impl Pool ===
+
+impl<C> Pool<C> {
     pub(crate) fn new(max_idle: usize) -> Self {
         Self { idle: Arc::default(), max_idle }
     }
 
-    /// An idle connection that is still open, where there is one. It may need a moment until it is ready: its task has
-    /// to see the end of the last answer, which its reader saw first. A ready one is preferred.
-    pub(crate) fn take(&self) -> Option<Lease> {
-        let mut idle = self.idle.lock();
-        idle.retain(|sender| !sender.is_closed());
-        let at = idle.iter().rposition(Sender::is_ready).or(idle.len().checked_sub(1))?;
-        let sender = idle.remove(at);
-        Some(Lease { sender, pool: self.clone(), reused: true })
-    }
-
     /// A lease on a connection just made.
-    pub(crate) fn adopt(&self, sender: Sender) -> Lease {
-        Lease { sender, pool: self.clone(), reused: false }
+    pub(crate) fn adopt(&self, connection: C) -> Lease<C> {
+        Lease { connection, pool: self.clone(), reused: false }
     }
 
     /// Forgets every idle connection.
@@ -48,24 +46,55 @@ impl Pool {
     }
 }
 
-impl Lease {
-    pub(crate) fn sender(&mut self) -> &mut Sender {
-        &mut self.sender
+impl<C: Keep> Pool<C> {
+    /// An idle connection that is still open, where there is one. It may need a moment until it is ready; one that needs
+    /// none is preferred.
+    pub(crate) fn take(&self) -> Option<Lease<C>> {
+        let mut idle = self.idle.lock();
+        // From the top; one below is looked at only where all above it are closed or busy.
+        let mut at = idle.len();
+        let connection = loop {
+            at = match at.checked_sub(1) {
+                Some(at) => at,
+                None => break idle.pop()?,
+            };
+            if idle[at].is_closed() {
+                idle.remove(at);
+            } else if idle[at].is_ready() {
+                break idle.remove(at);
+            }
+        };
+        Some(Lease { connection, pool: self.clone(), reused: true })
     }
 
-    /// Puts the connection back once its answer has been read to the end.
-    pub(crate) fn release(self) {
-        if self.sender.is_closed() {
-            return;
+    fn put(&self, mut connection: C) {
+        let mut idle = self.idle.lock();
+        // The oldest is the first that the node closes, and nobody may come to take it for long.
+        if idle.first_mut().is_some_and(Keep::is_closed) {
+            idle.remove(0);
         }
-        let mut idle = self.pool.idle.lock();
-        if idle.len() < self.pool.max_idle {
-            idle.push(self.sender);
+        if idle.len() < self.max_idle && !connection.is_closed() {
+            idle.push(connection);
         }
     }
 }
 
-impl fmt::Debug for Lease {
+impl<C> Clone for Pool<C> {
+    fn clone(&self) -> Self {
+        Self { idle: Arc::clone(&self.idle), max_idle: self.max_idle }
+    }
+}
+
+// === impl Lease ===
+
+impl<C: Keep> Lease<C> {
+    /// Puts the connection back once its answer has been read to the end.
+    pub(crate) fn release(self) {
+        self.pool.put(self.connection);
+    }
+}
+
+impl<C> fmt::Debug for Lease<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").field("reused", &self.reused).finish_non_exhaustive()
     }

@@ -1,16 +1,12 @@
 //! What is asked of a node, and what it answers, whole in memory.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{Method, Response, StatusCode, Uri, uri::PathAndQuery};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use crate::{
-    body::{Body, PooledBody, full},
-    error::NodeError,
-    pool::Lease,
-};
+use crate::{body::PooledBody, connect::Sender, error::NodeError, exchange::ONE_WRITE, pool::Lease};
 
 /// A request whose body is in memory, so that it can be sent again on another connection.
 #[derive(Clone, Debug)]
@@ -52,15 +48,24 @@ impl NodeRequest {
         Self { method, path, body: json.into(), idempotent: false }
     }
 
-    pub(crate) fn to_http(&self) -> Request<Body> {
-        let mut request = Request::new(full(self.body.clone()));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.path.clone();
-        if !self.body.is_empty() {
-            let json = HeaderValue::from_static("application/json");
-            request.headers_mut().insert(header::CONTENT_TYPE, json);
+    /// The head to send before the body, with the fields that all requests to the node have: whole lines.
+    pub(crate) fn head(&self, fields: &[u8]) -> BytesMut {
+        let path = self.path.path_and_query().map_or("/", PathAndQuery::as_str);
+        let mut head =
+            BytesMut::with_capacity(path.len() + fields.len() + self.body.len().min(ONE_WRITE) + 128);
+        for part in [self.method.as_str().as_bytes(), b" ", path.as_bytes(), b" HTTP/1.1\r\n", fields] {
+            head.extend_from_slice(part);
         }
-        request
+        if !self.body.is_empty() {
+            head.extend_from_slice(b"content-type: application/json\r\n");
+        }
+        if !self.body.is_empty() || self.method != Method::GET {
+            head.extend_from_slice(b"content-length: ");
+            head.extend_from_slice(self.body.len().to_string().as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        head
     }
 }
 
@@ -70,7 +75,7 @@ impl Answer {
     /// Reads a whole answer of at most `limit` bytes. The connection is closed where it is longer.
     pub(crate) async fn read(
         response: Response<Incoming>,
-        lease: Lease,
+        lease: Lease<Sender>,
         limit: usize,
     ) -> Result<Self, NodeError> {
         let status = response.status();

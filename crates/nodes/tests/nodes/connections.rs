@@ -49,6 +49,29 @@ async fn the_nodes_own_key_and_name_replace_the_clients() {
 }
 
 #[tokio::test]
+async fn a_request_says_how_long_it_is() {
+    let server = server(|_, _| Reply::Body("")).await;
+    let node = server.node();
+    let requests = [
+        (get(), "GET /indexes?limit=1 HTTP/1.1\r\n", ""),
+        (
+            NodeRequest::query(path("/search"), "{}"),
+            "POST /search HTTP/1.1\r\n",
+            "content-length: 2\r\n\r\n{}",
+        ),
+        (write(""), "POST /indexes HTTP/1.1\r\n", "content-length: 0\r\n\r\n"),
+    ];
+    for (at, (request, start, end)) in requests.iter().enumerate() {
+        node.ask(request, LONG).await.expect("an answer");
+        let text = server.seen()[at].text.clone();
+        assert!(text.starts_with(start) && text.ends_with(end), "{text}");
+        assert!(text.contains("authorization: Bearer nodeKey\r\n"), "{text}");
+        assert!(text.contains(&format!("host: {}\r\n", server.address)), "{text}");
+        assert_eq!(text.contains("content-type: application/json\r\n"), !request.body.is_empty(), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_read_on_a_connection_closed_meanwhile_is_sent_once_more() {
     let server = server(|n, _| if n == 1 { Reply::Close } else { Reply::Body("here") }).await;
     let node = server.node();
@@ -64,7 +87,7 @@ async fn a_read_is_sent_no_more_than_twice() {
     let node = server.node();
     node.ask(&get(), LONG).await.expect("an answer");
     let error = node.ask(&get(), LONG).await.expect_err("no answer");
-    assert!(matches!(error, NodeError::Http(_)) && error.may_have_arrived());
+    assert!(matches!(error, NodeError::Broken(_)) && error.may_have_arrived());
     assert_eq!(server.seen().len(), 3);
 }
 
