@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use http::HeaderValue;
@@ -66,6 +66,14 @@ impl RequestId {
         let bytes = value.as_bytes();
         let accepted = !bytes.is_empty() && bytes.len() <= Self::MAX_LENGTH && bytes.iter().all(safe);
         accepted.then(|| Self(value.clone()))
+    }
+
+    /// A new one: a UUID of version 7, whose random part comes from the thread's own generator, which asks the system only
+    /// now and then.
+    pub fn random() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        Self::from_uuid(uuid::Builder::from_unix_timestamp_millis(milliseconds, &rand::random()).into_uuid())
     }
 
     /// An id made here.

@@ -6,7 +6,6 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use http::{HeaderMap, HeaderName, Request, Response};
@@ -15,7 +14,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tower_layer::Layer;
 use tower_service::Service;
-use uuid::{Builder, Uuid};
 
 use crate::{Deps, Filter, FilterLayer, Phase, erase, extensions::RequestId, params::HeaderField};
 
@@ -82,15 +80,8 @@ impl RequestIdLayer {
     /// The id of a request with these headers.
     fn choose(&self, headers: &HeaderMap) -> RequestId {
         let sent = headers.get(&self.header).filter(|_| self.accept);
-        sent.and_then(RequestId::from_client).unwrap_or_else(|| RequestId::from_uuid(new_uuid()))
+        sent.and_then(RequestId::from_client).unwrap_or_else(RequestId::random)
     }
-}
-
-/// The random part comes from the thread's own generator, which asks the system only now and then.
-fn new_uuid() -> Uuid {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    Builder::from_unix_timestamp_millis(milliseconds, &rand::random()).into_uuid()
 }
 
 impl<S> Layer<S> for RequestIdLayer {
@@ -166,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn a_new_id_is_a_uuid_that_all_see() {
         let (id, header, echoed) = id_for(RequestIdConfig::default(), None).await;
-        assert_eq!(Uuid::parse_str(&id).expect("a UUID").get_version_num(), 7);
+        assert_eq!(uuid::Uuid::parse_str(&id).expect("a UUID").get_version_num(), 7);
         assert_eq!((&header, &echoed), (&id, &id));
     }
 
@@ -182,7 +173,7 @@ mod tests {
         let hostile: [&[u8]; 6] = [b"", b"a b", b"<script>", b"a\tb", "é".as_bytes(), &long];
         for sent in hostile {
             let (id, _, echoed) = id_for(RequestIdConfig::default(), Some(sent)).await;
-            assert!(Uuid::parse_str(&id).is_ok(), "{sent:?} became {id}");
+            assert!(uuid::Uuid::parse_str(&id).is_ok(), "{sent:?} became {id}");
             assert_eq!(echoed, id);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Uri};
-use miroir_filters::Body;
+use miroir_filters::{Body, extensions::RequestId};
 use miroir_log::IndexRecord;
 use miroir_merge::{FacetOrder, FacetSpec, Paging, SearchSpec, merge_search};
 use miroir_nodes::NodeRequest;
@@ -98,7 +98,7 @@ pub(super) fn path(index: &IndexRecord) -> Result<Uri, ResponseError> {
 
 /// A `requestUid`.
 pub(super) fn new_request_uid() -> String {
-    uuid::Uuid::now_v7().to_string()
+    RequestId::random().as_str().to_owned()
 }
 
 /// The milliseconds since then.
