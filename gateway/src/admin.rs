@@ -49,7 +49,7 @@ fn nodes(gateway: &Gateway) -> Value {
             "number": number,
             "group": topology.map.groups().get(usize::from(node.group)).map(|group| group.name.clone()),
             "address": client.map(|client| client.authority().to_owned()),
-            "state": if state == Some(HealthState::Up) { "up" } else { "suspect" },
+            "state": state.as_ref().map_or("unknown", HealthState::name),
             "shards": id.map_or(0, |id| topology.map.shards_of(id).count()),
             "applied": applied,
             "behind": written.saturating_sub(applied),
@@ -58,9 +58,8 @@ fn nodes(gateway: &Gateway) -> Value {
         if !left_out.is_empty() {
             entry["notReadFor"] = json!(left_out);
         }
-        if let Some(HealthState::Suspect { failures, since }) = state {
-            entry["failures"] = json!(failures);
-            entry["lastFailureSecondsAgo"] = json!(since.as_secs());
+        if let Some(reason) = state.as_ref().and_then(HealthState::reason) {
+            entry["reason"] = json!(reason);
         }
         entry
     });

@@ -77,7 +77,7 @@ impl App {
         let replication = Replication::start(log.clone(), topology.clone())
             .await
             .map_err(|error| log_failed(&config.log.directory, error))?;
-        let prober = Prober::new(fleet, PROBE_INTERVAL, PROBE_TIMEOUT);
+        let prober = Prober::new(move || fleet.clone(), PROBE_INTERVAL, PROBE_TIMEOUT);
         let gateway = Gateway::new(Inner {
             log,
             topology,

@@ -1,21 +1,39 @@
 //! What has been seen of a node lately.
 
 use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 /// Failures in a row after which a node is left alone while a copy is elsewhere.
 const SUSPECT_AFTER: u32 = 2;
+/// Requests in a row that it was too slow for, after which the same holds.
+const SLOW_AFTER: u32 = 3;
+/// Failures in a row, and the time since the first of them, after which it counts as down. One answer does not end that:
+/// a node that starts answers for a moment and may be gone again.
+const DOWN_AFTER: u32 = 4;
+const DOWN_FOR: Duration = Duration::from_secs(2);
+const UP_AFTER: u32 = 2;
 
 /// A node's state as requests and probes have found it. Lock-free: every request writes here.
 #[derive(Debug)]
 pub struct Health {
     failures: AtomicU32,
-    /// Milliseconds between `origin` and the last failure.
+    slow: AtomicU32,
+    /// Milliseconds between `origin` and the first and the last failure of a row.
+    first_failure: AtomicU64,
     last_failure: AtomicU64,
+    down: AtomicBool,
+    /// Answers in a row since it is down.
+    answers: AtomicU32,
+    /// Whether its data have to be looked at before it is read: it may have been started anew.
+    unverified: AtomicBool,
+    lost: AtomicBool,
+    /// One more than the newest task that it is known to have had; 0 for none.
+    tasks: AtomicU64,
+    look: Notify,
     origin: Instant,
 }
 
@@ -24,50 +42,200 @@ pub struct Health {
 pub enum HealthState {
     /// The last request, or all but the last, succeeded.
     Up,
-    /// Several requests in a row failed; asked only where no other copy is.
+    /// Several requests in a row failed, or took longer than they should; asked only where no other copy is.
     Suspect {
-        /// How many in a row.
+        /// How many failed in a row.
         failures: u32,
-        /// How long ago the last one was.
+        /// How many in a row were too slow.
+        slow: u32,
+        /// How long ago the last failure was.
         since: Duration,
     },
+    /// It has been failing for a while.
+    Down {
+        /// How many requests failed in a row.
+        failures: u32,
+        /// How long it has been failing.
+        since: Duration,
+    },
+    /// It answers, but has forgotten what it was given: its data must come from another copy.
+    Lost,
+}
+
+impl HealthState {
+    /// The state in a word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Suspect { .. } => "suspect",
+            Self::Down { .. } => "down",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Why it is not up, in words; `None` where it is.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Up => None,
+            Self::Suspect { failures, slow, since } => Some(format!(
+                "{failures} requests in a row failed and {slow} were too slow, the last one {} s ago",
+                since.as_secs()
+            )),
+            Self::Down { failures, since } => {
+                Some(format!("all of {failures} requests failed over {} s", since.as_secs()))
+            }
+            Self::Lost => Some("it has forgotten what it was given".to_owned()),
+        }
+    }
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self { failures: AtomicU32::new(0), last_failure: AtomicU64::new(0), origin: Instant::now() }
+        Self {
+            failures: AtomicU32::new(0),
+            slow: AtomicU32::new(0),
+            first_failure: AtomicU64::new(0),
+            last_failure: AtomicU64::new(0),
+            down: AtomicBool::new(false),
+            answers: AtomicU32::new(0),
+            unverified: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            tasks: AtomicU64::new(0),
+            look: Notify::new(),
+            origin: Instant::now(),
+        }
     }
 }
 
 impl Health {
     /// Records an answer, whatever its status: a node that answers is up.
     pub fn succeeded(&self) {
-        if self.failures.load(Ordering::Relaxed) != 0 {
-            self.failures.store(0, Ordering::Relaxed);
+        if self.failures.load(Ordering::Relaxed) == 0 && self.slow.load(Ordering::Relaxed) == 0 {
+            return;
         }
+        if self.down.load(Ordering::Relaxed) {
+            if self.answers.fetch_add(1, Ordering::Relaxed) + 1 < UP_AFTER {
+                return;
+            }
+            self.down.store(false, Ordering::Relaxed);
+        }
+        self.failures.store(0, Ordering::Relaxed);
+        self.slow.store(0, Ordering::Relaxed);
     }
 
     /// Records a failure; true where it is the one that makes the node suspect.
     pub fn failed(&self) -> bool {
-        let elapsed = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_failure.store(elapsed, Ordering::Relaxed);
-        self.failures.fetch_add(1, Ordering::Relaxed) + 1 == SUSPECT_AFTER
+        let now = self.now();
+        self.last_failure.store(now, Ordering::Relaxed);
+        self.answers.store(0, Ordering::Relaxed);
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if failures == 1 {
+            self.first_failure.store(now, Ordering::Relaxed);
+        }
+        if failures >= DOWN_AFTER && self.failing_for() >= DOWN_FOR {
+            self.down.store(true, Ordering::Relaxed);
+        }
+        failures == SUSPECT_AFTER
+    }
+
+    /// Records that the connection was refused or broke: what listens there next may be another process. Its data are
+    /// looked at before it is read again.
+    pub fn disconnected(&self) {
+        if !self.unverified.swap(true, Ordering::Relaxed) {
+            self.look.notify_one();
+        }
+    }
+
+    /// What the node says is strange: it is to be looked at soon.
+    pub fn doubted(&self) {
+        self.look.notify_one();
+    }
+
+    /// Records that a read did not wait for it any longer.
+    pub fn slow(&self) {
+        self.last_failure.store(self.now(), Ordering::Relaxed);
+        self.slow.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The state now.
     pub fn state(&self) -> HealthState {
-        match self.failures.load(Ordering::Relaxed) {
-            failures if failures < SUSPECT_AFTER => HealthState::Up,
-            failures => {
-                let last = Duration::from_millis(self.last_failure.load(Ordering::Relaxed));
-                HealthState::Suspect { failures, since: self.origin.elapsed().saturating_sub(last) }
-            }
+        let failures = self.failures.load(Ordering::Relaxed);
+        let slow = self.slow.load(Ordering::Relaxed);
+        if self.lost.load(Ordering::Relaxed) {
+            HealthState::Lost
+        } else if self.down.load(Ordering::Relaxed) {
+            HealthState::Down { failures, since: self.failing_for() }
+        } else if failures >= SUSPECT_AFTER || slow >= SLOW_AFTER {
+            let last = Duration::from_millis(self.last_failure.load(Ordering::Relaxed));
+            HealthState::Suspect { failures, slow, since: self.origin.elapsed().saturating_sub(last) }
+        } else {
+            HealthState::Up
         }
     }
 
-    /// Whether the node is up.
+    /// Whether the node is up, so that reads prefer it.
     pub fn is_up(&self) -> bool {
         self.state() == HealthState::Up
+    }
+
+    /// Whether it answers, be it slowly: writes wait for it.
+    pub fn answers(&self) -> bool {
+        !self.lost.load(Ordering::Relaxed)
+            && !self.down.load(Ordering::Relaxed)
+            && self.failures.load(Ordering::Relaxed) < SUSPECT_AFTER
+    }
+
+    /// Whether its data are what they should be, as far as is known: otherwise it must not be read.
+    pub fn is_trusted(&self) -> bool {
+        !self.unverified.load(Ordering::Relaxed) && !self.lost.load(Ordering::Relaxed)
+    }
+
+    /// The newest task that it is known to have had.
+    pub fn newest_task(&self) -> Option<u32> {
+        self.tasks.load(Ordering::Relaxed).checked_sub(1).and_then(|task| u32::try_from(task).ok())
+    }
+
+    /// The node has given, or is known to have given, this task.
+    pub fn has_given(&self, task: u32) {
+        self.tasks.fetch_max(u64::from(task) + 1, Ordering::Relaxed);
+    }
+
+    /// The node says which task is its newest, having been asked when `known` was. Tasks are never forgotten from their
+    /// newest end, so one that is older than those it has given shows that the node has lost its data, or some of it.
+    /// True where that is found out now.
+    pub fn verify(&self, known: Option<u32>, newest: Option<u32>) -> bool {
+        if known > newest {
+            return self.lose();
+        }
+        newest.into_iter().for_each(|task| self.has_given(task));
+        self.unverified.store(false, Ordering::Relaxed);
+        false
+    }
+
+    /// The node does not have what it was given. True where that is new.
+    pub fn lose(&self) -> bool {
+        !self.lost.swap(true, Ordering::Relaxed)
+    }
+
+    /// The node starts from nothing, with this newest task: what it had before means nothing any more.
+    pub fn start_anew(&self, newest: Option<u32>) {
+        self.tasks.store(newest.map_or(0, |task| u64::from(task) + 1), Ordering::Relaxed);
+        self.lost.store(false, Ordering::Relaxed);
+        self.unverified.store(false, Ordering::Relaxed);
+    }
+
+    /// Waits until somebody wants the node to be looked at.
+    pub(crate) async fn wanted(&self) {
+        self.look.notified().await;
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn failing_for(&self) -> Duration {
+        let first = Duration::from_millis(self.first_failure.load(Ordering::Relaxed));
+        self.origin.elapsed().saturating_sub(first)
     }
 }
 
@@ -75,22 +243,74 @@ impl Health {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[tokio::test(start_paused = true)]
     async fn failures_in_a_row_make_a_node_suspect() {
         let health = Health::default();
         assert!(!health.failed());
         assert!(health.is_up());
         assert!(health.failed());
-        tokio::time::advance(Duration::from_secs(3)).await;
-        assert_eq!(health.state(), HealthState::Suspect { failures: 2, since: Duration::from_secs(3) });
+        tokio::time::advance(SECOND * 3).await;
+        assert_eq!(health.state(), HealthState::Suspect { failures: 2, slow: 0, since: SECOND * 3 });
+        assert!(!health.answers());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_answer_clears_it() {
+    async fn one_answer_clears_a_suspicion() {
         let health = Health::default();
         health.failed();
         health.succeeded();
         assert!(!health.failed());
         assert!(health.is_up());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_has_failed_for_long_is_back_after_two_answers() {
+        let health = Health::default();
+        for _ in 0..5 {
+            health.failed();
+            tokio::time::advance(SECOND).await;
+        }
+        assert_eq!(health.state(), HealthState::Down { failures: 5, since: SECOND * 5 });
+        health.succeeded();
+        assert!(!health.is_up());
+        health.failed();
+        health.succeeded();
+        assert!(!health.is_up(), "not two in a row");
+        health.succeeded();
+        assert!(health.is_up());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_node_is_suspect_but_writes_wait_for_it() {
+        let health = Health::default();
+        (0..SLOW_AFTER).for_each(|_| health.slow());
+        assert!(!health.is_up() && health.answers());
+        health.succeeded();
+        assert!(health.is_up());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_is_looked_at_before_it_is_read_again() {
+        let health = Health::default();
+        health.disconnected();
+        assert!(!health.is_trusted());
+        tokio::time::timeout(SECOND, health.wanted()).await.expect("wanted");
+        assert!(!health.verify(None, Some(3)));
+        assert!(health.is_trusted());
+        assert_eq!(health.newest_task(), Some(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_has_forgotten_its_tasks_has_lost_its_data() {
+        let health = Health::default();
+        health.has_given(7);
+        assert!(health.verify(health.newest_task(), Some(6)), "an older copy of its data");
+        assert!(!health.verify(health.newest_task(), None), "known already");
+        assert_eq!(health.state(), HealthState::Lost);
+        assert!(!health.is_trusted() && !health.answers());
+        health.start_anew(None);
+        assert!(health.is_trusted() && health.newest_task().is_none());
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     connect::{Asker, Sender, connect, connect_streaming},
     error::NodeError,
     health::Health,
+    latency::Latency,
     pool::{Lease, Pool},
     request::{Answer, NodeRequest},
 };
@@ -59,6 +60,7 @@ struct Inner {
     /// Connections for streamed bodies.
     senders: Pool<Sender>,
     health: Arc<Health>,
+    latency: Arc<Latency>,
 }
 
 // === impl Node ===
@@ -76,29 +78,30 @@ impl Node {
             }
             None => None,
         };
-        Some(Self::with(config, host, authorization, Arc::default()))
+        Some(Self::with(config, host, authorization, (Arc::default(), Arc::default())))
     }
 
     fn with(
         config: NodeConfig,
         host: HeaderValue,
         authorization: Option<HeaderValue>,
-        health: Arc<Health>,
+        (health, latency): (Arc<Health>, Arc<Latency>),
     ) -> Self {
         let mut fields = [b"host: ", host.as_bytes(), b"\r\n"].concat();
         if let Some(key) = &authorization {
             fields.extend_from_slice(&[b"authorization: ", key.as_bytes(), b"\r\n"].concat());
         }
         let (askers, senders) = (Pool::new(config.max_idle), Pool::new(config.max_idle));
-        Self { inner: Arc::new(Inner { config, host, authorization, fields, askers, senders, health }) }
+        let inner = Inner { config, host, authorization, fields, askers, senders, health, latency };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The same node with connections of its own: for work on another runtime, whose connections must not end with this
     /// one's. Health is shared.
     #[must_use]
     pub fn with_own_connections(&self) -> Self {
-        let Inner { config, host, authorization, health, .. } = &*self.inner;
-        Self::with(config.clone(), host.clone(), authorization.clone(), Arc::clone(health))
+        let Inner { config, host, authorization, health, latency, .. } = &*self.inner;
+        Self::with(config.clone(), host.clone(), authorization.clone(), (health.clone(), latency.clone()))
     }
 
     /// The name the shard map knows it by.
@@ -114,6 +117,11 @@ impl Node {
     /// What has been seen of it lately.
     pub fn health(&self) -> &Health {
         &self.inner.health
+    }
+
+    /// How long it takes over reads.
+    pub fn latency(&self) -> &Latency {
+        &self.inner.latency
     }
 
     /// Sends a request as it is, but for the host and the node's key, and gives the answer as it streams in. Health is
@@ -227,6 +235,9 @@ impl Node {
 
     /// Tells health of an outcome. What is not of the node's making says nothing of it.
     fn note<T>(&self, outcome: &Result<T, NodeError>) {
+        if let Err(NodeError::Connect(_) | NodeError::Http(_) | NodeError::Broken(_)) = outcome {
+            self.inner.health.disconnected();
+        }
         match outcome {
             Ok(_) => self.inner.health.succeeded(),
             Err(error) if error.is_of_the_node() && self.inner.health.failed() => {

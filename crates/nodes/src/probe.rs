@@ -1,48 +1,96 @@
 //! A look at every node from time to time, so that one nobody talks to is known to be down, or back.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select_all};
 use http::Uri;
+use serde::Deserialize;
 
-use crate::{fleet::Fleet, request::NodeRequest};
+use crate::{fleet::Fleet, node::Node, request::NodeRequest};
 
-/// Asks each node for its health at an interval. The outcome goes into the node's `Health`, as any request's does.
-#[derive(Debug)]
+/// How soon a node is looked at whose connection broke, and no sooner again.
+const SOON: Duration = Duration::from_millis(50);
+
+/// Asks each node for its newest task at an interval. The outcome goes into the node's `Health`, as any request's does,
+/// and so does what it says of the node's data.
 pub struct Prober {
-    fleet: Arc<Fleet>,
+    fleet: Box<dyn Fn() -> Arc<Fleet> + Send + Sync>,
     interval: Duration,
     timeout: Duration,
 }
 
+#[derive(Deserialize)]
+struct Page {
+    results: Vec<Task>,
+}
+
+#[derive(Deserialize)]
+struct Task {
+    uid: u32,
+}
+
 impl Prober {
-    /// A prober that asks every `interval` and waits `timeout` for each answer.
-    pub fn new(fleet: Arc<Fleet>, interval: Duration, timeout: Duration) -> Self {
-        Self { fleet, interval, timeout }
+    /// A prober that asks the nodes that there are every `interval` and waits `timeout` for each answer. Nodes come and
+    /// go; what is given here should have connections of its own.
+    pub fn new(
+        fleet: impl Fn() -> Arc<Fleet> + Send + Sync + 'static,
+        interval: Duration,
+        timeout: Duration,
+    ) -> Self {
+        Self { fleet: Box::new(fleet), interval, timeout }
     }
 
     /// Probes until dropped.
     pub async fn run(self) {
-        let mut ticks = tokio::time::interval(self.interval);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
-            self.probe_all().await;
+            let fleet = (self.fleet)();
+            join_all(fleet.iter().map(|node| probe(node, self.timeout))).await;
+            let next = tokio::time::sleep(self.interval);
+            tokio::select! {
+                () = next => {}
+                () = wanted(&fleet) => tokio::time::sleep(SOON).await,
+            }
         }
     }
+}
 
-    async fn probe_all(&self) {
-        let request = NodeRequest::get(Uri::from_static("/health"));
-        join_all(self.fleet.iter().map(|node| {
-            let request = &request;
-            async move {
-                let was_up = node.health().is_up();
-                let answered = node.ask(request, self.timeout).await.is_ok();
-                if answered && !was_up {
-                    tracing::info!(node = node.name(), "node is back");
-                }
-            }
-        }))
-        .await;
+/// Waits until somebody wants one of the nodes to be looked at.
+async fn wanted(fleet: &Fleet) {
+    let wanted: Vec<_> = fleet.iter().map(|node| Box::pin(node.health().wanted())).collect();
+    if wanted.is_empty() {
+        return std::future::pending().await;
+    }
+    select_all(wanted).await;
+}
+
+/// Looks at one node. False where it does not answer, or its data are not what it was given.
+pub fn probe(node: &Node, timeout: Duration) -> impl Future<Output = bool> + Send {
+    let node = node.clone();
+    async move {
+        let request = NodeRequest::get(Uri::from_static("/tasks?limit=1"));
+        let was_up = node.health().is_up();
+        let known = node.health().newest_task();
+        let Ok(answer) = node.ask(&request, timeout).await else { return false };
+        let page = serde_json::from_slice::<Page>(&answer.body);
+        let Some(page) = page.ok().filter(|_| answer.status.is_success()) else {
+            tracing::debug!(node = node.name(), status = %answer.status, "node does not list its tasks");
+            return false;
+        };
+        if node.health().verify(known, page.results.first().map(|task| task.uid)) {
+            tracing::error!(
+                node = node.name(),
+                "node has lost data that it was given, it is not read any more"
+            );
+        }
+        if !was_up && node.health().is_up() {
+            tracing::info!(node = node.name(), "node is back");
+        }
+        node.health().is_trusted()
+    }
+}
+
+impl std::fmt::Debug for Prober {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prober").field("interval", &self.interval).finish_non_exhaustive()
     }
 }

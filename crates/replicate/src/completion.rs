@@ -25,7 +25,7 @@ pub(crate) fn applied_everywhere(topology: &Topology, progress: &Progress) -> u3
 }
 
 fn standing(topology: &Topology, progress: &Progress, name: &str) -> Standing {
-    let answers = topology.fleet.get(name).is_some_and(|node| node.health().is_up());
+    let answers = topology.fleet.get(name).is_some_and(|node| node.health().answers());
     Standing { applied: progress.applied(name), up: answers && !progress.is_stuck(name) }
 }
 

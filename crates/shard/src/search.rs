@@ -38,7 +38,12 @@ impl ShardMap {
             .iter()
             .filter_map(|group| self.group_cost(group, cost).map(|cost| (cost, group)))
             .min_by_key(|(cost, _)| *cost);
-        self.plan(whole.map_or(&self.groups, |(_, group)| slice::from_ref(group)), cost)
+        self.plan(whole.map_or(&self.groups, |(_, group)| slice::from_ref(group)), self.shards(), cost)
+    }
+
+    /// Plans a read of these shards alone, each from its cheapest copy anywhere: what stands in for a part of a search.
+    pub fn nodes_for_shards(&self, shards: &[ShardId], cost: impl Fn(NodeId) -> Option<u32>) -> SearchPlan {
+        self.plan(&self.groups, shards.iter().copied(), |owner| cost(owner.node))
     }
 
     /// What the dearest of the needed nodes costs, unless a shard cannot be read in this group.
@@ -49,10 +54,15 @@ impl ShardMap {
         })
     }
 
-    fn plan(&self, groups: &[Group], cost: impl Fn(&Owner) -> Option<u32>) -> SearchPlan {
+    fn plan(
+        &self,
+        groups: &[Group],
+        shards: impl Iterator<Item = ShardId>,
+        cost: impl Fn(&Owner) -> Option<u32>,
+    ) -> SearchPlan {
         let mut wanted: Vec<Vec<ShardId>> = vec![Vec::new(); self.nodes.len()];
         let mut missing = Vec::new();
-        for shard in self.shards() {
+        for shard in shards {
             // equal copies share the work
             let load = |node: NodeId| wanted.get(usize::from(node.0)).map_or(0, Vec::len);
             let owners = groups.iter().flat_map(|group| readable(group.owners(shard)));
@@ -155,6 +165,18 @@ mod tests {
         let without = map.nodes_for_search(|node| (node.0 != 1).then_some(0));
         assert_exact(&map, &without);
         assert!(without.missing.is_empty());
+    }
+
+    #[test]
+    fn others_stand_in_for_a_part() {
+        let map = map(2, 3, 1);
+        let lost: Vec<ShardId> = map.shards_of(NodeId(1)).map(|(shard, _)| shard).collect();
+        let plan = map.nodes_for_shards(&lost, |node| (node.0 != 1).then_some(0));
+        assert!(plan.missing.is_empty() && plan.asks.iter().all(|ask| ask.node.0 >= 3));
+        let mut asked: Vec<ShardId> =
+            plan.asks.iter().flat_map(|ask| ask.shards.clone().expect("some of them")).collect();
+        asked.sort_unstable();
+        assert_eq!(asked, lost);
     }
 
     #[test]

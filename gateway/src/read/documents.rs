@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{StatusCode, Uri};
 use miroir_log::IndexRecord;
 use miroir_merge::{DocumentsSpec, SortKey, merge_documents, strip_internal};
-use miroir_nodes::{Call, NodeRequest, fan_out};
+use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     document::is_valid_id,
     documents::{BrowseQuery, GetDocument},
@@ -14,13 +14,12 @@ use miroir_protocol::{
 };
 use miroir_shard::{INTERNAL_FIELD, SEQUENCE_FIELD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::time::Instant;
 
 use super::{
     filter::narrowed,
     pins::{slots_of_filter, slots_of_ids},
     reserved::guarded_filter,
-    scatter::{Sorted, Terms, scatter, sort, too_late},
+    scatter::{Terms, ask_any, scatter},
     search::mark_partial,
     targets::{Scope, Target, Targets, turn},
     visibility::is_within,
@@ -111,31 +110,15 @@ pub(crate) async fn get(
         return Err(ResponseError::document_not_found(id));
     }
     let path = document_path(&index.uid, id, query)?;
-    let owners = Targets::of_document(gateway, &index.uid, id);
-    if owners.is_empty() {
-        return Err(ResponseError::new(
+    let topology = gateway.topology.load();
+    let owners = Targets::of_document(gateway, &topology, &index.uid, id);
+    match ask_any(owners, &NodeRequest::get(path), terms.deadline).await? {
+        Some(document) => stripped(&document),
+        None => Err(ResponseError::new(
             Code::MiroirShardUnavailable,
             format!("No copy of the shard of document `{id}` can be read now."),
-        ));
+        )),
     }
-    for node in owners {
-        let left = terms.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(too_late());
-        }
-        let call = Call { node, request: NodeRequest::get(path.clone()) };
-        for outcome in fan_out(&[call], left).await {
-            match sort(outcome) {
-                Sorted::Answer(document) => return stripped(&document),
-                Sorted::Refused(error) => return Err(error),
-                Sorted::Failed(_) => {}
-            }
-        }
-    }
-    Err(ResponseError::new(
-        Code::MiroirShardUnavailable,
-        format!("No copy of the shard of document `{id}` answers."),
-    ))
 }
 
 fn document_path(index: &str, id: &str, query: &GetDocument) -> Result<Uri, ResponseError> {

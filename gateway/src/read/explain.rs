@@ -48,7 +48,7 @@ pub(crate) async fn explain(gateway: &Gateway, body: &[u8], terms: Terms) -> Ans
     query.check_semantic()?;
     let asked = AskedSearch::of(&index, &query);
     let scope = asked.scope(&index);
-    let targets = Targets::of(gateway, &scope, &[]);
+    let targets = Targets::of(gateway, &gateway.topology.load(), &scope);
     let path = path(&index)?;
     let requests: Vec<NodeRequest> = targets
         .asked

@@ -1,12 +1,15 @@
 //! Asking the nodes of a read, and others where some fail.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::OnceLock};
 
 use bytes::Bytes;
 use http::StatusCode;
 use miroir_config::Partial;
-use miroir_nodes::{Call, NodeError, NodeRequest, Outcome, fan_out};
+use miroir_nodes::{
+    Answer, Instead, Judged, Node, NodeError, NodeRequest, Outcome, Part, Reading, Uncovered, cover,
+};
 use miroir_protocol::error::{Code, ResponseError};
+use miroir_replicate::Topology;
 use miroir_shard::{NodeId, SLOT_FIELD, ShardId};
 use tokio::time::Instant;
 
@@ -15,9 +18,6 @@ use super::{
     targets::{Scope, Target, Targets},
 };
 use crate::state::Gateway;
-
-/// How long the nodes of a read are waited for while others could answer it.
-const HEDGE_AFTER: Duration = Duration::from_millis(300);
 
 /// What the nodes answered, one answer for each node asked.
 #[derive(Debug)]
@@ -37,78 +37,146 @@ pub(crate) struct Terms {
     pub partial: Partial,
 }
 
-/// Asks the nodes of a read what `request` makes of each one's filter. Nodes that fail are left out and the read is
-/// planned anew without them, as long as there is time and copies. Where those that were only slow turn out to be the
-/// only ones, they are asked again and waited for. What a node refuses is what the client is told.
+/// Asks the nodes of a read what `request` makes of each one's filter. What a node does not give, or not as soon as it hardly
+/// ever fails to, comes from other copies. What a node refuses is what the client is told.
 pub(crate) async fn scatter(
     gateway: &Gateway,
     scope: &Scope<'_>,
     terms: Terms,
-    request: impl Fn(&Target) -> NodeRequest,
+    request: impl Fn(&Target) -> NodeRequest + Send + Sync,
 ) -> Result<Gathered, ResponseError> {
-    let mut failed = Vec::new();
-    let mut slow = Vec::new();
-    loop {
-        let mut targets = Targets::of(gateway, scope, &failed);
-        let only_slow = !targets.missing.is_empty() && !slow.is_empty();
-        if only_slow {
-            failed.retain(|node| !slow.contains(node));
-            slow.clear();
-            targets = Targets::of(gateway, scope, &failed);
-        }
-        if !targets.missing.is_empty() && (terms.partial == Partial::Deny || targets.asked.is_empty()) {
-            return Err(shards_unavailable(&targets));
-        }
-        let left = terms.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(too_late());
-        }
-        let elsewhere = !only_slow && left > HEDGE_AFTER && targets.has_alternative(gateway, scope, &failed);
-        let timeout = if elsewhere { HEDGE_AFTER } else { left };
-        match ask(&targets, timeout, &request).await? {
-            Round::Complete(answers) => return Ok(Gathered { answers, missing: targets.missing }),
-            Round::Failed(failures) => {
-                slow.extend(
-                    failures.iter().filter(|(_, why)| elsewhere && *why == Why::Slow).map(|(node, _)| *node),
-                );
-                failed.extend(failures.into_iter().map(|(node, _)| node));
+    // One topology to the end: whoever moves shards waits for the reads that know another one.
+    let topology = gateway.topology.load();
+    let targets = Targets::of(gateway, &topology, scope);
+    if !targets.missing.is_empty() && (terms.partial == Partial::Deny || targets.asked.is_empty()) {
+        return Err(shards_unavailable(&targets.missing));
+    }
+    let absent = OnceLock::new();
+    let scattered = Scattered { gateway, topology: &topology, scope, terms, request, absent };
+    let parts = targets.asked.into_iter().map(|target| scattered.part(target)).collect();
+    let covered = match cover(&scattered, parts).await {
+        Ok(covered) => covered,
+        Err(Uncovered::Refused(error)) => return Err(error),
+        Err(Uncovered::Failed(_)) if Instant::now() >= terms.deadline => return Err(too_late()),
+        Err(Uncovered::Failed(part)) => {
+            if let Some(error) = scattered.absent.into_inner() {
+                return Err(error);
             }
+            let map = &topology.map;
+            return Err(shards_unavailable(&scope.wanted(map, part.shards_in(map))));
         }
+    };
+    let missing = scattered.missing(&covered);
+    if covered.is_empty() {
+        return Err(shards_unavailable(&missing));
+    }
+    Ok(Gathered { answers: covered.into_iter().map(|(_, answer)| answer).collect(), missing })
+}
+
+/// A read that is under way.
+struct Scattered<'a, R> {
+    gateway: &'a Gateway,
+    topology: &'a Topology,
+    scope: &'a Scope<'a>,
+    terms: Terms,
+    request: R,
+    absent: OnceLock<ResponseError>,
+}
+
+impl<R: Fn(&Target) -> NodeRequest + Send + Sync> Scattered<'_, R> {
+    fn part(&self, target: Target) -> Part<Target> {
+        Part { node: target.node.clone(), request: (self.request)(&target), key: target }
+    }
+
+    /// The wanted shards that are in no answer.
+    fn missing(&self, covered: &[(Target, Bytes)]) -> Vec<ShardId> {
+        if self.terms.partial == Partial::Deny {
+            return Vec::new();
+        }
+        let map = &self.topology.map;
+        let there: BTreeSet<ShardId> = covered.iter().flat_map(|(target, _)| target.shards_in(map)).collect();
+        let mut missing = self.scope.wanted(map, map.shards().collect());
+        missing.retain(|shard| !there.contains(shard));
+        missing
     }
 }
 
-/// What came of asking every target once.
-enum Round {
-    Complete(Vec<Bytes>),
-    Failed(Vec<(NodeId, Why)>),
-}
+impl<R: Fn(&Target) -> NodeRequest + Send + Sync> Reading for Scattered<'_, R> {
+    type Key = Target;
+    type Refusal = ResponseError;
 
-async fn ask(
-    targets: &Targets,
-    timeout: Duration,
-    request: impl Fn(&Target) -> NodeRequest,
-) -> Result<Round, ResponseError> {
-    let calls: Vec<Call> = targets
-        .asked
-        .iter()
-        .map(|target| Call { node: target.node.clone(), request: request(target) })
-        .collect();
-    let outcomes = fan_out(&calls, timeout).await;
-    let mut answers = Vec::with_capacity(outcomes.len());
-    let mut failed = Vec::new();
-    let mut refused = None;
-    for (target, outcome) in targets.asked.iter().zip(outcomes) {
-        match sort(outcome) {
-            Sorted::Answer(body) => answers.push(body),
-            Sorted::Refused(error) => refused = refused.or(Some(error)),
-            Sorted::Failed(why) => failed.push((target.id, why)),
+    fn instead(&self, part: &Target, tried: &[Target]) -> Instead<Target> {
+        let tried: Vec<NodeId> = tried.iter().map(|target| target.id).collect();
+        let targets = Targets::instead(self.gateway, self.topology, self.scope, part, &tried);
+        Instead {
+            complete: targets.missing.is_empty(),
+            parts: targets.asked.into_iter().map(|target| self.part(target)).collect(),
         }
     }
-    match refused {
-        // Every node refuses the same request alike: no other node has to be asked.
-        Some(error) => Err(error),
-        None if failed.is_empty() => Ok(Round::Complete(answers)),
-        None => Ok(Round::Failed(failed)),
+
+    fn judge(&self, node: &Node, result: Result<Answer, NodeError>) -> Judged<ResponseError> {
+        sort(Outcome { node: node.clone(), result }).judged(&self.absent)
+    }
+
+    fn partial(&self) -> bool {
+        self.terms.partial == Partial::Allow
+    }
+
+    fn deadline(&self) -> Instant {
+        self.terms.deadline
+    }
+}
+
+/// Asks several nodes the same, one after another where one is slow or fails: each of them holds all that is asked for.
+pub(super) async fn ask_any(
+    nodes: Vec<Target>,
+    request: &NodeRequest,
+    deadline: Instant,
+) -> Result<Option<Bytes>, ResponseError> {
+    let copies = Copies { nodes, request, deadline, absent: OnceLock::new() };
+    let Some(first) = copies.part(&[]) else { return Ok(None) };
+    match cover(&copies, vec![first]).await {
+        Ok(mut covered) => Ok(covered.pop().map(|(_, answer)| answer)),
+        Err(Uncovered::Refused(error)) => Err(error),
+        Err(Uncovered::Failed(_)) if Instant::now() >= deadline => Err(too_late()),
+        Err(Uncovered::Failed(_)) => copies.absent.into_inner().map_or(Ok(None), Err),
+    }
+}
+
+/// Nodes of which any one can answer.
+struct Copies<'a> {
+    nodes: Vec<Target>,
+    request: &'a NodeRequest,
+    deadline: Instant,
+    absent: OnceLock<ResponseError>,
+}
+
+impl Copies<'_> {
+    fn part(&self, tried: &[NodeId]) -> Option<Part<NodeId>> {
+        let target = self.nodes.iter().find(|target| !tried.contains(&target.id))?;
+        Some(Part { key: target.id, node: target.node.clone(), request: self.request.clone() })
+    }
+}
+
+impl Reading for Copies<'_> {
+    type Key = NodeId;
+    type Refusal = ResponseError;
+
+    fn instead(&self, _: &NodeId, tried: &[NodeId]) -> Instead<NodeId> {
+        let parts: Vec<_> = self.part(tried).into_iter().collect();
+        Instead { complete: !parts.is_empty(), parts }
+    }
+
+    fn judge(&self, node: &Node, result: Result<Answer, NodeError>) -> Judged<ResponseError> {
+        sort(Outcome { node: node.clone(), result }).judged(&self.absent)
+    }
+
+    fn partial(&self) -> bool {
+        false
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline
     }
 }
 
@@ -118,17 +186,25 @@ pub(super) enum Sorted {
     Answer(Bytes),
     /// The node understood the request and refuses it.
     Refused(ResponseError),
+    /// The node does not know the index.
+    Absent(ResponseError),
     /// The node cannot answer now.
-    Failed(Why),
+    Failed,
 }
 
-/// Why a node has not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// It may yet: it was not waited for any longer.
-    Slow,
-    /// Anything else.
-    Broken,
+impl Sorted {
+    /// What it is to a read in parts. That an index is not there is believed where no copy knows it.
+    fn judged(self, absent: &OnceLock<ResponseError>) -> Judged<ResponseError> {
+        match self {
+            Self::Answer(body) => Judged::Answer(body),
+            Self::Refused(error) => Judged::Refused(error),
+            Self::Absent(error) => {
+                absent.get_or_init(|| error);
+                Judged::Failed
+            }
+            Self::Failed => Judged::Failed,
+        }
+    }
 }
 
 pub(super) fn sort(outcome: Outcome) -> Sorted {
@@ -136,8 +212,7 @@ pub(super) fn sort(outcome: Outcome) -> Sorted {
         Ok(answer) => answer,
         Err(error) => {
             tracing::warn!(node = outcome.node.name(), %error, "node failed a read");
-            let slow = matches!(error, NodeError::Timeout(_));
-            return Sorted::Failed(if slow { Why::Slow } else { Why::Broken });
+            return Sorted::Failed;
         }
     };
     if answer.status.is_success() {
@@ -149,6 +224,11 @@ pub(super) fn sort(outcome: Outcome) -> Sorted {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
         );
     match serde_json::from_slice::<ResponseError>(&answer.body) {
+        // The index is there, or was until a moment ago: the node may have lost it.
+        Ok(error) if error.code_name() == "index_not_found" => {
+            outcome.node.health().doubted();
+            Sorted::Absent(error.with_status(answer.status))
+        }
         Ok(error) if refuses => Sorted::Refused(
             error
                 .with_status(answer.status)
@@ -158,13 +238,13 @@ pub(super) fn sort(outcome: Outcome) -> Sorted {
         _ => {
             let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]).into_owned();
             tracing::warn!(node = outcome.node.name(), status = %answer.status, body, "node failed a read");
-            Sorted::Failed(Why::Broken)
+            Sorted::Failed
         }
     }
 }
 
-fn shards_unavailable(targets: &Targets) -> ResponseError {
-    let shards = shard_list(&targets.missing);
+fn shards_unavailable(missing: &[ShardId]) -> ResponseError {
+    let shards = shard_list(missing);
     ResponseError::new(
         Code::MiroirShardUnavailable,
         format!("No copy of these shards can be read now: {shards}. The answer would be incomplete."),

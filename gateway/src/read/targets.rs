@@ -54,45 +54,68 @@ pub(crate) struct Target {
 }
 
 impl Targets {
-    /// Plans a read without the nodes `failed`. A node behind the finished tasks of an index is not asked.
-    pub(super) fn of(gateway: &Gateway, scope: &Scope<'_>, failed: &[NodeId]) -> Self {
-        let topology = gateway.topology.load();
+    /// Plans a read. A node behind the finished tasks of an index is not asked.
+    pub(super) fn of(gateway: &Gateway, topology: &Topology, scope: &Scope<'_>) -> Self {
         let groups = u32::try_from(topology.map.groups().len()).unwrap_or(1).max(1);
         let turn = u32::try_from(scope.turn % u64::from(groups)).unwrap_or(0);
         let plan = topology.map.nodes_for_search(|id| {
             let group = u32::from(topology.map.node(id)?.group);
-            Some(cost(gateway, &topology, &scope.indexes, failed, id)? + (group + groups - turn) % groups)
+            Some(cost(gateway, topology, &scope.indexes, &[], id)? + (group + groups - turn) % groups)
         });
-        let plan = restricted(plan, &topology.map, scope);
-        let asked = plan.asks.iter().filter_map(|ask| target(&topology, ask)).collect();
+        Self::from_plan(topology, restricted(plan, &topology.map, scope))
+    }
+
+    /// Plans what stands in for a part of a read, without the nodes `tried`.
+    pub(super) fn instead(
+        gateway: &Gateway,
+        topology: &Topology,
+        scope: &Scope<'_>,
+        part: &Target,
+        tried: &[NodeId],
+    ) -> Self {
+        let map = &topology.map;
+        let shards = scope.wanted(map, part.shards_in(map));
+        let plan = map.nodes_for_shards(&shards, |id| cost(gateway, topology, &scope.indexes, tried, id));
+        Self::from_plan(topology, plan)
+    }
+
+    fn from_plan(topology: &Topology, plan: SearchPlan) -> Self {
+        let asked = plan.asks.iter().filter_map(|ask| target(topology, ask)).collect();
         Self { asked, missing: plan.missing }
     }
 
-    /// Whether a read could be answered in full without any of the nodes asked.
-    pub(super) fn has_alternative(&self, gateway: &Gateway, scope: &Scope<'_>, failed: &[NodeId]) -> bool {
-        let topology = gateway.topology.load();
-        if topology.map.groups().len() <= 1 {
-            return false;
-        }
-        let without: Vec<NodeId> =
-            failed.iter().copied().chain(self.asked.iter().map(|target| target.id)).collect();
-        let plan = topology.map.nodes_for_search(|id| cost(gateway, &topology, &scope.indexes, &without, id));
-        restricted(plan, &topology.map, scope).missing.is_empty()
-    }
-
     /// The nodes that hold a document, the one to ask first in front.
-    pub(super) fn of_document(gateway: &Gateway, index: &str, id: &str) -> Vec<Node> {
-        let topology = gateway.topology.load();
-        let owners = topology.map.owners(Slot::of(id)).filter(|owner| owner.state.is_read());
-        let mut nodes: Vec<(u32, Node)> = owners
+    pub(super) fn of_document(gateway: &Gateway, topology: &Topology, index: &str, id: &str) -> Vec<Target> {
+        let slot = Slot::of(id);
+        let owners = topology.map.owners(slot).filter(|owner| owner.state.is_read());
+        let mut targets: Vec<(u32, Target)> = owners
             .filter_map(|owner| {
-                let cost = cost(gateway, &topology, &[index], &[], owner.node)?;
-                let node = topology.fleet.get(&topology.map.node(owner.node)?.name)?;
-                Some((cost, node.clone()))
+                let cost = cost(gateway, topology, &[index], &[], owner.node)?;
+                let ask = Ask { node: owner.node, shards: Some(vec![topology.map.shard_of(slot)]) };
+                Some((cost, target(topology, &ask)?))
             })
             .collect();
-        nodes.sort_by_key(|(cost, _)| *cost);
-        nodes.into_iter().map(|(_, node)| node).collect()
+        targets.sort_by_key(|(cost, _)| *cost);
+        targets.into_iter().map(|(_, target)| target).collect()
+    }
+}
+
+impl Target {
+    /// The shards that are wanted of it, by their numbers.
+    pub(super) fn shards_in(&self, map: &ShardMap) -> Vec<ShardId> {
+        let held = || map.shards_of(self.id).map(|(shard, _)| shard).collect();
+        self.shards.clone().unwrap_or_else(held)
+    }
+}
+
+impl Scope<'_> {
+    /// Those of the shards that the read is about.
+    pub(super) fn wanted(&self, map: &ShardMap, mut shards: Vec<ShardId>) -> Vec<ShardId> {
+        if let Some(slots) = &self.slots {
+            let wanted: BTreeSet<ShardId> = slots.iter().map(|slot| map.shard_of(*slot)).collect();
+            shards.retain(|shard| wanted.contains(shard));
+        }
+        shards
     }
 }
 
@@ -108,6 +131,9 @@ fn cost(
         return None;
     }
     let node = topology.fleet.get(name)?;
+    if !node.health().is_trusted() {
+        return None;
+    }
     Some(if node.health().is_up() { 0 } else { SUSPECT })
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::server::{LONG, Reply, deadline, nobody, node, path, server};
-use miroir_nodes::{Call, Fleet, Node, NodeError, NodeRequest, Prober, fan_out};
+use miroir_nodes::{Call, Fleet, HealthState, Node, NodeError, NodeRequest, Prober, fan_out, probe};
 
 fn calls(nodes: &[Node]) -> Vec<Call> {
     let request = NodeRequest::query(path("/indexes/movies/search"), r#"{"q":"x"}"#);
@@ -51,19 +51,35 @@ async fn a_dropped_fan_out_ends_every_request() {
 
 #[tokio::test]
 async fn the_prober_finds_who_is_down_and_who_is_back() {
-    let back = server(|_, _| Reply::Body("{}")).await;
+    let back = server(|_, _| Reply::Body(r#"{"results":[{"uid":4}]}"#)).await;
     let fleet: Fleet = [node("back", &back.address), node("down", &nobody().await)].into_iter().collect();
     let fleet = Arc::new(fleet);
     let health = |name: &str| fleet.get(name).expect("a node").health().is_up();
     fleet.iter().for_each(|node| {
         node.health().failed();
         node.health().failed();
+        node.health().disconnected();
     });
-    let prober = Prober::new(fleet.clone(), Duration::from_millis(5), LONG);
+    let probed = fleet.clone();
+    let prober = Prober::new(move || probed.clone(), Duration::from_millis(5), LONG);
     let probing = tokio::spawn(prober.run());
     back.wait_seen(3).await;
     assert!(health("back"));
     assert!(!health("down"));
-    assert!(back.seen()[0].text.starts_with("GET /health "));
+    assert!(back.seen()[0].text.starts_with("GET /tasks?limit=1 "));
+    let trusted = |name: &str| fleet.get(name).expect("a node").health().is_trusted();
+    assert!(trusted("back") && !trusted("down"));
     probing.abort();
+}
+
+#[tokio::test]
+async fn a_node_that_comes_back_with_older_data_is_found_out() {
+    let older = server(|count, _| {
+        Reply::Body(if count == 0 { r#"{"results":[{"uid":9}]}"# } else { r#"{"results":[{"uid":5}]}"# })
+    })
+    .await;
+    let node = older.node();
+    assert!(probe(&node, LONG).await);
+    assert!(!probe(&node, LONG).await);
+    assert_eq!(node.health().state(), HealthState::Lost);
 }

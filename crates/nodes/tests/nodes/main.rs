@@ -1,5 +1,6 @@
 //! Node clients against servers that misbehave on purpose.
 
 mod connections;
+mod cover;
 mod fleet;
 mod server;
