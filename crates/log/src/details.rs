@@ -18,6 +18,14 @@ impl Operation {
         })
     }
 
+    /// What clients see as the details of a task that was given up before anything of it was done.
+    pub(crate) fn canceled_details(&self, index_uid: Option<&str>) -> Option<Value> {
+        match self {
+            Self::SettingsUpdate { .. } => self.initial_details(index_uid),
+            other => Some(other.details(index_uid)?.failed().to_value()),
+        }
+    }
+
     fn details(&self, index_uid: Option<&str>) -> Option<Details> {
         Some(match self {
             Self::IndexCreation { primary_key } => {
@@ -53,6 +61,19 @@ impl Operation {
                 original_filter: filter.as_ref().map(Value::to_string),
                 context: context.as_ref().and_then(Value::as_object).cloned(),
                 function: function.clone(),
+            },
+            Self::IndexCompaction => {
+                Details::IndexCompaction { pre_compaction_size: None, post_compaction_size: None }
+            }
+            Self::TaskCancelation { query, tasks } => Details::TaskCancelation {
+                matched_tasks: tasks.len(),
+                canceled_tasks: None,
+                original_filter: query.clone(),
+            },
+            Self::TaskDeletion { query, tasks } => Details::TaskDeletion {
+                matched_tasks: tasks.len(),
+                deleted_tasks: None,
+                original_filter: query.clone(),
             },
             Self::SettingsUpdate { .. } => return None,
         })

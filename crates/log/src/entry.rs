@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::catalog::CatalogChange;
+use crate::{catalog::CatalogChange, uids::Uids};
 
 /// A write that is to be appended.
 #[derive(Debug, Clone)]
@@ -113,6 +113,22 @@ pub enum Operation {
         #[serde(default)]
         allow_index_creation: bool,
     },
+    /// Make an index's files as small as they can be.
+    IndexCompaction,
+    /// Give up tasks that no node has been sent yet.
+    TaskCancelation {
+        /// The client's filter: the query string, with its question mark.
+        query: String,
+        /// The tasks that matched it when it came.
+        tasks: Uids,
+    },
+    /// Forget tasks that have ended.
+    TaskDeletion {
+        /// The client's filter: the query string, with its question mark.
+        query: String,
+        /// The tasks that matched it when it came.
+        tasks: Uids,
+    },
 }
 
 impl Operation {
@@ -127,7 +143,15 @@ impl Operation {
             Self::DocumentDeletion { .. } => Kind::DocumentDeletion,
             Self::DocumentEdition { .. } => Kind::DocumentEdition,
             Self::SettingsUpdate { .. } => Kind::SettingsUpdate,
+            Self::IndexCompaction => Kind::IndexCompaction,
+            Self::TaskCancelation { .. } => Kind::TaskCancelation,
+            Self::TaskDeletion { .. } => Kind::TaskDeletion,
         }
+    }
+
+    /// Whether it is about tasks: the log does it itself, no node has a part in it.
+    pub fn is_about_tasks(&self) -> bool {
+        matches!(self, Self::TaskCancelation { .. } | Self::TaskDeletion { .. })
     }
 
     /// The documents that come with it.
@@ -274,4 +298,7 @@ pub struct Finished {
     pub finished_at: OffsetDateTime,
     /// What clients see of the indexes from now on, changed in the same transaction.
     pub catalog: Vec<CatalogChange>,
+    /// Pairs of index names that change places in all earlier tasks, as clients see these: a swap takes the tasks of an
+    /// index along, and so does a new name.
+    pub renames: Vec<(String, String)>,
 }

@@ -17,6 +17,7 @@ mod record;
 mod record_kind;
 mod spool;
 mod sqlite;
+mod uids;
 
 pub use self::{
     catalog::{Catalog, CatalogChange, IndexRecord},
@@ -29,4 +30,5 @@ pub use self::{
     record_kind::RecordKind,
     spool::{INLINE_LIMIT, PayloadReader, Pump, Spool, SpoolError, SpoolFile},
     sqlite::{SqliteLog, SqliteOptions},
+    uids::Uids,
 };

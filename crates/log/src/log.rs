@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use miroir_protocol::tasks::{TaskPage, TaskView, TasksQuery};
+use miroir_protocol::tasks::{TaskFilter, TaskPage, TaskView, TasksQuery};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -14,6 +14,7 @@ use crate::{
     error::Result,
     record_kind::RecordKind,
     spool::{PayloadReader, Spool},
+    uids::Uids,
 };
 
 /// How far the log has come.
@@ -38,10 +39,9 @@ pub struct StoredMap {
 
 /// The ordered, durable list of all writes, and the store of their tasks.
 ///
-/// What a call has changed is durable when it returns, with two exceptions that are lost no more
-/// than a few moments back, and only when the machine itself dies, not the process:
-/// [`start`](Log::start) and [`advance`](Log::advance). Both are hints that a restart can renew from
-/// the nodes. A call that fails has changed nothing.
+/// What a call has changed is durable when it returns, with one exception that is lost no more than a
+/// few moments back, and only when the machine itself dies, not the process: [`advance`](Log::advance),
+/// a hint that a restart can renew from the nodes. A call that fails has changed nothing.
 ///
 /// Dropping a call's future does not take the call back.
 #[async_trait]
@@ -79,6 +79,9 @@ pub trait Log: Send + Sync + 'static {
     /// A decision about an unfinished entry before it is replaced.
     async fn record_prepared(&self, decisions: Vec<(u32, Value)>) -> Result<()>;
 
+    /// [`record_prepared`](Log::record_prepared) and [`start`](Log::start) in one transaction.
+    async fn prepare_and_start(&self, decisions: Vec<(u32, Value)>, uids: &[u32]) -> Result<()>;
+
     /// Every entry up to this one is applied on `node`; `None` if not even the first one is.
     async fn watermark(&self, node: &str) -> Result<Option<u32>>;
 
@@ -91,9 +94,19 @@ pub trait Log: Send + Sync + 'static {
     /// Forgets a node's watermark: the node left, or came back empty.
     async fn forget_node(&self, node: &str) -> Result<()>;
 
-    /// Marks tasks as processing from now on, and as applied together: they share a new batch, whose
-    /// uid is returned. Tasks that are processing or finished already keep what they have.
-    async fn start(&self, uids: &[u32]) -> Result<u32>;
+    /// Marks tasks as processing from now on. Those that follow one another and are of one kind, for one
+    /// index, share a new batch. Tasks that are processing or finished already keep what they have.
+    async fn start(&self, uids: &[u32]) -> Result<()>;
+
+    /// Does what the entry `by`, a [`TaskCancelation`](crate::Operation::TaskCancelation), says: those of
+    /// its tasks from `from` on that are not finished are canceled, and it has succeeded, all in one
+    /// transaction. Returns the canceled tasks.
+    async fn cancel(&self, by: u32, from: u32) -> Result<Uids>;
+
+    /// Does what the entry `by`, a [`TaskDeletion`](crate::Operation::TaskDeletion), says: those of its
+    /// tasks that are finished are shown no more, and it has succeeded. The entries themselves go once
+    /// they are [trimmed](Log::trim). Returns how many tasks that are.
+    async fn delete_tasks(&self, by: u32) -> Result<u64>;
 
     /// Ends tasks and changes the catalog, all in one transaction. A task that was never started gets
     /// a batch of its own.
@@ -104,6 +117,9 @@ pub trait Log: Send + Sync + 'static {
 
     /// The tasks that match a query, as Meilisearch lists them.
     async fn tasks(&self, query: &TasksQuery) -> Result<TaskPage>;
+
+    /// The uids of all tasks that match a filter.
+    async fn matching(&self, filter: &TaskFilter) -> Result<Uids>;
 
     /// What clients see of the indexes. Costs next to nothing.
     fn catalog(&self) -> Arc<Catalog>;

@@ -1,6 +1,7 @@
 //! The steps of a task's life, on its view.
 
-use miroir_protocol::tasks::{TaskStatus, TaskView};
+use miroir_protocol::tasks::{Kind, TaskStatus, TaskView};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::entry::{Entry, Finished, Outcome};
@@ -43,4 +44,34 @@ pub(crate) fn finish(task: &mut TaskView, finished: &Finished) {
         task.details = Some(details.clone());
     }
     task.set_times(finished.started_at.or(task.started_at), Some(finished.finished_at));
+}
+
+/// Two index names have changed places.
+pub(crate) fn rename(task: &mut TaskView, left: &str, right: &str) {
+    if let Some(index) = &mut task.index_uid {
+        exchange(index, left, right);
+    }
+    if task.kind == Kind::IndexSwap
+        && let Some(details) = &mut task.details
+    {
+        rename_in_details(details, left, right);
+    }
+}
+
+/// Two index names have changed places in the details of a swap.
+pub(crate) fn rename_in_details(details: &mut Value, left: &str, right: &str) {
+    let swaps = details["swaps"].as_array_mut().into_iter().flatten();
+    for name in swaps.filter_map(|swap| swap["indexes"].as_array_mut()).flatten() {
+        if let Value::String(name) = name {
+            exchange(name, left, right);
+        }
+    }
+}
+
+fn exchange(name: &mut String, left: &str, right: &str) {
+    if name == left {
+        right.clone_into(name);
+    } else if name == right {
+        left.clone_into(name);
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use miroir_protocol::tasks::TaskView;
+use miroir_protocol::tasks::{Kind, TaskView};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::{
     command::{Command, Reply},
     ledger::Ledger,
-    rows::{find_task, to_json, to_nanos},
+    rows::{DELETED, find_task, to_json, to_nanos},
     shared::Recent,
 };
 use crate::{
@@ -32,9 +32,13 @@ pub(super) struct Staged<'a> {
     /// The tasks that changed, as they are now.
     pub(super) tasks: HashMap<u32, TaskView>,
     pub(super) catalog: Vec<CatalogChange>,
-    connection: &'a Connection,
+    /// Tasks that are shown no more.
+    pub(super) deleted: Vec<u32>,
+    /// Index names that have changed places in the tasks before the one with this uid.
+    pub(super) renames: Vec<(u32, String, String)>,
+    pub(super) connection: &'a Connection,
     recent: &'a Recent,
-    now: OffsetDateTime,
+    pub(super) now: OffsetDateTime,
 }
 
 // === impl Staged ===
@@ -46,14 +50,16 @@ impl<'a> Staged<'a> {
         recent: &'a Recent,
         now: OffsetDateTime,
     ) -> Self {
-        Self { ledger, tasks: HashMap::new(), catalog: Vec::new(), connection, recent, now }
+        let (tasks, catalog) = (HashMap::new(), Vec::new());
+        Self { ledger, tasks, catalog, deleted: Vec::new(), renames: Vec::new(), connection, recent, now }
     }
 
     pub(super) fn apply(&mut self, command: &Command) -> Result<Reply> {
         match command {
             Command::Append(entry) => self.append(entry),
-            Command::RecordPrepared(decisions) => self.record_prepared(decisions),
-            Command::Start(uids) => self.start(uids),
+            Command::Prepare(decisions, started) => self.prepare(decisions, started),
+            Command::Cancel { by, from } => self.cancel(*by, *from),
+            Command::DeleteTasks { by } => self.delete_tasks(*by),
             Command::Finish(finished) => self.finish(finished),
             Command::Advance { node, uid } => self.advance(node, *uid),
             Command::ForgetNode { node } => self.forget_node(node),
@@ -117,7 +123,7 @@ impl<'a> Staged<'a> {
         Ok(())
     }
 
-    fn record_prepared(&mut self, decisions: &[(u32, Value)]) -> Result<Reply> {
+    fn prepare(&mut self, decisions: &[(u32, Value)], started: &[u32]) -> Result<Reply> {
         let mut expected = self.ledger.positions.head;
         for (uid, _) in decisions {
             if *uid >= self.ledger.positions.next {
@@ -132,32 +138,35 @@ impl<'a> Staged<'a> {
                 self.unfinished(*uid)?;
             }
         }
+        let tasks = started.iter().map(|uid| self.task(*uid)).collect::<Result<Vec<_>>>()?;
         let mut update = self.connection.prepare_cached("UPDATE entries SET prepared = ?2 WHERE uid = ?1")?;
         for (uid, decision) in decisions {
             update.execute((uid, to_json(decision)?))?;
         }
         self.ledger.positions.head = expected;
+        self.start(tasks)?;
         Ok(Reply::Done)
     }
 
-    fn start(&mut self, uids: &[u32]) -> Result<Reply> {
-        let mut tasks = Vec::with_capacity(uids.len());
-        for uid in uids {
-            let task = self.task(*uid)?;
-            if task.started_at.is_none() && !task.status.is_finished() {
-                tasks.push(task);
-            }
-        }
-        let batch = self.ledger.new_batch();
+    fn start(&mut self, tasks: Vec<TaskView>) -> Result<()> {
         let mut update = self.connection.prepare_cached(
             "UPDATE entries SET status = ?2, batch_uid = ?3, started_at = ?4 WHERE uid = ?1",
         )?;
+        let mut together: Option<(Option<String>, Kind, u32)> = None;
         for mut task in tasks {
+            if task.started_at.is_some() || task.status.is_finished() {
+                continue;
+            }
+            let batch = match &together {
+                Some((index, kind, batch)) if *index == task.index_uid && *kind == task.kind => *batch,
+                _ => self.ledger.new_batch(),
+            };
+            together = Some((task.index_uid.clone(), task.kind, batch));
             record::start(&mut task, batch, self.now);
             update.execute((task.uid, task.status.name(), batch, to_nanos(self.now)))?;
             self.tasks.insert(task.uid, task);
         }
-        Ok(Reply::Batch(batch))
+        Ok(())
     }
 
     fn finish(&mut self, finished: &[Finished]) -> Result<Reply> {
@@ -178,11 +187,14 @@ impl<'a> Staged<'a> {
                 self.change_catalog(change)?;
             }
             self.tasks.insert(end.uid, task);
+            for (left, right) in &end.renames {
+                self.rename(end.uid, left, right)?;
+            }
         }
         Ok(Reply::Done)
     }
 
-    fn update_finished(&self, task: &TaskView) -> Result<()> {
+    pub(super) fn update_finished(&self, task: &TaskView) -> Result<()> {
         self.connection
             .prepare_cached(
                 "UPDATE entries SET status = ?2, batch_uid = ?3, canceled_by = ?4, details = ?5, error = ?6, \
@@ -265,22 +277,27 @@ impl<'a> Staged<'a> {
         let mut delete = self.connection.prepare_cached(sql)?;
         let files = delete.query_map([position], |row| row.get::<_, Option<String>>(0))?;
         let files = files.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        let sql = format!("DELETE FROM entries WHERE status = '{DELETED}' AND uid < ?1");
+        self.connection.prepare_cached(&sql)?.execute([position])?;
         self.ledger.positions.trimmed = position;
         Ok(Reply::Trimmed { position, files })
     }
 
     /// The task as it is within this transaction.
-    fn task(&self, uid: u32) -> Result<TaskView> {
+    pub(super) fn task(&self, uid: u32) -> Result<TaskView> {
         if let Some(task) = self.tasks.get(&uid) {
             return Ok(task.clone());
         }
         if let Some(task) = self.recent.get(uid) {
             return Ok(TaskView::clone(&task));
         }
-        find_task(self.connection, uid)?.ok_or(LogError::UnknownEntry(uid))
+        // One that is not there any more has been deleted, which only finished ones are.
+        let is_known = uid < self.ledger.positions.next;
+        let missing = if is_known { LogError::AlreadyFinished(uid) } else { LogError::UnknownEntry(uid) };
+        find_task(self.connection, uid)?.ok_or(missing)
     }
 
-    fn unfinished(&self, uid: u32) -> Result<TaskView> {
+    pub(super) fn unfinished(&self, uid: u32) -> Result<TaskView> {
         let task = self.task(uid)?;
         if task.status.is_finished() { Err(LogError::AlreadyFinished(uid)) } else { Ok(task) }
     }

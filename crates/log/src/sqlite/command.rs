@@ -8,14 +8,17 @@ use crate::{
     error::Result,
     log::StoredMap,
     record_kind::RecordKind,
+    uids::Uids,
 };
 
 /// One call that changes the log.
 #[derive(Debug)]
 pub(super) enum Command {
     Append(Box<NewEntry>),
-    RecordPrepared(Vec<(u32, Value)>),
-    Start(Vec<u32>),
+    /// Decisions, and the tasks that are started with them.
+    Prepare(Vec<(u32, Value)>, Vec<u32>),
+    Cancel { by: u32, from: u32 },
+    DeleteTasks { by: u32 },
     Finish(Vec<Finished>),
     Advance { node: String, uid: u32 },
     ForgetNode { node: String },
@@ -30,7 +33,7 @@ pub(super) enum Command {
 pub(super) enum Reply {
     Done,
     Entry(Box<Entry>),
-    Batch(u32),
+    Tasks(Uids),
     Removed(bool),
     Trimmed { position: u32, files: Vec<String> },
 }
@@ -47,7 +50,7 @@ pub(super) struct Job {
 impl Command {
     /// Whether it may be lost when the machine dies at once, though not when the process does.
     pub(super) fn is_hint(&self) -> bool {
-        matches!(self, Self::Start(_) | Self::Advance { .. })
+        matches!(self, Self::Advance { .. })
     }
 
     /// About how many bytes it writes.
@@ -55,15 +58,16 @@ impl Command {
         const ROW: usize = 512;
         match self {
             Self::Append(entry) => ROW + operation_weight(&entry.operation),
-            Self::RecordPrepared(decisions) => decisions.len() * ROW,
-            Self::Start(uids) => uids.len() * ROW,
+            Self::Prepare(decisions, started) => (decisions.len() + started.len()) * ROW,
             Self::Finish(finished) => finished.len() * ROW,
             Self::SaveMap(map) => ROW + map.bytes.len(),
             Self::PutRecord { json, .. } => ROW + json.len(),
             Self::Advance { .. }
             | Self::ForgetNode { .. }
             | Self::DeleteRecord { .. }
-            | Self::Trim { .. } => ROW,
+            | Self::Trim { .. }
+            | Self::Cancel { .. }
+            | Self::DeleteTasks { .. } => ROW,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! hundred callers share one `fsync`. Reads have connections of their own and never wait for it.
 
 mod apply;
+mod chores;
 mod command;
 mod ledger;
 mod lock;
@@ -30,7 +31,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use miroir_protocol::tasks::{TaskPage, TaskView, TasksQuery};
+use miroir_protocol::tasks::{TaskFilter, TaskPage, TaskView, TasksQuery};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -50,6 +51,7 @@ use crate::{
     log::{Log, Positions, StoredMap},
     record_kind::RecordKind,
     spool::{PayloadReader, Spool},
+    uids::Uids,
 };
 
 /// How many calls wait for the writer before further callers wait to be let in.
@@ -192,7 +194,11 @@ impl Log for SqliteLog {
     }
 
     async fn record_prepared(&self, decisions: Vec<(u32, Value)>) -> Result<()> {
-        self.write(Command::RecordPrepared(decisions)).await.map(drop)
+        self.write(Command::Prepare(decisions, Vec::new())).await.map(drop)
+    }
+
+    async fn prepare_and_start(&self, decisions: Vec<(u32, Value)>, uids: &[u32]) -> Result<()> {
+        self.write(Command::Prepare(decisions, uids.to_vec())).await.map(drop)
     }
 
     async fn watermark(&self, node: &str) -> Result<Option<u32>> {
@@ -212,9 +218,20 @@ impl Log for SqliteLog {
         self.write(Command::ForgetNode { node: node.to_owned() }).await.map(drop)
     }
 
-    async fn start(&self, uids: &[u32]) -> Result<u32> {
-        match self.write(Command::Start(uids.to_vec())).await? {
-            Reply::Batch(uid) => Ok(uid),
+    async fn start(&self, uids: &[u32]) -> Result<()> {
+        self.write(Command::Prepare(Vec::new(), uids.to_vec())).await.map(drop)
+    }
+
+    async fn cancel(&self, by: u32, from: u32) -> Result<Uids> {
+        match self.write(Command::Cancel { by, from }).await? {
+            Reply::Tasks(uids) => Ok(uids),
+            _ => Err(LogError::Closed),
+        }
+    }
+
+    async fn delete_tasks(&self, by: u32) -> Result<u64> {
+        match self.write(Command::DeleteTasks { by }).await? {
+            Reply::Tasks(uids) => Ok(uids.len()),
             _ => Err(LogError::Closed),
         }
     }
@@ -236,6 +253,11 @@ impl Log for SqliteLog {
     async fn tasks(&self, query: &TasksQuery) -> Result<TaskPage> {
         let query = query.clone();
         self.listers.read(move |connection| tasks::page(connection, &query)).await
+    }
+
+    async fn matching(&self, filter: &TaskFilter) -> Result<Uids> {
+        let filter = filter.clone();
+        self.listers.read(move |connection| tasks::matching(connection, &filter)).await
     }
 
     fn catalog(&self) -> Arc<Catalog> {

@@ -20,8 +20,11 @@ pub(super) const TASK: &str = "uid, index_uid, kind, status, batch_uid, canceled
     custom_metadata, enqueued_at, started_at, finished_at";
 
 /// The columns [`logged`] reads, of `entries` with `payloads` joined.
-pub(super) const LOGGED: &str = "entries.uid, index_uid, operation, custom_metadata, enqueued_at, status, \
+pub(super) const LOGGED: &str = "entries.uid, coalesce(target, index_uid), operation, custom_metadata, enqueued_at, status, \
     prepared, batch_uid, started_at, payloads.uid, file, bytes";
+
+/// The status of tasks that a client has deleted: they are shown no more, while a node may yet need their entries.
+pub(super) const DELETED: &str = "deleted";
 
 /// A time as it is stored.
 pub(super) fn to_nanos(time: OffsetDateTime) -> i64 {
@@ -44,7 +47,8 @@ pub(super) fn from_json<T: DeserializeOwned>(text: Option<String>) -> Result<Opt
 
 /// The task with this uid.
 pub(super) fn find_task(connection: &Connection, uid: u32) -> Result<Option<TaskView>> {
-    let mut find = connection.prepare_cached(&format!("SELECT {TASK} FROM entries WHERE uid = ?1"))?;
+    let sql = format!("SELECT {TASK} FROM entries WHERE uid = ?1 AND status != '{DELETED}'");
+    let mut find = connection.prepare_cached(&sql)?;
     find.query_row([uid], |row| Ok(task(row))).optional()?.transpose()
 }
 
@@ -85,7 +89,11 @@ pub(super) fn logged(row: &Row<'_>) -> Result<LoggedEntry> {
             custom_metadata: row.get(3)?,
             enqueued_at: from_nanos(row.get(4)?),
         },
-        status: status(row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?)?,
+        status: match row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)? {
+            // Only what has ended is deleted; how it ended matters to nobody.
+            DELETED => TaskStatus::Succeeded,
+            name => status(name)?,
+        },
         prepared: from_json(row.get(6)?)?,
         batch_uid: row.get(7)?,
         started_at: row.get::<_, Option<i64>>(8)?.map(from_nanos),

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{LogError, Result};
 
 /// The format this version writes. Golden files in `tests/golden` hold what each one looks like.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Marks the file as ours: "mirl".
 const APPLICATION_ID: i32 = 0x6d69_726c;
@@ -63,7 +63,7 @@ CREATE TABLE map (
 ) STRICT;
 ";
 
-/// What format 2 added. A new database gets it last, as one that is brought up to it does.
+/// What format 2 added. A new database gets it after the rest, as one that is brought up to it does.
 const RECORDS: &str = "
 CREATE TABLE records (
     kind TEXT NOT NULL,
@@ -71,6 +71,25 @@ CREATE TABLE records (
     value TEXT NOT NULL,
     PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What format 3 added: the index an entry was for where its task is shown under another name since; ways to the tasks
+/// of an index and of a batch; the keys by which writes are told apart from their repetitions; the tasks whose ends
+/// are yet to be told to webhooks.
+const TASKS: &str = "
+ALTER TABLE entries ADD COLUMN target TEXT;
+CREATE INDEX entries_by_index ON entries (index_uid);
+CREATE INDEX entries_by_batch ON entries (batch_uid) WHERE batch_uid IS NOT NULL;
+CREATE TABLE idempotency (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    uid INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_uid ON idempotency (uid);
+CREATE TABLE ended (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid INTEGER NOT NULL
+) STRICT;
 ";
 
 /// What is found where the database should be.
@@ -129,6 +148,7 @@ fn create(connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
     transaction.execute_batch(RECORDS)?;
+    transaction.execute_batch(TASKS)?;
     let mut meta = transaction.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
     meta.execute(("id", uuid::Uuid::new_v4().simple().to_string()))?;
     for key in ["next", "head", "trimmed", "next_batch"] {
@@ -148,6 +168,9 @@ fn migrate(connection: &mut Connection, from: u32) -> Result<()> {
     let transaction = connection.transaction()?;
     if from < 2 {
         transaction.execute_batch(RECORDS)?;
+    }
+    if from < 3 {
+        transaction.execute_batch(TASKS)?;
     }
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()?;

@@ -7,7 +7,7 @@ use miroir_protocol::tasks::TaskView;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use crate::{catalog::Catalog, log::Positions};
+use crate::{catalog::Catalog, log::Positions, record};
 
 /// How many tasks a generation of [`Recent`] holds; about 10 MB in the two of them.
 const GENERATION: usize = 8_192;
@@ -60,6 +60,30 @@ impl Recent {
     pub(super) fn get(&self, uid: u32) -> Option<Arc<TaskView>> {
         let generations = self.generations.read();
         generations.young.get(&uid).or_else(|| generations.old.get(&uid)).cloned()
+    }
+
+    /// These are there no more.
+    pub(super) fn remove(&self, uids: &[u32]) {
+        let mut generations = self.generations.write();
+        for uid in uids {
+            generations.young.remove(uid);
+            generations.old.remove(uid);
+        }
+    }
+
+    /// In the tasks before the one with the uid, two index names have changed places.
+    pub(super) fn rename(&self, renames: &[(u32, String, String)]) {
+        if renames.is_empty() {
+            return;
+        }
+        let mut generations = self.generations.write();
+        let Generations { young, old } = &mut *generations;
+        for task in young.values_mut().chain(old.values_mut()) {
+            let uid = task.uid;
+            for (_, left, right) in renames.iter().filter(|(before, ..)| uid < *before) {
+                record::rename(Arc::make_mut(task), left, right);
+            }
+        }
     }
 
     pub(super) fn put(&self, tasks: impl IntoIterator<Item = TaskView>) {

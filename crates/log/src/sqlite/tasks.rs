@@ -8,8 +8,8 @@ use rusqlite::{Connection, params_from_iter, types::Value as Sql};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::rows::{TASK, task, to_json, to_nanos};
-use crate::error::Result;
+use super::rows::{DELETED, TASK, task, to_json, to_nanos};
+use crate::{error::Result, uids::Uids};
 
 /// Conditions on tasks, and what they are bound to.
 #[derive(Debug, Default)]
@@ -54,6 +54,15 @@ pub(super) fn page(connection: &Connection, query: &TasksQuery) -> Result<TaskPa
     Ok(TaskPage { results, total, limit: query.limit, from, next })
 }
 
+/// The uids of all tasks that match.
+pub(super) fn matching(connection: &Connection, filter: &TaskFilter) -> Result<Uids> {
+    let conditions = Conditions::matching(filter)?;
+    let sql = format!("SELECT uid FROM {}{}", source(filter), conditions.clause());
+    let mut select = connection.prepare_cached(&sql)?;
+    let rows = select.query_map(params_from_iter(&conditions.values), |row| row.get(0))?;
+    Ok(rows.collect::<Result<Vec<u32>, _>>()?.into_iter().collect())
+}
+
 /// Where the tasks are looked for. The index that has all columns of filters is read instead of whole
 /// rows, unless uids, or statuses alone, or statuses that few tasks have, lead to them.
 fn source(filter: &TaskFilter) -> &'static str {
@@ -71,6 +80,9 @@ fn source(filter: &TaskFilter) -> &'static str {
 impl Conditions {
     fn matching(query: &TaskFilter) -> Result<Self> {
         let mut all = Self::default();
+        if query.statuses.is_none() {
+            all.push("status != ?", Sql::from(DELETED.to_owned()));
+        }
         all.any_of("uid", query.uids.as_deref())?;
         all.any_of("batch_uid", query.batch_uids.as_deref())?;
         all.any_of("canceled_by", query.canceled_by.as_deref())?;

@@ -39,6 +39,8 @@ pub(super) struct Writer {
 struct Commit {
     ledger: Ledger,
     tasks: Vec<TaskView>,
+    deleted: Vec<u32>,
+    renames: Vec<(u32, String, String)>,
     catalog: Vec<CatalogChange>,
     replies: Vec<Result<Reply>>,
 }
@@ -88,10 +90,10 @@ impl Writer {
     fn commit(&mut self, group: &[Job]) -> Result<Vec<Result<Reply>>> {
         let hints = group.iter().all(|job| job.command.is_hint());
         let commit = self.write(group, hints)?;
-        self.ledger = commit.ledger;
-        self.publish(commit.tasks, &commit.catalog);
+        self.ledger = commit.ledger.clone();
+        let replies = self.publish(commit);
         self.failpoints.hit("write.published")?;
-        Ok(commit.replies)
+        Ok(replies)
     }
 
     fn write(&mut self, group: &[Job], hints: bool) -> Result<Commit> {
@@ -109,24 +111,27 @@ impl Writer {
             self.failpoints.hit("write.applied")?;
         }
         staged.ledger.save(&self.ledger, &transaction)?;
-        let Staged { ledger, tasks, catalog, .. } = staged;
+        let Staged { ledger, tasks, deleted, renames, catalog, .. } = staged;
         self.failpoints.hit("write.commit")?;
         transaction.commit()?;
         self.failpoints.hit("write.committed")?;
-        Ok(Commit { ledger, tasks: tasks.into_values().collect(), catalog, replies })
+        Ok(Commit { ledger, tasks: tasks.into_values().collect(), deleted, renames, catalog, replies })
     }
 
     /// Shows readers what was committed: the catalog before the tasks, so that whoever sees a task
     /// succeeded sees what it did.
-    fn publish(&self, tasks: Vec<TaskView>, catalog: &[CatalogChange]) {
-        if !catalog.is_empty() {
+    fn publish(&self, commit: Commit) -> Vec<Result<Reply>> {
+        if !commit.catalog.is_empty() {
             let mut indexes = Catalog::clone(&self.shared.catalog.load());
-            catalog.iter().for_each(|change| indexes.apply(change));
+            commit.catalog.iter().for_each(|change| indexes.apply(change));
             self.shared.catalog.store(Arc::new(indexes));
         }
-        self.shared.recent.put(tasks);
+        self.shared.recent.rename(&commit.renames);
+        self.shared.recent.put(commit.tasks);
+        self.shared.recent.remove(&commit.deleted);
         *self.shared.positions.write() = self.ledger.positions;
         let next = self.ledger.positions.next;
         self.shared.appended.send_if_modified(|seen| std::mem::replace(seen, next) != next);
+        commit.replies
     }
 }

@@ -70,6 +70,15 @@ pub enum Details {
         /// Which ones.
         swaps: Vec<Swap>,
     },
+    /// An index made smaller.
+    IndexCompaction {
+        /// How much room it took, with its unit.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pre_compaction_size: Option<String>,
+        /// How much it takes now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        post_compaction_size: Option<String>,
+    },
     /// Tasks canceled.
     TaskCancelation {
         /// How many were meant.
@@ -119,7 +128,7 @@ impl Details {
             | Self::DocumentEdition { edited_documents: done, .. }
             | Self::TaskCancelation { canceled_tasks: done, .. }
             | Self::TaskDeletion { deleted_tasks: done, .. } => *done = Some(0),
-            Self::Settings(_) | Self::Index { .. } | Self::Swaps { .. } => {}
+            Self::Settings(_) | Self::Index { .. } | Self::Swaps { .. } | Self::IndexCompaction { .. } => {}
         }
         self
     }
