@@ -22,6 +22,15 @@ pub struct NewEntry {
     pub custom_metadata: Option<String>,
 }
 
+/// By what a write is recognised when its client sends it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// What the client calls this write.
+    pub key: String,
+    /// What the write is: another one under the same key is refused.
+    pub fingerprint: String,
+}
+
 /// A write in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {

@@ -62,6 +62,9 @@ pub enum LogError {
     /// The payload was trimmed, or its file was taken away.
     #[error("the payload {0} is gone")]
     PayloadGone(String),
+    /// The key of a write is that of another write.
+    #[error("another write has this key")]
+    KeyReused,
     /// Uids have run out.
     #[error("the write log has used up all task uids")]
     Exhausted,

@@ -22,7 +22,7 @@ mod uids;
 pub use self::{
     catalog::{Catalog, CatalogChange, IndexRecord},
     entry::{
-        Entry, Finished, LoggedEntry, Method, NewEntry, Operation, Outcome, PayloadContent, PayloadRef,
+        Entry, Finished, LoggedEntry, Method, NewEntry, Once, Operation, Outcome, PayloadContent, PayloadRef,
         Selection,
     },
     error::{LogError, Result},

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     catalog::Catalog,
-    entry::{Entry, Finished, LoggedEntry, NewEntry, PayloadRef},
+    entry::{Entry, Finished, LoggedEntry, NewEntry, Once, PayloadRef},
     error::Result,
     record_kind::RecordKind,
     spool::{PayloadReader, Spool},
@@ -56,6 +56,14 @@ pub trait Log: Send + Sync + 'static {
     ///
     /// The payload belongs to the log from here on: if the write is refused, its file is removed.
     async fn append(&self, entry: NewEntry) -> Result<Entry>;
+
+    /// Appends a write unless it was appended before under the same key: then that entry is returned, with
+    /// `true`, and the payload is removed. Another write with a known key is [`LogError::KeyReused`].
+    ///
+    /// A key is known for a day, as long as there are not too many and the entry is not gone.
+    ///
+    /// [`LogError::KeyReused`]: crate::LogError::KeyReused
+    async fn append_once(&self, entry: NewEntry, once: Once) -> Result<(Entry, bool)>;
 
     /// At most `max` entries from uid `from` on, in order. Fewer may be returned, but at least one if
     /// there is one: the payloads kept with their entries are bounded, so go on after the last.
@@ -111,6 +119,16 @@ pub trait Log: Send + Sync + 'static {
     /// Ends tasks and changes the catalog, all in one transaction. A task that was never started gets
     /// a batch of its own.
     async fn finish(&self, finished: Vec<Finished>) -> Result<()>;
+
+    /// Whether tasks that end from now on are put on a list, where they stay until they are
+    /// [forgotten](Log::forget_ends). Not kept over a restart.
+    fn keep_ends(&self, keep: bool);
+
+    /// The first `max` tasks of that list, with their places in it.
+    async fn ends(&self, max: usize) -> Result<Vec<(u64, u32)>>;
+
+    /// Takes tasks off the list, up to this place.
+    async fn forget_ends(&self, place: u64) -> Result<()>;
 
     /// One task as clients see it.
     async fn task(&self, uid: u32) -> Result<Option<TaskView>>;

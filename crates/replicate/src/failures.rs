@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use miroir_log::{Log, LogError};
+use miroir_log::{Log, LogError, Operation};
 use miroir_protocol::error::ResponseError;
 use tokio::sync::Mutex;
 
-use crate::{prepared::Prepared, work::Work};
+use crate::{edition::in_the_clients_lines, prepared::Prepared, work::Work};
 
 /// Records with an entry's decision why its task will fail. It outlives the gateway: a node that is past the entry is not
 /// asked about it again.
@@ -31,7 +31,10 @@ impl Failures {
             return Ok(());
         }
         let mut effect = effect.clone();
-        effect.failure = Some(error.clone());
+        effect.failure = Some(match work.entry.operation {
+            Operation::DocumentEdition { .. } => in_the_clients_lines(error.clone()),
+            _ => error.clone(),
+        });
         let decision = serde_json::to_value(Prepared::Apply(effect))?;
         match self.log.record_prepared(vec![(uid, decision)]).await {
             Err(LogError::AlreadyFinished(_)) => Ok(()),

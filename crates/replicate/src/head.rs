@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use miroir_log::{Catalog, Entry, Operation};
-use miroir_protocol::settings::Settings;
+use miroir_protocol::{settings::Settings, tasks::Swap};
 use serde_json::Value;
 
 use crate::{physical::Embedders, prepared::Prepared};
@@ -35,6 +35,17 @@ impl HeadIndex {
     }
 }
 
+/// One change of a [`Head`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HeadChange {
+    /// The index of that uid is this now.
+    Put(String, HeadIndex),
+    /// There is none of that uid.
+    Remove(String),
+    /// Two uids change places; there may be no index of the second one.
+    Swap(String, String),
+}
+
 impl Head {
     /// The head where nothing is under way.
     pub(crate) fn from_catalog(catalog: &Catalog) -> Self {
@@ -51,30 +62,64 @@ impl Head {
         self.indexes.get(uid)
     }
 
-    /// Takes in a decision. Entries are taken in log order.
-    pub(crate) fn apply(&mut self, entry: &Entry, prepared: &Prepared) {
-        let Some(uid) = &entry.index_uid else { return };
-        if prepared.creates_index() {
-            self.indexes.entry(uid.clone()).or_default();
-        }
-        let Some(effect) = prepared.effect() else { return };
-        match &entry.operation {
-            Operation::IndexDeletion => {
+    /// Takes in a decision and says what changed. Entries are taken in log order.
+    pub(crate) fn apply(&mut self, entry: &Entry, prepared: &Prepared) -> Vec<HeadChange> {
+        let changes = self.changes(entry, prepared);
+        changes.iter().for_each(|change| self.make(change));
+        changes
+    }
+
+    /// Makes a change again, on what was there before it.
+    pub(crate) fn make(&mut self, change: &HeadChange) {
+        match change {
+            HeadChange::Put(uid, index) => {
+                self.indexes.insert(uid.clone(), index.clone());
+            }
+            HeadChange::Remove(uid) => {
                 self.indexes.remove(uid);
             }
+            HeadChange::Swap(left, right) => {
+                let indexes = (self.indexes.remove(left), self.indexes.remove(right));
+                self.indexes.extend(indexes.0.map(|index| (right.clone(), index)));
+                self.indexes.extend(indexes.1.map(|index| (left.clone(), index)));
+            }
+        }
+    }
+
+    fn changes(&self, entry: &Entry, prepared: &Prepared) -> Vec<HeadChange> {
+        if let (Operation::IndexSwap { swaps }, Prepared::Apply(_)) = (&entry.operation, prepared) {
+            return swaps.iter().map(HeadChange::of_swap).collect();
+        }
+        let Some(uid) = &entry.index_uid else { return Vec::new() };
+        let known = self.index(uid);
+        let Some(effect) = prepared.effect() else {
+            let is_new = prepared.creates_index() && known.is_none();
+            let put = || HeadChange::Put(uid.clone(), HeadIndex::default());
+            return is_new.then(put).into_iter().collect();
+        };
+        let mut index = known.cloned().unwrap_or_default();
+        index.primary_key.clone_from(&effect.primary_key);
+        match &entry.operation {
+            Operation::IndexDeletion => vec![HeadChange::Remove(uid.clone())],
             Operation::IndexUpdate { new_uid: Some(new_uid), .. } => {
-                let mut index = self.indexes.remove(uid).unwrap_or_default();
-                index.primary_key.clone_from(&effect.primary_key);
-                self.indexes.insert(new_uid.clone(), index);
+                vec![HeadChange::Remove(uid.clone()), HeadChange::Put(new_uid.clone(), index)]
             }
             _ => {
-                let index = self.indexes.entry(uid.clone()).or_default();
-                index.primary_key.clone_from(&effect.primary_key);
                 if let Some(embedders) = effect.embedders.as_ref().filter(|_| effect.failure.is_none()) {
                     index.embedders.clone_from(embedders);
                 }
+                let changes = known != Some(&index);
+                changes.then(|| HeadChange::Put(uid.clone(), index)).into_iter().collect()
             }
         }
+    }
+}
+
+// === impl HeadChange ===
+
+impl HeadChange {
+    fn of_swap(swap: &Swap) -> Self {
+        Self::Swap(swap.indexes.0.clone(), swap.indexes.1.clone())
     }
 }
 
@@ -136,6 +181,21 @@ mod tests {
         }
         let expected = json!({"a": {"source": "openAi", "apiKey": "k", "documentTemplate": "t"}});
         assert_eq!(embedders(&head).expect("JSON"), expected);
+    }
+
+    #[test]
+    fn swapped_indexes_have_each_others_primary_keys_and_a_renaming_swap_frees_the_name() {
+        let mut head = Head::default();
+        apply(&mut head, addition(1), Effect { creates_index: true, ..plain() });
+        let swap = |left: &str, right: &str, rename| {
+            let swaps = vec![Swap { indexes: (left.to_owned(), right.to_owned()), rename }];
+            Entry { index_uid: None, ..entry(1, Operation::IndexSwap { swaps }) }
+        };
+        head.apply(&swap("movies", "films", true), &Prepared::Apply(Effect::default()));
+        assert_eq!((key(&head, "movies"), key(&head, "films")), (None, Some(Some("id"))));
+        apply(&mut head, Operation::IndexCreation { primary_key: None }, Effect::default());
+        head.apply(&swap("movies", "films", false), &Prepared::Apply(Effect::default()));
+        assert_eq!((key(&head, "movies"), key(&head, "films")), (Some(Some("id")), Some(None)));
     }
 
     #[test]

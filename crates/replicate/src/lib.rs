@@ -8,6 +8,7 @@
 mod applier;
 mod aside;
 mod completion;
+mod edition;
 mod failures;
 mod fleet_state;
 mod head;
@@ -15,6 +16,7 @@ mod payloads;
 mod physical;
 mod prepared;
 mod progress;
+mod release;
 mod replication;
 mod sequencer;
 mod settings_check;
@@ -27,6 +29,7 @@ mod tracker;
 mod work;
 
 pub use self::{
+    edition::check as check_edition,
     progress::Progress,
     replication::Replication,
     topology::{CurrentTopology, Topology},

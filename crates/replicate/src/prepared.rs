@@ -21,6 +21,8 @@ pub(crate) enum Prepared {
     },
     /// The entry is applied.
     Apply(Effect),
+    /// Its task has ended without any node: it was canceled, or the log has done itself what it says.
+    Settled,
 }
 
 /// What an entry does to its index.
@@ -47,7 +49,7 @@ pub(crate) struct Effect {
 impl Prepared {
     /// Whether a node has anything to do for it.
     pub(crate) fn is_sent(&self) -> bool {
-        !matches!(self, Self::Refused { creates_index: false, .. })
+        !matches!(self, Self::Refused { creates_index: false, .. } | Self::Settled)
     }
 
     /// Whether the index comes into being with it, however it ends.
@@ -55,6 +57,7 @@ impl Prepared {
         match self {
             Self::Apply(effect) => effect.creates_index,
             Self::Refused { creates_index, .. } => *creates_index,
+            Self::Settled => false,
         }
     }
 
@@ -62,7 +65,7 @@ impl Prepared {
     pub(crate) fn effect(&self) -> Option<&Effect> {
         match self {
             Self::Apply(effect) => Some(effect),
-            Self::Refused { .. } => None,
+            Self::Refused { .. } | Self::Settled => None,
         }
     }
 }

@@ -7,8 +7,14 @@ use miroir_nodes::Node;
 use tokio::task::JoinSet;
 
 use crate::{
-    applier::Applier, failures::Failures, payloads::Payloads, progress::Progress, sequencer::Sequencer,
-    settings_check::SettingsCheck, topology::CurrentTopology, tracker::Tracker,
+    applier::{Applier, Shared},
+    failures::Failures,
+    payloads::Payloads,
+    progress::Progress,
+    sequencer::Sequencer,
+    settings_check::SettingsCheck,
+    topology::CurrentTopology,
+    tracker::Tracker,
 };
 
 /// The running sequencer, appliers and tracker. Dropping it stops them where they are; the log knows how to go on.
@@ -35,15 +41,23 @@ impl Replication {
         let failures = Arc::new(Failures::new(log.clone()));
         let sequencer =
             Sequencer::resume(log.clone(), progress.clone(), payloads.clone(), topology.clone()).await?;
+        let release = sequencer.release();
         let mut tasks = JoinSet::new();
         for node in fleet.fleet.iter().map(Node::with_own_connections) {
-            let shared = (payloads.clone(), failures.clone());
-            let applier = Applier::new(log.clone(), progress.clone(), shared, topology.clone(), node);
+            let shared = Shared {
+                log: log.clone(),
+                progress: progress.clone(),
+                release: release.clone(),
+                payloads: payloads.clone(),
+                failures: failures.clone(),
+                topology: topology.clone(),
+            };
+            let applier = Applier::new(shared, node);
             tasks.spawn(applier.run());
         }
         let settings = SettingsCheck::new(log.clone(), progress.clone(), topology.clone());
         tasks.spawn(settings.run());
-        tasks.spawn(Tracker::new(log, progress.clone(), topology).run());
+        tasks.spawn(Tracker::new(log, progress.clone(), release, topology).run());
         tasks.spawn(sequencer.run());
         Ok(Self { progress, tasks })
     }

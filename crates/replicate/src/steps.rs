@@ -2,12 +2,13 @@
 
 use http::Method;
 use miroir_log::{Entry, Method as Write, Operation, Selection};
+use miroir_protocol::tasks::{Kind, Swap};
 use miroir_shard::{Slot, SlotSet};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::{
-    physical,
+    edition, physical,
     prepared::{Effect, Prepared},
 };
 
@@ -19,6 +20,9 @@ pub(crate) struct Step {
     pub(crate) content: Content,
     /// The code of the failure that says the step was done before.
     pub(crate) done: Option<&'static str>,
+    /// The type of the node's task for a step that must not be done twice and has no tag. The tagged step before it says
+    /// from where on the node's tasks are looked through: nothing else is sent between the two.
+    pub(crate) found_as: Option<Kind>,
 }
 
 /// What a step sends.
@@ -40,15 +44,24 @@ impl Step {
 
 /// The steps of an entry for the node that owns `slots`; none where the entry does not concern it.
 pub(crate) fn steps(entry: &Entry, prepared: &Prepared, slots: &SlotSet) -> Vec<Step> {
+    if let (Operation::IndexSwap { swaps }, Prepared::Apply(_)) = (&entry.operation, prepared) {
+        return swap(swaps);
+    }
     let Some(uid) = &entry.index_uid else { return Vec::new() };
     let effect = match prepared {
         Prepared::Apply(effect) => effect,
         Prepared::Refused { creates_index: true, .. } => return creation(uid, None),
-        Prepared::Refused { .. } => return Vec::new(),
+        Prepared::Refused { .. } | Prepared::Settled => return Vec::new(),
     };
     let mut steps = preparation(uid, effect);
     match &entry.operation {
-        Operation::IndexCreation { .. } | Operation::IndexSwap { .. } => {}
+        Operation::IndexCreation { .. }
+        | Operation::IndexSwap { .. }
+        | Operation::TaskCancelation { .. }
+        | Operation::TaskDeletion { .. } => {}
+        Operation::IndexCompaction => {
+            steps.push(json_step(Method::POST, format!("/indexes/{uid}/compact"), None, None));
+        }
         Operation::IndexUpdate { new_uid, .. } => steps.extend(update_index(uid, new_uid.as_deref())),
         Operation::IndexDeletion => {
             steps.push(json_step(Method::DELETE, format!("/indexes/{uid}"), None, Some("index_not_found")));
@@ -60,11 +73,13 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, slots: &SlotSet) -> Vec<
                 path: documents(uid, effect, *skip_creation),
                 content: Content::Documents,
                 done: None,
+                found_as: None,
             });
         }
         Operation::DocumentAdditionOrUpdate { .. } => {}
         Operation::DocumentDeletion { selection } => steps.extend(deletion(uid, selection, slots)),
         Operation::DocumentEdition { function, context, filter } => {
+            let function = edition::guarded(function);
             let body = json!({ "function": function, "context": context, "filter": filter });
             steps.push(json_step(Method::POST, format!("/indexes/{uid}/documents/edit"), Some(body), None));
         }
@@ -145,8 +160,22 @@ fn settings_step(uid: &str, physical: Value) -> Step {
     json_step(Method::PATCH, format!("/indexes/{uid}/settings"), Some(physical), None)
 }
 
+/// A swap done twice is none. Its route takes no tag, so one that changes nothing goes before it.
+fn swap(swaps: &[Swap]) -> Vec<Step> {
+    let Some(first) = swaps.first() else { return Vec::new() };
+    let path = format!("/indexes/{}/documents/delete-batch", first.indexes.0);
+    let marker = json_step(Method::POST, path, Some(json!([])), None);
+    let pair = |swap: &Swap| match swap {
+        Swap { indexes, rename: false } => json!({ "indexes": indexes }),
+        Swap { indexes, rename: true } => json!({ "indexes": indexes, "rename": true }),
+    };
+    let body = Value::Array(swaps.iter().map(pair).collect());
+    let swap = json_step(Method::POST, "/swap-indexes".to_owned(), Some(body), None);
+    vec![marker, Step { found_as: Some(Kind::IndexSwap), ..swap }]
+}
+
 fn json_step(method: Method, path: String, body: Option<Value>, done: Option<&'static str>) -> Step {
-    Step { method, path, content: Content::Json(body), done }
+    Step { method, path, content: Content::Json(body), done, found_as: None }
 }
 
 #[cfg(test)]

@@ -72,5 +72,5 @@ pub(crate) fn plain() -> Effect {
 
 pub(crate) fn work(uid: u32, operation: Operation, effect: Effect) -> Work {
     let prepared = Arc::new(Prepared::Apply(effect));
-    Work { entry: Arc::new(entry(uid, operation)), prepared, started: true }
+    Work { entry: Arc::new(entry(uid, operation)), prepared, started: true, finished: false }
 }

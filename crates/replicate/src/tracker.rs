@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use miroir_log::{
     Catalog, CatalogChange, Entry, Finished, IndexRecord, Log, LogError, Operation, Outcome, Selection,
 };
-use miroir_protocol::settings::Settings;
+use miroir_protocol::{settings::Settings, tasks::Swap};
 use miroir_shard::Group;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -14,6 +14,7 @@ use crate::{
     completion::applied_everywhere,
     prepared::{Effect, Prepared},
     progress::{Counts, Progress},
+    release::Release,
     topology::{CurrentTopology, Topology},
     work::Work,
 };
@@ -27,15 +28,21 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 pub(crate) struct Tracker {
     log: Arc<dyn Log>,
     progress: Arc<Progress>,
+    release: Arc<Release>,
     topology: CurrentTopology,
     next: u32,
     trimmed: u32,
 }
 
 impl Tracker {
-    pub(crate) fn new(log: Arc<dyn Log>, progress: Arc<Progress>, topology: CurrentTopology) -> Self {
+    pub(crate) fn new(
+        log: Arc<dyn Log>,
+        progress: Arc<Progress>,
+        release: Arc<Release>,
+        topology: CurrentTopology,
+    ) -> Self {
         let next = *progress.finished().borrow();
-        Self { log, progress, topology, next, trimmed: 0 }
+        Self { log, progress, release, topology, next, trimmed: 0 }
     }
 
     /// Finishes tasks until the log is closed.
@@ -68,7 +75,9 @@ impl Tracker {
 
     /// Finishes the next few tasks; false where none is ready.
     async fn finish_some(&mut self) -> Result<bool, LogError> {
-        if self.next >= *self.progress.prepared().borrow() {
+        // What has not been released may yet be canceled or decided in another way.
+        let released = self.release.position();
+        if self.next >= released {
             return Ok(false);
         }
         let applied = applied_everywhere(&self.topology.load(), &self.progress);
@@ -78,21 +87,30 @@ impl Tracker {
         let mut catalog = self.log.catalog();
         let mut touched = BTreeMap::new();
         let mut finished = Vec::new();
-        let mut bytes = 0;
-        for work in works.iter().take_while(|work| work.uid() < applied || !work.prepared.is_sent()) {
+        let (mut bytes, mut next) = (0, self.next);
+        let ready = |work: &&Work| work.uid() < released && (work.uid() < applied || !work.prepared.is_sent());
+        for work in works.iter().take_while(ready) {
+            next = work.uid() + 1;
+            bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
+            if work.finished {
+                continue;
+            }
             let end = self.end_of(work, &catalog);
             for change in &end.catalog {
                 Arc::make_mut(&mut catalog).apply(change);
             }
             note_touched(&mut touched, work);
-            bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
             finished.push(end);
         }
-        let Some(last) = finished.last().map(|end| end.uid) else { return Ok(false) };
-        self.progress.require(&touched);
-        self.log.finish(finished).await?;
+        if next == self.next {
+            return Ok(false);
+        }
+        if !finished.is_empty() {
+            self.progress.require(&touched);
+            self.log.finish(finished).await?;
+        }
         self.progress.waited(bytes);
-        self.next = last + 1;
+        self.next = next;
         self.progress.set_finished(self.next);
         works.iter().take_while(|work| work.uid() <= last).for_each(|work| self.note_settings(work));
         Ok(true)
@@ -124,6 +142,7 @@ impl Tracker {
         let error = match &*work.prepared {
             Prepared::Refused { error, .. } => Some(error),
             Prepared::Apply(effect) => effect.failure.as_ref(),
+            Prepared::Settled => None,
         };
         Finished {
             uid: work.uid(),
@@ -132,6 +151,7 @@ impl Tracker {
             started_at: (!work.started).then_some(now),
             finished_at: now,
             catalog: catalog_changes(&work.entry, &work.prepared, catalog, now),
+            renames: if error.is_none() { renames(&work.entry) } else { Vec::new() },
         }
     }
 }
@@ -153,7 +173,14 @@ fn once_per_document(topology: &Topology, counts: &BTreeMap<String, Counts>) -> 
 }
 
 fn note_touched(touched: &mut BTreeMap<String, u32>, work: &Work) {
-    let Some(uid) = work.entry.index_uid.as_ref().filter(|_| work.prepared.is_sent()) else { return };
+    if !work.prepared.is_sent() {
+        return;
+    }
+    if let Operation::IndexSwap { swaps } = &work.entry.operation {
+        let names = swaps.iter().flat_map(|swap| [&swap.indexes.0, &swap.indexes.1]);
+        touched.extend(names.map(|name| (name.clone(), work.uid() + 1)));
+    }
+    let Some(uid) = &work.entry.index_uid else { return };
     touched.insert(uid.clone(), work.uid() + 1);
     if let Operation::IndexUpdate { new_uid: Some(new_uid), .. } = &work.entry.operation {
         touched.insert(new_uid.clone(), work.uid() + 1);
@@ -167,6 +194,11 @@ fn catalog_changes(
     catalog: &Catalog,
     now: OffsetDateTime,
 ) -> Vec<CatalogChange> {
+    if let (Operation::IndexSwap { swaps }, Prepared::Apply(Effect { failure: None, .. })) =
+        (&entry.operation, prepared)
+    {
+        return swaps.iter().flat_map(|swap| swap_changes(swap, catalog)).collect();
+    }
     let Some(uid) = &entry.index_uid else { return Vec::new() };
     let record = catalog.index(uid).cloned().unwrap_or_else(|| IndexRecord {
         uid: uid.clone(),
@@ -183,6 +215,28 @@ fn catalog_changes(
             failed_change(&entry.operation, effect, record).into_iter().collect()
         }
         Prepared::Apply(effect) => applied_changes(&entry.operation, effect, record, now),
+        Prepared::Settled => Vec::new(),
+    }
+}
+
+/// Each of two indexes under the other's name; where there is no second one, the first under its name.
+fn swap_changes(swap: &Swap, catalog: &Catalog) -> Vec<CatalogChange> {
+    let (left, right) = &swap.indexes;
+    let moved = |from: &str, to: &str| match catalog.index(from) {
+        Some(record) => CatalogChange::Put(IndexRecord { uid: to.to_owned(), ..record.clone() }),
+        None => CatalogChange::Remove { uid: to.to_owned() },
+    };
+    vec![moved(left, right), moved(right, left)]
+}
+
+/// The names that change places in earlier tasks.
+fn renames(entry: &Entry) -> Vec<(String, String)> {
+    match (&entry.operation, &entry.index_uid) {
+        (Operation::IndexSwap { swaps }, _) => swaps.iter().map(|swap| swap.indexes.clone()).collect(),
+        (Operation::IndexUpdate { new_uid: Some(new_uid), .. }, Some(uid)) if new_uid != uid => {
+            vec![(uid.clone(), new_uid.clone())]
+        }
+        _ => Vec::new(),
     }
 }
 

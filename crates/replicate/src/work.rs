@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use miroir_log::{Entry, Log, LogError, LoggedEntry};
+use miroir_protocol::tasks::TaskStatus;
 
 use crate::prepared::Prepared;
 
@@ -13,6 +14,8 @@ pub(crate) struct Work {
     pub(crate) prepared: Arc<Prepared>,
     /// Whether its task has been marked as processing.
     pub(crate) started: bool,
+    /// Whether its task has ended.
+    pub(crate) finished: bool,
 }
 
 impl Work {
@@ -28,9 +31,13 @@ impl Work {
 
     fn from_logged(logged: LoggedEntry) -> Result<Option<Self>, LogError> {
         let Some(prepared) = logged.prepared else { return Ok(None) };
-        let prepared = serde_json::from_value(prepared)
-            .map_err(|error| LogError::Damaged(format!("decision on {}: {error}", logged.entry.uid)))?;
-        let started = logged.started_at.is_some();
-        Ok(Some(Self { entry: Arc::new(logged.entry), prepared: Arc::new(prepared), started }))
+        // Only what no node has been sent is canceled, whatever was decided on it before.
+        let prepared = match logged.status {
+            TaskStatus::Canceled => Prepared::Settled,
+            _ => serde_json::from_value(prepared)
+                .map_err(|error| LogError::Damaged(format!("decision on {}: {error}", logged.entry.uid)))?,
+        };
+        let (started, finished) = (logged.started_at.is_some(), logged.status.is_finished());
+        Ok(Some(Self { entry: Arc::new(logged.entry), prepared: Arc::new(prepared), started, finished }))
     }
 }

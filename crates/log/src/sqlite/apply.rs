@@ -3,7 +3,7 @@
 //! Every function here checks all there is to check before it writes anything, so a command that is
 //! refused has left nothing in the transaction that the others of its group commit.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::atomic::Ordering};
 
 use miroir_protocol::tasks::{Kind, TaskView};
 use rusqlite::{Connection, OptionalExtension};
@@ -14,7 +14,7 @@ use super::{
     command::{Command, Reply},
     ledger::Ledger,
     rows::{DELETED, find_task, to_json, to_nanos},
-    shared::Recent,
+    shared::{Recent, Shared},
 };
 use crate::{
     catalog::CatalogChange,
@@ -38,6 +38,7 @@ pub(super) struct Staged<'a> {
     pub(super) renames: Vec<(u32, String, String)>,
     pub(super) connection: &'a Connection,
     recent: &'a Recent,
+    pub(super) keeps_ends: bool,
     pub(super) now: OffsetDateTime,
 }
 
@@ -47,16 +48,27 @@ impl<'a> Staged<'a> {
     pub(super) fn new(
         ledger: Ledger,
         connection: &'a Connection,
-        recent: &'a Recent,
+        shared: &'a Shared,
         now: OffsetDateTime,
     ) -> Self {
-        let (tasks, catalog) = (HashMap::new(), Vec::new());
-        Self { ledger, tasks, catalog, deleted: Vec::new(), renames: Vec::new(), connection, recent, now }
+        Self {
+            ledger,
+            tasks: HashMap::new(),
+            catalog: Vec::new(),
+            deleted: Vec::new(),
+            renames: Vec::new(),
+            connection,
+            recent: &shared.recent,
+            keeps_ends: shared.keeps_ends.load(Ordering::Acquire),
+            now,
+        }
     }
 
     pub(super) fn apply(&mut self, command: &Command) -> Result<Reply> {
         match command {
-            Command::Append(entry) => self.append(entry),
+            Command::Append(entry, None) => self.append(entry),
+            Command::Append(entry, Some(once)) => self.append_once(entry, once),
+            Command::ForgetEnds { place } => self.forget_ends(*place),
             Command::Prepare(decisions, started) => self.prepare(decisions, started),
             Command::Cancel { by, from } => self.cancel(*by, *from),
             Command::DeleteTasks { by } => self.delete_tasks(*by),
@@ -70,7 +82,7 @@ impl<'a> Staged<'a> {
         }
     }
 
-    fn append(&mut self, new: &NewEntry) -> Result<Reply> {
+    pub(super) fn append(&mut self, new: &NewEntry) -> Result<Reply> {
         let uid = self.ledger.positions.next;
         let next = uid.checked_add(1).ok_or(LogError::Exhausted)?;
         let entry = Entry {
@@ -210,7 +222,7 @@ impl<'a> Staged<'a> {
                 task.started_at.map(to_nanos),
                 task.finished_at.map(to_nanos),
             ))?;
-        Ok(())
+        self.note_end(task.uid)
     }
 
     fn change_catalog(&mut self, change: &CatalogChange) -> Result<()> {

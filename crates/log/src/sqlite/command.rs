@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{
-    entry::{Entry, Finished, NewEntry, Operation, PayloadRef},
+    entry::{Entry, Finished, NewEntry, Once, Operation, PayloadRef},
     error::Result,
     log::StoredMap,
     record_kind::RecordKind,
@@ -14,11 +14,12 @@ use crate::{
 /// One call that changes the log.
 #[derive(Debug)]
 pub(super) enum Command {
-    Append(Box<NewEntry>),
+    Append(Box<NewEntry>, Option<Once>),
     /// Decisions, and the tasks that are started with them.
     Prepare(Vec<(u32, Value)>, Vec<u32>),
     Cancel { by: u32, from: u32 },
     DeleteTasks { by: u32 },
+    ForgetEnds { place: u64 },
     Finish(Vec<Finished>),
     Advance { node: String, uid: u32 },
     ForgetNode { node: String },
@@ -33,6 +34,7 @@ pub(super) enum Command {
 pub(super) enum Reply {
     Done,
     Entry(Box<Entry>),
+    Repeated(Box<Entry>),
     Tasks(Uids),
     Removed(bool),
     Trimmed { position: u32, files: Vec<String> },
@@ -57,7 +59,7 @@ impl Command {
     pub(super) fn weight(&self) -> usize {
         const ROW: usize = 512;
         match self {
-            Self::Append(entry) => ROW + operation_weight(&entry.operation),
+            Self::Append(entry, _) => ROW + operation_weight(&entry.operation),
             Self::Prepare(decisions, started) => (decisions.len() + started.len()) * ROW,
             Self::Finish(finished) => finished.len() * ROW,
             Self::SaveMap(map) => ROW + map.bytes.len(),
@@ -67,7 +69,8 @@ impl Command {
             | Self::DeleteRecord { .. }
             | Self::Trim { .. }
             | Self::Cancel { .. }
-            | Self::DeleteTasks { .. } => ROW,
+            | Self::DeleteTasks { .. }
+            | Self::ForgetEnds { .. } => ROW,
         }
     }
 }

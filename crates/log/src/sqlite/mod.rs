@@ -14,6 +14,7 @@ mod chores;
 mod command;
 mod ledger;
 mod lock;
+mod once;
 mod options;
 mod readers;
 mod reads;
@@ -26,7 +27,7 @@ mod writer;
 use std::{
     collections::{BTreeMap, HashSet},
     fs::{self, File},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
 };
 
@@ -46,7 +47,7 @@ use self::{
 };
 use crate::{
     catalog::Catalog,
-    entry::{Entry, Finished, LoggedEntry, NewEntry, PayloadRef},
+    entry::{Entry, Finished, LoggedEntry, NewEntry, Once, PayloadRef},
     error::{LogError, Result},
     log::{Log, Positions, StoredMap},
     record_kind::RecordKind,
@@ -130,6 +131,24 @@ impl SqliteLog {
         }
     }
 
+    async fn append_to_log(&self, entry: NewEntry, once: Option<Once>) -> Result<(Entry, bool)> {
+        let payload = entry.operation.payload().cloned();
+        match self.write(Command::Append(Box::new(entry), once)).await {
+            Ok(Reply::Entry(entry)) => Ok((*entry, false)),
+            Ok(Reply::Repeated(entry)) => {
+                self.discard(payload).await;
+                Ok((*entry, true))
+            }
+            Ok(_) => Err(LogError::Closed),
+            Err(error) => {
+                if error.is_certain() {
+                    self.discard(payload).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
     async fn write(&self, command: Command) -> Result<Reply> {
         let (reply, answer) = oneshot::channel();
         let jobs = self.jobs.as_ref().ok_or(LogError::Closed)?;
@@ -160,17 +179,11 @@ impl Log for SqliteLog {
     }
 
     async fn append(&self, entry: NewEntry) -> Result<Entry> {
-        let payload = entry.operation.payload().cloned();
-        match self.write(Command::Append(Box::new(entry))).await {
-            Ok(Reply::Entry(entry)) => Ok(*entry),
-            Ok(_) => Err(LogError::Closed),
-            Err(error) => {
-                if error.is_certain() {
-                    self.discard(payload).await;
-                }
-                Err(error)
-            }
-        }
+        self.append_to_log(entry, None).await.map(|(entry, _)| entry)
+    }
+
+    async fn append_once(&self, entry: NewEntry, once: Once) -> Result<(Entry, bool)> {
+        self.append_to_log(entry, Some(once)).await
     }
 
     async fn entries(&self, from: u32, max: usize) -> Result<Vec<LoggedEntry>> {
@@ -238,6 +251,18 @@ impl Log for SqliteLog {
 
     async fn finish(&self, finished: Vec<Finished>) -> Result<()> {
         self.write(Command::Finish(finished)).await.map(drop)
+    }
+
+    fn keep_ends(&self, keep: bool) {
+        self.shared.keeps_ends.store(keep, Ordering::Release);
+    }
+
+    async fn ends(&self, max: usize) -> Result<Vec<(u64, u32)>> {
+        self.readers.read(move |connection| reads::ends(connection, max)).await
+    }
+
+    async fn forget_ends(&self, place: u64) -> Result<()> {
+        self.write(Command::ForgetEnds { place }).await.map(drop)
     }
 
     async fn task(&self, uid: u32) -> Result<Option<TaskView>> {

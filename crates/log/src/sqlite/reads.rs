@@ -101,6 +101,13 @@ pub(super) fn payload_files(connection: &Connection) -> Result<HashSet<String>> 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+pub(super) fn ends(connection: &Connection, max: usize) -> Result<Vec<(u64, u32)>> {
+    let mut select = connection.prepare_cached("SELECT place, uid FROM ended ORDER BY place LIMIT ?1")?;
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows = select.query_map([max], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(super) fn id(connection: &Connection) -> Result<String> {
     Ok(connection.query_row("SELECT value FROM meta WHERE key = 'id'", [], |row| row.get(0))?)
 }

@@ -1,6 +1,10 @@
 //! What readers see without asking the database.
 
-use std::{collections::HashMap, mem, sync::Arc};
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use arc_swap::ArcSwap;
 use miroir_protocol::tasks::TaskView;
@@ -19,6 +23,8 @@ pub(super) struct Shared {
     pub(super) recent: Recent,
     pub(super) appended: watch::Sender<u32>,
     pub(super) positions: RwLock<Positions>,
+    /// Whether tasks that end are put on a list.
+    pub(super) keeps_ends: AtomicBool,
 }
 
 /// The tasks that changed last, so that asking for one in a loop costs little.
@@ -46,6 +52,7 @@ impl Shared {
             recent: Recent::with_limit(GENERATION),
             appended: watch::Sender::new(positions.next),
             positions: RwLock::new(positions),
+            keeps_ends: AtomicBool::new(false),
         }
     }
 }

@@ -101,7 +101,7 @@ impl Writer {
         self.connection.pragma_update(None, "synchronous", if hints { "NORMAL" } else { "FULL" })?;
         self.failpoints.hit("write.begin")?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut staged = Staged::new(self.ledger.clone(), &transaction, &self.shared.recent, (self.clock)());
+        let mut staged = Staged::new(self.ledger.clone(), &transaction, &self.shared, (self.clock)());
         let mut replies = Vec::with_capacity(group.len());
         for job in group {
             replies.push(match staged.apply(&job.command) {

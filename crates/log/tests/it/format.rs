@@ -109,13 +109,13 @@ async fn what_is_written_is_the_golden_file() {
     let (said, id) = (snapshot(&log).await, log.id().to_owned());
     drop(log);
     let dump = dump(directory.path()).replace(&id, "0123456789abcdef0123456789abcdef");
-    assert_eq!(dump, golden("v2.sql", &dump));
-    assert_eq!(said, golden("v2.txt", &said));
+    assert_eq!(dump, golden("v3.sql", &dump));
+    assert_eq!(said, golden("v3.txt", &said));
 }
 
 #[tokio::test]
 async fn every_format_is_read_and_brought_up_to_date() {
-    for version in ["v1", "v2"] {
+    for version in ["v1", "v2", "v3"] {
         reads_golden(version).await;
     }
 }
@@ -141,13 +141,13 @@ async fn a_newer_format_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()).unwrap());
     let database = Connection::open(directory.path().join("log.db")).unwrap();
-    database.pragma_update(None, "user_version", 3).unwrap();
+    database.pragma_update(None, "user_version", 4).unwrap();
     drop(database);
     let before = fs::read(directory.path().join("log.db")).unwrap();
     let refused = open(directory.path()).unwrap_err();
-    assert!(matches!(refused, LogError::NewerFormat { found: 3, supported: 2 }), "{refused:?}");
+    assert!(matches!(refused, LogError::NewerFormat { found: 4, supported: 3 }), "{refused:?}");
     let text = refused.to_string();
-    assert!(text.contains("format 3") && text.contains("up to format 2"), "{text}");
+    assert!(text.contains("format 4") && text.contains("up to format 3"), "{text}");
     assert!(fs::read(directory.path().join("log.db")).unwrap() == before);
 }
 

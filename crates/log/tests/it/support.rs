@@ -56,6 +56,7 @@ pub(crate) fn succeeded(uid: u32) -> Finished {
         started_at: None,
         finished_at: OffsetDateTime::now_utc(),
         catalog: Vec::new(),
+        renames: Vec::new(),
     }
 }
 

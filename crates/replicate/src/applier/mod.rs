@@ -28,19 +28,28 @@ use self::{
     window::{Verdict, Window, flows},
 };
 use crate::{
-    failures::Failures, payloads::Payloads, progress::Progress, steps::steps, topology::CurrentTopology,
-    work::Work,
+    failures::Failures, payloads::Payloads, progress::Progress, release::Release, steps::steps,
+    topology::CurrentTopology, work::Work,
 };
 
 /// How many entries are read ahead.
 const READ_AHEAD: usize = 256;
+/// How many bytes of payloads are released at once, or one payload.
+const RELEASED_BYTES: u64 = 8 << 20;
+
+/// What all appliers have in common.
+pub(crate) struct Shared {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) release: Arc<Release>,
+    pub(crate) payloads: Arc<Payloads>,
+    pub(crate) failures: Arc<Failures>,
+    pub(crate) topology: CurrentTopology,
+}
 
 /// Sends one node its part of the log.
 pub(crate) struct Applier {
-    log: Arc<dyn Log>,
-    progress: Arc<Progress>,
-    failures: Arc<Failures>,
-    topology: CurrentTopology,
+    shared: Shared,
     node: Node,
     tasks: NodeTasks,
     sender: Sender,
@@ -49,6 +58,17 @@ pub(crate) struct Applier {
     ahead: Vec<Work>,
     /// What the node owns, and the epoch of the map that says so.
     slots: Option<(u64, Arc<SlotSet>)>,
+}
+
+/// How many of these entries are released together: what is not can be canceled.
+fn wanted_at_once(works: &[Work]) -> u32 {
+    let mut bytes = 0;
+    let wanted = works.iter().take_while(|work| {
+        let before = bytes;
+        bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
+        before < RELEASED_BYTES
+    });
+    wanted.map(|_| 1).sum()
 }
 
 /// How far an applier got in sending what is decided.
@@ -62,29 +82,11 @@ struct Filled {
 // === impl Applier ===
 
 impl Applier {
-    pub(crate) fn new(
-        log: Arc<dyn Log>,
-        progress: Arc<Progress>,
-        shared: (Arc<Payloads>, Arc<Failures>),
-        topology: CurrentTopology,
-        node: Node,
-    ) -> Self {
-        let (payloads, failures) = shared;
-        let window = Window::new(progress.applied(node.name()));
-        let tasks = NodeTasks::new(node.clone(), log.id().to_owned());
-        let sender = Sender::new(node.clone(), payloads, log.id().to_owned());
-        Self {
-            log,
-            progress,
-            failures,
-            topology,
-            node,
-            tasks,
-            sender,
-            window,
-            ahead: Vec::new(),
-            slots: None,
-        }
+    pub(crate) fn new(shared: Shared, node: Node) -> Self {
+        let window = Window::new(shared.progress.applied(node.name()));
+        let tasks = NodeTasks::new(node.clone(), shared.log.id().to_owned());
+        let sender = Sender::new(node.clone(), shared.payloads.clone(), shared.log.id().to_owned());
+        Self { shared, node, tasks, sender, window, ahead: Vec::new(), slots: None }
     }
 
     /// Applies until the log is closed.
@@ -106,7 +108,7 @@ impl Applier {
                 tracing::debug!(node, %error, entry, "node is still not applying");
             }
             let wait = backoff.next();
-            self.progress.set_stuck(self.node.name(), backoff.is_long());
+            self.shared.progress.set_stuck(self.node.name(), backoff.is_long());
             tokio::time::sleep(wait).await;
         }
     }
@@ -115,7 +117,7 @@ impl Applier {
     async fn apply(&mut self) -> Result<std::convert::Infallible, ApplyError> {
         self.restart();
         self.sender.has_accepted(self.tasks.accepted(self.window.done()).await?);
-        let mut prepared = self.progress.prepared();
+        let mut prepared = self.shared.progress.prepared();
         let mut poll = Poll::new();
         loop {
             let filled = self.fill(poll.next()).await?;
@@ -134,7 +136,7 @@ impl Applier {
                 poll.looked(ended);
                 self.take_ended().await?;
             } else if filled.all {
-                self.progress.set_stuck(self.node.name(), false);
+                self.shared.progress.set_stuck(self.node.name(), false);
                 let _ = more.await;
                 poll = Poll::new();
             }
@@ -151,7 +153,8 @@ impl Applier {
         let mut sent = false;
         loop {
             let next = self.window.next();
-            if next >= *self.progress.prepared().borrow() {
+            if next >= *self.shared.progress.prepared().borrow() {
+                self.shared.release.wants_more();
                 return Ok(Filled { sent, all: true });
             }
             if !self.window.has_room() || (sent && Instant::now() >= until) {
@@ -174,8 +177,15 @@ impl Applier {
 
     /// Makes sure that the entry `next` has been read, with some behind it.
     async fn read_ahead(&mut self, next: u32) -> Result<(), ApplyError> {
-        if self.ahead.is_empty() {
-            self.ahead = Work::read(&*self.log, next, READ_AHEAD).await?;
+        while self.ahead.is_empty() {
+            let generation = self.shared.release.generation();
+            let mut works = Work::read(&*self.shared.log, next, READ_AHEAD).await?;
+            let wanted = next + wanted_at_once(&works);
+            if let Some(position) = self.shared.release.reach(wanted, generation).await? {
+                works.retain(|work| work.uid() < position);
+                self.ahead = works;
+                break;
+            }
         }
         if self.ahead.first().map(Work::uid) == Some(next) {
             return Ok(());
@@ -186,7 +196,7 @@ impl Applier {
     /// Makes sure that everything up to `last` has been read: it went out together, so it must stay together.
     async fn read_ahead_to(&mut self, last: u32) -> Result<(), ApplyError> {
         while let Some(newest) = self.ahead.last().map(Work::uid).filter(|newest| *newest < last) {
-            let more = Work::read(&*self.log, newest + 1, READ_AHEAD).await?;
+            let more = Work::read(&*self.shared.log, newest + 1, READ_AHEAD).await?;
             if more.is_empty() {
                 return Ok(());
             }
@@ -207,7 +217,7 @@ impl Applier {
 
     /// The slots whose writes go to this node, and the level of the shard codes.
     fn slots(&mut self) -> (Arc<SlotSet>, u32) {
-        let topology = self.topology.load();
+        let topology = self.shared.topology.load();
         let map = &topology.map;
         if let Some((epoch, slots)) = &self.slots
             && *epoch == map.epoch()
@@ -250,15 +260,15 @@ impl Applier {
             let Some(dispatch) = self.window.pop() else { break };
             if let Some(error) = dispatch.error() {
                 tracing::info!(node = self.node.name(), %error, entry = dispatch.first, "not applied");
-                self.failures.record(dispatch.first, error).await?;
+                self.shared.failures.record(dispatch.first, error).await?;
             }
-            self.progress.count(self.node.name(), dispatch.last, dispatch.counts());
+            self.shared.progress.count(self.node.name(), dispatch.last, dispatch.counts());
             self.window.set_done(dispatch.last + 1);
-            self.progress.move_to(self.node.name(), dispatch.last + 1);
+            self.shared.progress.move_to(self.node.name(), dispatch.last + 1);
         }
         if self.window.done() > before {
-            self.progress.set_stuck(self.node.name(), false);
-            self.log.advance(self.node.name(), self.window.done() - 1).await?;
+            self.shared.progress.set_stuck(self.node.name(), false);
+            self.shared.log.advance(self.node.name(), self.window.done() - 1).await?;
         }
         if verdict == Verdict::Stands { Ok(()) } else { self.again(verdict) }
     }

@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use miroir_log::LogError;
-use miroir_nodes::{Body, Node, full};
-use miroir_protocol::error::ResponseError;
+use miroir_nodes::{Body, Node, NodeRequest, full};
+use miroir_protocol::{
+    error::{Code, ResponseError},
+    tasks::Kind,
+};
 use miroir_shard::{SLOT_FIELD, SlotSet};
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,6 +23,8 @@ use crate::{
 
 /// How long a node may take over a request, whose body is at most a piece of a payload.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// How long it may take over a question.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Sends steps to one node.
 pub(crate) struct Sender {
@@ -84,6 +89,8 @@ impl Sender {
         let (first, last) = (group[0].uid(), group[group.len() - 1].uid());
         let mut tasks = Vec::with_capacity(steps.len());
         let mut number = 0;
+        // The node's task for the step before, where an earlier try had sent that already.
+        let mut resumed = None;
         for step in steps {
             let payloads = match &step.content {
                 Content::Json(body) => vec![Payload::Json(body.as_ref())],
@@ -93,7 +100,17 @@ impl Sender {
                 }
             };
             for payload in payloads {
-                let task = self.task(Tag { first, last, step: number }, step, &payload).await?;
+                let tag = Tag { first, last, step: number };
+                let known = self.accepted.contains_key(&tag);
+                let found = match (step.found_as, resumed) {
+                    (Some(kind), Some(before)) => self.found_behind(before, kind).await?,
+                    _ => None,
+                };
+                let task = match found {
+                    Some(uid) => NodeTask::accepted(uid, step.done),
+                    None => self.task(tag, step, &payload).await?,
+                };
+                resumed = task.uid.filter(|_| known);
                 number += 1;
                 let refused = task.error().is_some();
                 tasks.push(task);
@@ -105,12 +122,40 @@ impl Sender {
         Ok(tasks)
     }
 
+    /// The node's task of this type behind the one for the step before, where it has accepted one.
+    async fn found_behind(&self, before: u32, kind: Kind) -> Result<Option<u32>, ApplyError> {
+        #[derive(Deserialize)]
+        struct Page {
+            results: Vec<Found>,
+        }
+        #[derive(Deserialize)]
+        struct Found {
+            uid: u32,
+        }
+        let path = format!("/tasks?types={kind}&limit=1");
+        let path: Uri = path.parse().unwrap_or_else(|_| Uri::from_static("/tasks"));
+        let answer = self.node.ask(&NodeRequest::get(path), LOOK).await?;
+        let page: Page = serde_json::from_slice(&answer.body).map_err(|error| ApplyError::Unwilling {
+            status: answer.status,
+            message: format!("unreadable tasks: {error}"),
+        })?;
+        Ok(page.results.first().map(|found| found.uid).filter(|uid| *uid > before))
+    }
+
     /// The node's task for a part of a step: the one it has accepted already, or a new one.
     async fn task(&mut self, tag: Tag, step: &Step, payload: &Payload<'_>) -> Result<NodeTask, ApplyError> {
         if let Some(uid) = self.accepted.remove(&tag) {
             return Ok(NodeTask::accepted(uid, step.done));
         }
-        Ok(match self.request(tag, step, payload).await? {
+        let mut reply = self.request(tag, step, payload).await?;
+        if let Reply::Refused(error) = &reply
+            && error.code() == Some(Code::FeatureNotEnabled)
+            && step.path.ends_with("/documents/edit")
+        {
+            self.enable_editing().await?;
+            reply = self.request(tag, step, payload).await?;
+        }
+        Ok(match reply {
             Reply::Accepted(uid) => {
                 if step.is_tagged() {
                     // What the node has accepted for later entries comes before this one there, so it must come again.
@@ -120,6 +165,16 @@ impl Sender {
             }
             Reply::Refused(error) => NodeTask::refused(error, step.done),
         })
+    }
+
+    /// Whether clients may edit documents by functions is the gateway's own setting; its nodes have to know how.
+    async fn enable_editing(&self) -> Result<(), ApplyError> {
+        let mut request = Request::new(full(r#"{"editDocumentsByFunction":true}"#));
+        *request.method_mut() = Method::PATCH;
+        *request.uri_mut() = Uri::from_static("/experimental-features");
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.node.ask_once(request, LOOK).await?;
+        Ok(())
     }
 
     async fn request(&mut self, tag: Tag, step: &Step, payload: &Payload<'_>) -> Result<Reply, ApplyError> {
@@ -218,6 +273,12 @@ fn reply(status: StatusCode, body: &[u8]) -> Result<Reply, ApplyError> {
             | StatusCode::PAYLOAD_TOO_LARGE
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
     );
+    if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) && body.is_empty() {
+        return Ok(Reply::Refused(ResponseError::new(
+            Code::MiroirNotSupported,
+            "A node does not know this operation: its version of Meilisearch is too old.",
+        )));
+    }
     let error: ResponseError = serde_json::from_slice(body).map_err(|_| unwilling())?;
     if !about_the_write {
         return Err(unwilling());

@@ -1,15 +1,24 @@
 //! Decides entries in log order, ahead of every node: whether they are applied, and what that does to their index.
 
+mod heads;
 mod prepare;
+mod swap;
 
 use std::{sync::Arc, time::Duration};
 
-use miroir_log::{Entry, Log, LogError, LoggedEntry};
+use miroir_log::{Entry, Log, LogError, LoggedEntry, Operation};
+use tokio::sync::watch;
 
-use self::prepare::Preparer;
+use self::{heads::Heads, prepare::Preparer};
 use crate::{
-    fleet_state::FleetState, head::Head, payloads::Payloads, prepared::Prepared, progress::Progress,
-    topology::CurrentTopology, work::Work,
+    fleet_state::FleetState,
+    head::{Head, HeadChange},
+    payloads::Payloads,
+    prepared::Prepared,
+    progress::Progress,
+    release::Release,
+    topology::CurrentTopology,
+    work::Work,
 };
 
 /// How many entries are decided before the decisions are recorded together.
@@ -23,14 +32,26 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Sequencer {
     log: Arc<dyn Log>,
     progress: Arc<Progress>,
+    release: Arc<Release>,
     preparer: Preparer,
-    head: Head,
+    heads: Heads,
     next: u32,
+    /// Entries before it have been looked at for what cannot wait for its turn.
+    seen: u32,
+}
+
+/// How deciding went.
+enum Decided {
+    /// There was something to decide, or to be done again.
+    Some,
+    /// Nothing is left to decide.
+    All,
 }
 
 impl Sequencer {
-    /// Takes up where the log says decisions end: the catalog holds the effect of everything finished, the decisions
-    /// since are taken in again.
+    /// Takes up where the log says that entries were released: the catalog holds the effect of everything finished, the
+    /// decisions since are taken in again. What nobody was sent is decided anew, as decisions on what is canceled
+    /// before it may be missing.
     pub(crate) async fn resume(
         log: Arc<dyn Log>,
         progress: Arc<Progress>,
@@ -39,28 +60,37 @@ impl Sequencer {
     ) -> Result<Self, LogError> {
         let mut head = Head::from_catalog(&log.catalog());
         let mut next = *progress.finished().borrow();
-        loop {
+        'log: loop {
             let decided = Work::read(&*log, next, BATCH).await?;
             if decided.is_empty() {
                 break;
             }
             for work in decided {
+                if !work.started && !work.finished {
+                    break 'log;
+                }
                 head.apply(&work.entry, &work.prepared);
                 next = work.uid() + 1;
             }
         }
         progress.set_prepared(next);
         let preparer = Preparer::new(payloads, FleetState::new(topology, progress.clone()), progress.clone());
-        Ok(Self { log, progress, preparer, head, next })
+        let release = Arc::new(Release::new(log.clone(), progress.clone(), next));
+        Ok(Self { log, progress, release, preparer, heads: Heads::new(head), next, seen: next })
+    }
+
+    /// Says which entries may be sent.
+    pub(crate) fn release(&self) -> Arc<Release> {
+        self.release.clone()
     }
 
     /// Decides until the log is closed.
     pub(crate) async fn run(mut self) {
         let mut appended = self.log.appended();
         loop {
-            match self.decide_some().await {
-                Ok(true) => {}
-                Ok(false) => {
+            match self.decide_some(&mut appended).await {
+                Ok(Decided::Some) => {}
+                Ok(Decided::All) => {
                     if appended.wait_for(|next| *next > self.next).await.is_err() {
                         return;
                     }
@@ -74,42 +104,140 @@ impl Sequencer {
         }
     }
 
-    /// Decides the next few entries; false where there is none. What cannot be decided now keeps back nothing before it,
-    /// and nothing has changed where this fails.
-    async fn decide_some(&mut self) -> Result<bool, LogError> {
+    /// Decides the next few entries. What cannot be decided now keeps back nothing before it, and nothing has changed
+    /// where this fails.
+    async fn decide_some(&mut self, appended: &mut watch::Receiver<u32>) -> Result<Decided, LogError> {
         let entries = self.log.entries(self.next, BATCH).await?;
         if entries.is_empty() {
-            return Ok(false);
+            return Ok(Decided::All);
         }
-        let mut head = self.head.clone();
+        let mut head = self.heads.latest().clone();
         let mut decisions = Vec::with_capacity(entries.len());
         let mut bytes = 0;
-        for LoggedEntry { entry, .. } in &entries {
-            // A decision that needs to see the nodes after all before it cannot wait for its own batch.
-            if !decisions.is_empty() && (bytes > BATCH_BYTES || Preparer::needs_quiet(&head, entry)) {
+        for logged in &entries {
+            let entry = &logged.entry;
+            if is_chore(logged) {
+                if decisions.is_empty() {
+                    return self.do_chore(entry).await;
+                }
                 break;
             }
-            let prepared = match self.preparer.prepare(&head, entry).await {
+            let needs_quiet = Preparer::needs_quiet(&head, entry);
+            // A decision that needs to see the nodes after all before it cannot wait for its own batch.
+            if !decisions.is_empty() && (bytes > BATCH_BYTES || needs_quiet) {
+                break;
+            }
+            let prepared = if logged.status.is_finished() {
+                Ok(Prepared::Settled)
+            } else if needs_quiet {
+                appended.mark_unchanged();
+                if self.do_what_cannot_wait(&entries).await? {
+                    return Ok(Decided::Some);
+                }
+                tokio::select! {
+                    prepared = self.preparer.prepare(&head, entry) => prepared,
+                    _ = appended.changed() => return Ok(Decided::Some),
+                }
+            } else {
+                self.preparer.prepare(&head, entry).await
+            };
+            let prepared = match prepared {
                 Ok(prepared) => prepared,
                 Err(error) if decisions.is_empty() => return Err(error),
                 Err(_) => break,
             };
-            head.apply(entry, &prepared);
+            let changes = head.apply(entry, &prepared);
             bytes += entry.operation.payload().map_or(0, |payload| payload.bytes);
-            decisions.push((entry.uid, as_value(&prepared, entry)?));
+            decisions.push(Decision { uid: entry.uid, changes, finished: logged.status.is_finished(), prepared });
         }
-        let uids: Vec<u32> = decisions.iter().map(|(uid, _)| *uid).collect();
+        self.record(decisions).await?;
+        Ok(Decided::Some)
+    }
+
+    /// Records decisions and lets the appliers have them.
+    async fn record(&mut self, decisions: Vec<Decision>) -> Result<(), LogError> {
+        let _held = self.release.hold().await;
+        let decided = self.log.positions().head;
+        let position = self.release.position();
         let next = self.next + u32::try_from(decisions.len()).map_err(|_| LogError::Exhausted)?;
-        self.log.record_prepared(decisions).await?;
-        self.log.start(&uids).await?;
-        self.head = head;
+        let mut values = Vec::with_capacity(decisions.len());
+        // What is over keeps the decision it has.
+        for decision in decisions.iter().filter(|decision| !decision.finished || decision.uid >= decided) {
+            values.push((decision.uid, decision.to_value()?));
+        }
+        let wanted = position == self.next && self.release.is_wanted();
+        let sent = |decision: &&Decision| !wanted && decision.prepared.is_sent();
+        let free = decisions.iter().take_while(|decision| position == self.next && !sent(decision)).count();
+        let uids: Vec<u32> = decisions.iter().take(free).map(|decision| decision.uid).collect();
+        if self.next < decided {
+            self.release.take_back();
+        }
+        self.log.prepare_and_start(values, &uids).await?;
+        for decision in decisions {
+            self.heads.push(decision.uid, decision.changes);
+        }
+        if let Some(last) = uids.last() {
+            self.release.set_position(last + 1, wanted);
+        }
+        self.heads.settle(self.release.position());
         self.next = next;
+        self.seen = self.seen.max(next);
         self.progress.set_prepared(next);
+        Ok(())
+    }
+
+    /// Looks for tasks about tasks among entries whose turn has not come, while the next one has to wait. True where
+    /// there was one.
+    async fn do_what_cannot_wait(&mut self, next_ones: &[LoggedEntry]) -> Result<bool, LogError> {
+        let mut found = next_ones.iter().find(|logged| is_chore(logged)).map(|logged| logged.entry.clone());
+        while found.is_none() {
+            let entries = self.log.entries(self.seen, BATCH).await?;
+            let Some(last) = entries.last() else { return Ok(false) };
+            found = entries.iter().find(|logged| is_chore(logged)).map(|logged| logged.entry.clone());
+            self.seen = last.entry.uid + 1;
+        }
+        if let Some(entry) = found {
+            self.do_chore(&entry).await?;
+        }
         Ok(true)
+    }
+
+    /// Cancels or deletes tasks. Where some are canceled, everything that has not been released is decided again: it was
+    /// decided for indexes as they would have been after them.
+    async fn do_chore(&mut self, entry: &Entry) -> Result<Decided, LogError> {
+        if !matches!(entry.operation, Operation::TaskCancelation { .. }) {
+            self.log.delete_tasks(entry.uid).await?;
+            return Ok(Decided::Some);
+        }
+        let _held = self.release.hold().await;
+        let position = self.release.position();
+        let canceled = self.log.cancel(entry.uid, position).await?;
+        if canceled.iter().next().is_some_and(|first| first < self.next) {
+            self.release.take_back();
+            self.heads.go_back(position);
+            self.next = position;
+            self.progress.set_prepared(position);
+        }
+        Ok(Decided::Some)
     }
 }
 
-fn as_value(prepared: &Prepared, entry: &Entry) -> Result<serde_json::Value, LogError> {
-    serde_json::to_value(prepared)
-        .map_err(|error| LogError::Damaged(format!("decision on {}: {error}", entry.uid)))
+/// What is decided on one entry, before it is recorded.
+struct Decision {
+    uid: u32,
+    prepared: Prepared,
+    changes: Vec<HeadChange>,
+    finished: bool,
+}
+
+impl Decision {
+    fn to_value(&self) -> Result<serde_json::Value, LogError> {
+        serde_json::to_value(&self.prepared)
+            .map_err(|error| LogError::Damaged(format!("decision on {}: {error}", self.uid)))
+    }
+}
+
+/// Whether an entry is a task about tasks that is yet to be done.
+fn is_chore(logged: &LoggedEntry) -> bool {
+    logged.entry.operation.is_about_tasks() && !logged.status.is_finished()
 }

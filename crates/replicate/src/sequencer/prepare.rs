@@ -6,6 +6,7 @@ use miroir_log::{Entry, LogError, Operation, PayloadRef};
 use miroir_protocol::{document::DocumentError, error::ResponseError};
 use serde_json::Value;
 
+use super::swap;
 use crate::{
     fleet_state::FleetState,
     head::{Head, HeadIndex},
@@ -39,7 +40,13 @@ impl Preparer {
     /// Decides one entry. Fails only where the log or the payload cannot be read; the decision is then open.
     pub(super) async fn prepare(&self, head: &Head, entry: &Entry) -> Result<Prepared, LogError> {
         let Some(uid) = entry.index_uid.as_deref() else {
-            return Ok(Prepared::Apply(Effect::default()));
+            return Ok(match &entry.operation {
+                Operation::IndexSwap { swaps } => match swap::check(head, swaps) {
+                    Ok(()) => Prepared::Apply(Effect::default()),
+                    Err(error) => Prepared::Refused { error, creates_index: false },
+                },
+                _ => Prepared::Settled,
+            });
         };
         let index = head.index(uid);
         let decision = match &entry.operation {
