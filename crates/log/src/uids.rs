@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn only_what_was_put_in_is_in() {
         let uids: Uids = [0, 2, 3, u32::MAX].into_iter().collect();
-        let found: Vec<u32> = [0, 1, 2, 3, 4, u32::MAX].into_iter().filter(|uid| uids.contains(*uid)).collect();
+        let found: Vec<u32> =
+            [0, 1, 2, 3, 4, u32::MAX].into_iter().filter(|uid| uids.contains(*uid)).collect();
         assert_eq!(found, [0, 2, 3, u32::MAX]);
         assert!(!Uids::default().contains(0) && Uids::default().is_empty());
     }

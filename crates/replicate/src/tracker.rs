@@ -88,7 +88,8 @@ impl Tracker {
         let mut touched = BTreeMap::new();
         let mut finished = Vec::new();
         let (mut bytes, mut next) = (0, self.next);
-        let ready = |work: &&Work| work.uid() < released && (work.uid() < applied || !work.prepared.is_sent());
+        let ready =
+            |work: &&Work| work.uid() < released && (work.uid() < applied || !work.prepared.is_sent());
         for work in works.iter().take_while(ready) {
             next = work.uid() + 1;
             bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);

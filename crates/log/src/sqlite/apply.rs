@@ -150,7 +150,10 @@ impl<'a> Staged<'a> {
                 self.unfinished(*uid)?;
             }
         }
-        let tasks = started.iter().map(|uid| self.task(*uid)).collect::<Result<Vec<_>>>()?;
+        let started = started.iter().map(|uid| self.task(*uid));
+        // What is over and deleted is not started any more.
+        let started = started.filter(|task| !matches!(task, Err(LogError::AlreadyFinished(_))));
+        let tasks = started.collect::<Result<Vec<_>>>()?;
         let mut update = self.connection.prepare_cached("UPDATE entries SET prepared = ?2 WHERE uid = ?1")?;
         for (uid, decision) in decisions {
             update.execute((uid, to_json(decision)?))?;

@@ -17,16 +17,37 @@ pub(super) enum Command {
     Append(Box<NewEntry>, Option<Once>),
     /// Decisions, and the tasks that are started with them.
     Prepare(Vec<(u32, Value)>, Vec<u32>),
-    Cancel { by: u32, from: u32 },
-    DeleteTasks { by: u32 },
-    ForgetEnds { place: u64 },
+    Cancel {
+        by: u32,
+        from: u32,
+    },
+    DeleteTasks {
+        by: u32,
+    },
+    ForgetEnds {
+        place: u64,
+    },
     Finish(Vec<Finished>),
-    Advance { node: String, uid: u32 },
-    ForgetNode { node: String },
+    Advance {
+        node: String,
+        uid: u32,
+    },
+    ForgetNode {
+        node: String,
+    },
     SaveMap(StoredMap),
-    PutRecord { kind: RecordKind, id: String, json: String },
-    DeleteRecord { kind: RecordKind, id: String },
-    Trim { below: u32 },
+    PutRecord {
+        kind: RecordKind,
+        id: String,
+        json: String,
+    },
+    DeleteRecord {
+        kind: RecordKind,
+        id: String,
+    },
+    Trim {
+        below: u32,
+    },
 }
 
 /// What a call gives back.

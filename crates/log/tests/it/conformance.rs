@@ -1,6 +1,7 @@
 //! What every backend of the log must do. `suite!` makes a test of each function here.
 
 mod catalog;
+mod chores;
 mod list;
 mod order;
 mod payloads;
@@ -8,7 +9,9 @@ mod records;
 mod survival;
 mod tasks;
 
-pub(crate) use self::{catalog::*, list::*, order::*, payloads::*, records::*, survival::*, tasks::*};
+pub(crate) use self::{
+    catalog::*, chores::*, list::*, order::*, payloads::*, records::*, survival::*, tasks::*,
+};
 use miroir_log::Log;
 
 /// A backend under test.
@@ -50,6 +53,12 @@ macro_rules! suite {
             pages_follow_one_another
             filters_choose_tasks
             index_swaps_are_counted_and_not_listed
+            only_what_was_not_started_is_canceled
+            deleted_tasks_are_gone_for_clients_and_kept_for_nodes
+            tasks_follow_the_names_of_their_indexes
+            a_write_with_a_key_is_taken_once
+            ends_are_listed_until_they_are_forgotten
+            the_tasks_that_match_are_found
         );
     };
     (@tests $name:ident, $backend:ty, $($test:ident)*) => {

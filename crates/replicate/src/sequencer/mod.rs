@@ -148,7 +148,12 @@ impl Sequencer {
             };
             let changes = head.apply(entry, &prepared);
             bytes += entry.operation.payload().map_or(0, |payload| payload.bytes);
-            decisions.push(Decision { uid: entry.uid, changes, finished: logged.status.is_finished(), prepared });
+            decisions.push(Decision {
+                uid: entry.uid,
+                changes,
+                finished: logged.status.is_finished(),
+                prepared,
+            });
         }
         self.record(decisions).await?;
         Ok(Decided::Some)

@@ -32,7 +32,12 @@ pub(super) fn check(head: &Head, swaps: &[Swap]) -> Result<(), ResponseError> {
     match missing.as_slice() {
         [] => {}
         [uid] => return Err(ResponseError::index_not_found(uid)),
-        uids => return Err(ResponseError::new(Code::IndexNotFound, format!("Indexes {} not found.", names(uids)))),
+        uids => {
+            return Err(ResponseError::new(
+                Code::IndexNotFound,
+                format!("Indexes {} not found.", names(uids)),
+            ));
+        }
     }
     let taken: Vec<(&str, &str)> = taken.into_iter().collect();
     let message = match taken.as_slice() {
@@ -87,6 +92,8 @@ mod tests {
         assert_eq!(said(&[("a", "c", true)]), "");
         assert_eq!(said(&[("a", "c", false)]), "Index `c` not found.");
         assert_eq!(said(&[("x", "y", false), ("a", "b", false)]), "Indexes `x`, `y` not found.");
-        assert!(said(&[("a", "b", true)]).starts_with("Cannot rename `a` to `b` as the index already exists."));
+        assert!(
+            said(&[("a", "b", true)]).starts_with("Cannot rename `a` to `b` as the index already exists.")
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Indexes and settings.
 
 use miroir_log::{Log, Operation};
-use miroir_protocol::tasks::TaskStatus;
+use miroir_protocol::tasks::{Swap, TaskStatus};
 use serde_json::json;
 
 use crate::rig::Rig;
@@ -158,4 +158,57 @@ async fn the_primary_key_changes_while_an_index_is_empty_and_a_lagging_group_del
     rig.node("g1n0").set_down(false);
     rig.applied_everywhere(uid).await;
     assert_eq!(rig.node("g1n0").index("movies").expect("the index").primary_key.as_deref(), Some("id"));
+}
+
+fn swap(left: &str, right: &str, rename: bool) -> Operation {
+    let indexes = (left.to_owned(), right.to_owned());
+    Operation::IndexSwap { swaps: vec![Swap { indexes, rename }] }
+}
+
+#[tokio::test]
+async fn swapped_indexes_take_their_tasks_along_and_a_swap_is_not_done_twice() {
+    let mut rig = Rig::start(&[2]).await;
+    rig.add("movies", &[json!({ "id": 1 })]).await;
+    let books = rig.add("books", &[json!({ "id": 2 }), json!({ "id": 3 })]).await;
+    rig.succeeded(books).await;
+    for node in &rig.nodes {
+        // The answers to the swap are lost, and the gateway with them.
+        node.hold(true);
+    }
+    let uid = rig.append_to(None, swap("movies", "books", false)).await;
+    rig.until("the swap is sent", || rig.nodes.iter().all(|node| node.has_swaps(1))).await;
+    rig.restart().await;
+    for node in &rig.nodes {
+        node.hold(false);
+    }
+    rig.succeeded(uid).await;
+    rig.applied_everywhere(uid).await;
+    assert!(rig.nodes.iter().all(|node| node.has_swaps(1)), "sent once");
+    let documents = |uid: &str| rig.nodes.iter().map(|node| node.documents(uid).len()).sum::<usize>();
+    assert_eq!((documents("movies"), documents("books")), (2, 1));
+    assert_eq!(rig.task(books).await.index_uid.as_deref(), Some("movies"));
+    let missing = rig.append_to(None, swap("movies", "ghosts", false)).await;
+    rig.failed(missing, "index_not_found").await;
+}
+
+#[tokio::test]
+async fn what_no_node_was_sent_is_canceled_and_what_comes_after_it_knows() {
+    let rig = Rig::start(&[2]).await;
+    rig.nodes.iter().for_each(|node| node.set_down(true));
+    // The first may be sent at once; nodes that are down do not say that they were not.
+    let first = rig.add("movies", &[json!({ "id": 1 })]).await;
+    let creates = rig.add("books", &[json!({ "id": 2 })]).await;
+    let adds = rig.add("books", &[json!({ "id": 3 })]).await;
+    rig.until("decided", || *rig.progress().prepared().borrow() > adds).await;
+    let tasks = [first, creates].into_iter().collect();
+    let by = rig.append_to(None, Operation::TaskCancelation { query: "?uids=0,1".to_owned(), tasks }).await;
+    rig.over(by).await;
+    assert_eq!(rig.task(creates).await.status, TaskStatus::Canceled);
+    rig.nodes.iter().for_each(|node| node.set_down(false));
+    rig.succeeded(adds).await;
+    rig.applied_everywhere(adds).await;
+    let documents = |uid: &str| rig.nodes.iter().map(|node| node.documents(uid).len()).sum::<usize>();
+    assert_eq!(documents("books"), 1, "the index was created by the one that was left");
+    let sent = usize::from(rig.task(first).await.status == TaskStatus::Succeeded);
+    assert_eq!(documents("movies"), sent);
 }

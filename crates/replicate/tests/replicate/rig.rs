@@ -108,8 +108,12 @@ impl Rig {
 
     /// Puts a write into the log, as the gateway does.
     pub(crate) async fn append(&self, index: &str, operation: Operation) -> u32 {
+        self.append_to(Some(index), operation).await
+    }
+
+    pub(crate) async fn append_to(&self, index: Option<&str>, operation: Operation) -> u32 {
         self.progress().waits(operation.payload().map_or(0, |payload| payload.bytes));
-        let entry = NewEntry { index_uid: Some(index.to_owned()), operation, custom_metadata: None };
+        let entry = NewEntry { index_uid: index.map(str::to_owned), operation, custom_metadata: None };
         self.log().append(entry).await.expect("appended").uid
     }
 
@@ -155,6 +159,16 @@ impl Rig {
         let waited = tokio::time::timeout(LONG, ended).await.map(drop);
         waited.unwrap_or_else(|_| panic!("task {uid} does not end: {}", self.positions()));
         self.task(uid).await
+    }
+
+    /// Waits until a task has ended, whatever comes before it.
+    pub(crate) async fn over(&self, uid: u32) {
+        let ends = async {
+            while !self.task(uid).await.status.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, ends).await.unwrap_or_else(|_| panic!("task {uid}: {}", self.positions()));
     }
 
     pub(crate) async fn task(&self, uid: u32) -> TaskView {

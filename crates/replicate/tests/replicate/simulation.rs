@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use miroir_log::{Log, Method, Operation, Selection};
-use miroir_protocol::tasks::TaskStatus;
+use miroir_protocol::tasks::{Swap, TaskStatus};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Map, Value, json};
 
@@ -24,6 +24,10 @@ enum Write {
     Documents(Op),
     DeleteIndex,
     Settings(u32),
+    /// The two indexes change places.
+    Swap,
+    /// So many of the newest tasks are canceled, as far as no node has been sent them.
+    Cancel(u32),
 }
 
 fn document(dice: &mut StdRng, with_bad: bool) -> Map<String, Value> {
@@ -45,10 +49,12 @@ fn write(dice: &mut StdRng) -> Write {
         6..8 => Write::Documents(Op::DeleteWhere { field: "a".to_owned(), equals: dice.random_range(0..3) }),
         8 => Write::Documents(Op::Clear),
         9..12 => Write::Documents(Op::Edit),
+        12 => Write::Swap,
+        13 => Write::Cancel(dice.random_range(1..6)),
         kind => {
             let count = dice.random_range(1..4);
             let documents = (0..count).map(|_| document(dice, true)).collect();
-            let (merge, skip) = (kind < 24, kind < 15);
+            let (merge, skip) = (kind < 24, kind < 16);
             Write::Documents(Op::Put { documents, merge, skip, primary_key: None })
         }
     }
@@ -56,6 +62,17 @@ fn write(dice: &mut StdRng) -> Write {
 
 async fn append(rig: &Rig, index: &str, write: &Write) -> u32 {
     let operation = match write {
+        Write::Swap => {
+            let indexes = (INDEXES[0].to_owned(), INDEXES[1].to_owned());
+            return rig
+                .append_to(None, Operation::IndexSwap { swaps: vec![Swap { indexes, rename: false }] })
+                .await;
+        }
+        Write::Cancel(count) => {
+            let next = rig.log().positions().next;
+            let tasks = (next.saturating_sub(*count)..next).collect();
+            return rig.append_to(None, Operation::TaskCancelation { query: String::new(), tasks }).await;
+        }
         Write::DeleteIndex => Operation::IndexDeletion,
         Write::Settings(number) => Operation::SettingsUpdate {
             settings: json!({ "stopWords": [number.to_string()] }),
@@ -89,6 +106,14 @@ impl Model {
     fn apply(&mut self, rig: &Rig, node: &FakeNode, uid: &str, write: &Write) -> bool {
         let op = match write {
             Write::DeleteIndex => return self.0.remove(uid).is_some(),
+            Write::Cancel(_) => return true,
+            Write::Swap => {
+                let both = INDEXES.map(|uid| self.0.get(uid).cloned());
+                let [Some(left), Some(right)] = both else { return false };
+                self.0.insert(INDEXES[0].to_owned(), right);
+                self.0.insert(INDEXES[1].to_owned(), left);
+                return true;
+            }
             Write::Settings(number) => {
                 let index = self.0.entry(uid.to_owned()).or_default();
                 index.settings.insert("stopWords".to_owned(), json!([number.to_string()]));
@@ -173,6 +198,9 @@ async fn check(rig: &Rig, writes: &[(&str, Write)], seed: u64) {
     let mut models: Vec<Model> = rig.nodes.iter().map(|_| Model::default()).collect();
     for (uid, (index, write)) in writes.iter().enumerate() {
         let mut went_well = true;
+        if rig.task(uid as u32).await.status == TaskStatus::Canceled {
+            continue;
+        }
         for (model, node) in models.iter_mut().zip(&rig.nodes) {
             went_well &= model.apply(rig, node, index, write);
         }

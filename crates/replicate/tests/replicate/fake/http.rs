@@ -108,6 +108,11 @@ fn operation(method: &Method, path: &[&str], query: &BTreeMap<String, String>, b
             let op = Op::Create { primary_key: string(&body["primaryKey"]) };
             return (string(&body["uid"]).expect("a uid"), op);
         }
+        ("POST", ["swap-indexes"]) => {
+            let names = json()[0]["indexes"].clone();
+            let name = |place: usize| string(&names[place]).expect("a uid");
+            return (name(0), Op::Swap(name(1)));
+        }
         ("DELETE", ["indexes", _]) => Op::Delete,
         ("PATCH", ["indexes", _]) => {
             let body = json();
@@ -148,6 +153,14 @@ fn tasks(state: &mut State, query: &BTreeMap<String, String>) -> Response<Full<B
         let uids: Vec<u32> = uids.split(',').map(|uid| uid.parse().expect("a uid")).collect();
         let found = state.tasks.iter().rev().filter(|task| uids.contains(&task.uid));
         return json_answer(StatusCode::OK, json!({ "results": found.map(view).collect::<Vec<_>>() }));
+    }
+    if let Some(types) = query.get("types") {
+        assert_eq!(types, "indexSwap");
+        let newest = state.tasks.iter().rev().find(|task| matches!(task.op, Op::Swap(_)));
+        return json_answer(
+            StatusCode::OK,
+            json!({ "results": newest.map(view).into_iter().collect::<Vec<_>>() }),
+        );
     }
     // Small pages, so that there is more than one.
     let limit = number("limit").unwrap_or(20).min(7) as usize;

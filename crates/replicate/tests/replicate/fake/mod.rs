@@ -81,6 +81,12 @@ impl FakeNode {
         self.state.lock().tasks.iter().filter(|task| task.outcome.is_none()).count()
     }
 
+    /// Whether it has been asked for so many swaps.
+    pub(crate) fn has_swaps(&self, count: usize) -> bool {
+        let state = self.state.lock();
+        state.tasks.iter().filter(|task| matches!(task.op, Op::Swap(_))).count() == count
+    }
+
     pub(crate) fn index(&self, uid: &str) -> Option<Index> {
         self.state.lock().indexes.get(uid).cloned()
     }

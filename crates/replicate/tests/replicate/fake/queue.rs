@@ -34,6 +34,8 @@ pub(crate) enum Op {
     Clear,
     /// Adds one to `n` of every document.
     Edit,
+    /// The task's index and this one change places.
+    Swap(String),
 }
 
 #[derive(Clone, Debug)]
@@ -167,6 +169,12 @@ impl State {
                 }
             }
             Op::ResetSettings => self.indexes.entry(uid.clone()).or_insert(guessed).settings.clear(),
+            Op::Swap(other) => {
+                let both = (self.indexes.remove(uid), self.indexes.remove(other));
+                let (Some(left), Some(right)) = both else { return Err(invalid("index_not_found", uid)) };
+                self.indexes.insert(uid.clone(), right);
+                self.indexes.insert(other.clone(), left);
+            }
             Op::Put { .. } => return self.indexes.entry(uid.clone()).or_insert(guessed).change(&task.op),
             _ => {
                 let index = self.indexes.get_mut(uid).ok_or_else(|| invalid("index_not_found", uid))?;
