@@ -83,7 +83,11 @@ impl App {
             topology,
             progress: replication.progress(),
             search: SearchLimits { timeout: config.search.timeout, partial: config.search.partial },
-            write: WriteLimits { max_payload: config.log.max_payload, max_backlog: config.log.max_backlog },
+            write: WriteLimits {
+                max_payload: config.log.max_payload,
+                max_backlog: config.log.max_backlog,
+                max_tasks: config.log.max_tasks,
+            },
         });
         Ok(Self { gateway, replication, prober: tokio::spawn(prober.run()).abort_handle() })
     }

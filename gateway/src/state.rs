@@ -43,6 +43,8 @@ pub(crate) struct WriteLimits {
     pub max_payload: u64,
     /// How many bytes of payloads may wait for the nodes.
     pub max_backlog: u64,
+    /// How many tasks may wait for the nodes.
+    pub max_tasks: u32,
 }
 
 impl Gateway {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use miroir_protocol::tasks::{TaskFilter, TaskPage, TaskView, TasksQuery};
+use miroir_protocol::tasks::{BatchView, TaskFilter, TaskPage, TaskView, TasksQuery};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -135,6 +135,12 @@ pub trait Log: Send + Sync + 'static {
 
     /// The tasks that match a query, as Meilisearch lists them.
     async fn tasks(&self, query: &TasksQuery) -> Result<TaskPage>;
+
+    /// The batches with a task that matches a query.
+    async fn batches(&self, query: &TasksQuery) -> Result<TaskPage<BatchView>>;
+
+    /// One batch.
+    async fn batch(&self, uid: u32) -> Result<Option<BatchView>>;
 
     /// The uids of all tasks that match a filter.
     async fn matching(&self, filter: &TaskFilter) -> Result<Uids>;

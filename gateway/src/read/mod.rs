@@ -13,4 +13,5 @@ pub(crate) mod scatter;
 pub(crate) mod search;
 pub(crate) mod stats;
 mod targets;
+pub(crate) mod task_documents;
 mod visibility;

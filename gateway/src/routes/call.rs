@@ -14,6 +14,7 @@ use crate::{
     intake::{collect, content_type},
     read::scatter::Terms,
     state::Gateway,
+    write::{WriteKey, Writing, check_backlog},
 };
 
 /// The header by which a request allows a partial answer, with the value `allow`, or refuses one with `deny`.
@@ -41,6 +42,21 @@ impl Call {
     /// The query string, empty if there is none.
     pub(crate) fn query(&self) -> &str {
         self.parts.uri.query().unwrap_or_default()
+    }
+
+    /// The write that this request is, with this body.
+    pub(crate) fn writing(&self, body: &[u8]) -> Result<Writing<'_>, ResponseError> {
+        check_backlog(&self.gateway)?;
+        self.writing_anyway(body)
+    }
+
+    /// A write that is taken however much waits, as it makes that less.
+    pub(crate) fn writing_anyway(&self, body: &[u8]) -> Result<Writing<'_>, ResponseError> {
+        let key = WriteKey::of(&self.parts)?.map(|mut key| {
+            key.update(body);
+            key.once()
+        });
+        Ok(Writing { gateway: &self.gateway, query: self.query(), once: key })
     }
 
     /// The headers.

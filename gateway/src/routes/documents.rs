@@ -2,12 +2,14 @@
 
 use miroir_log::Method;
 use miroir_protocol::{
+    content_type::require_json,
     documents::{BrowseQuery, GetDocument},
+    features::EDIT_DOCUMENTS,
     operation::{Matched, Operation},
 };
 
 use super::call::{Call, Served};
-use crate::{read, write};
+use crate::{features::check, intake::content_type, read, write};
 
 pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
     let (uid, id) = (operation.name(), operation.second_name());
@@ -31,20 +33,26 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
             read::documents::get(&call.gateway, &*index.found()?, &id, &query, call.terms()).await?
         }
         Operation::DeleteDocuments => {
-            call.bytes().await?;
-            write::documents::delete_all(&call.gateway, &uid, call.query()).await?
+            let body = call.bytes().await?;
+            write::documents::delete_all(call.writing(&body)?, &uid).await?
         }
         Operation::DeleteDocument => {
-            call.bytes().await?;
-            write::documents::delete_one(&call.gateway, &uid, &id, call.query()).await?
+            let body = call.bytes().await?;
+            write::documents::delete_one(call.writing(&body)?, &uid, &id).await?
         }
         Operation::DeleteBatch => {
             let body = call.json().await?;
-            write::documents::delete_batch(&call.gateway, &uid, call.query(), &body).await?
+            write::documents::delete_batch(call.writing(&body)?, &uid, &body).await?
         }
         Operation::DeleteByFilter => {
             let body = call.json().await?;
-            write::documents::delete_by_filter(&call.gateway, &uid, call.query(), &body).await?
+            write::documents::delete_by_filter(call.writing(&body)?, &uid, &body).await?
+        }
+        Operation::EditDocuments => {
+            let body = call.bytes().await?;
+            check(&call.gateway, EDIT_DOCUMENTS, "Using the documents edit route").await?;
+            require_json(content_type(call.headers()))?;
+            write::documents::edit(call.writing(&body)?, &uid, &body).await?
         }
         _ => return call.not_served().await,
     })
@@ -52,6 +60,5 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
 
 async fn add(uid: &str, method: Method, call: Call) -> Served {
     let (gateway, parts, body) = call.into_parts();
-    let query = parts.uri.query().unwrap_or_default();
-    Ok(write::documents::add(&gateway, uid, query, method, &parts.headers, body).await??)
+    Ok(write::documents::add(&gateway, uid, method, &parts, body).await??)
 }

@@ -17,15 +17,23 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         Operation::GetIndex => json(StatusCode::OK, &view(&*call.gateway.index(&uid)?)),
         Operation::CreateIndex => {
             let body = call.json().await?;
-            write::indexes::create(&call.gateway, call.query(), &body).await?
+            write::indexes::create(call.writing(&body)?, &body).await?
         }
         Operation::UpdateIndex => {
             let body = call.json().await?;
-            write::indexes::update(&call.gateway, &uid, call.query(), &body).await?
+            write::indexes::update(call.writing(&body)?, &uid, &body).await?
         }
         Operation::DeleteIndex => {
-            call.bytes().await?;
-            write::indexes::delete(&call.gateway, &uid, call.query()).await?
+            let body = call.bytes().await?;
+            write::indexes::delete(call.writing(&body)?, &uid).await?
+        }
+        Operation::SwapIndexes => {
+            let body = call.json().await?;
+            write::indexes::swap(call.writing(&body)?, &body).await?
+        }
+        Operation::CompactIndex => {
+            let body = call.bytes().await?;
+            write::indexes::compact(call.writing(&body)?, &uid).await?
         }
         Operation::IndexStats => {
             read::stats::of_index(&call.gateway, &*call.gateway.index(&uid)?, call.terms()).await?

@@ -11,13 +11,13 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         Operation::UpdateSettings | Operation::PutSetting | Operation::PatchSetting => call.json().await?,
         _ => call.bytes().await?,
     };
-    let (gateway, query) = (&call.gateway, call.query());
+    let gateway = &call.gateway;
     Ok(match (operation.operation(), operation.setting()) {
         (Operation::GetSetting, Some(name)) => settings::show(&*gateway.index(&uid)?, name),
-        (Operation::ResetSetting, Some(name)) => settings::reset(gateway, &uid, name, query).await,
-        (_, Some(name)) => settings::update(gateway, &uid, name, query, &body).await,
-        (Operation::UpdateSettings, _) => settings::update_all(gateway, &uid, query, &body).await,
-        (Operation::ResetSettings, _) => settings::reset_all(gateway, &uid, query).await,
+        (Operation::ResetSetting, Some(name)) => settings::reset(call.writing(&body)?, &uid, name).await,
+        (_, Some(name)) => settings::update(call.writing(&body)?, &uid, name, &body).await,
+        (Operation::UpdateSettings, _) => settings::update_all(call.writing(&body)?, &uid, &body).await,
+        (Operation::ResetSettings, _) => settings::reset_all(call.writing(&body)?, &uid).await,
         _ => settings::show_all(&*gateway.index(&uid)?),
     }?)
 }

@@ -3,25 +3,49 @@
 use http::StatusCode;
 use miroir_protocol::{
     error::ResponseError,
+    features::TASK_DOCUMENTS,
     operation::{Matched, Operation},
-    tasks::{TasksQuery, task_uid_from_path},
+    tasks::{TasksQuery, batch_uid_from_path, task_uid_from_path},
 };
 
 use super::call::{Call, Served};
-use crate::{answer::json, write::log_error};
+use crate::{answer::json, features::check, read, write, write::log_error};
 
-pub(super) async fn serve(operation: Matched<'_>, call: Call) -> Served {
-    let log = &call.gateway.log;
+pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
+    let failed = |error| log_error(&error);
     match operation.operation() {
         Operation::ListTasks => {
             let query = TasksQuery::from_query_string(call.query())?;
-            let page = log.tasks(&query).await.map_err(|error| log_error(&error))?;
+            let page = call.gateway.log.tasks(&query).await.map_err(failed)?;
             Ok(json(StatusCode::OK, &page))
         }
         Operation::GetTask => {
             let uid = task_uid_from_path(&operation.name())?;
-            let task = log.task(uid).await.map_err(|error| log_error(&error))?;
+            let task = call.gateway.log.task(uid).await.map_err(failed)?;
             Ok(json(StatusCode::OK, &task.ok_or_else(|| ResponseError::task_not_found(uid))?))
+        }
+        Operation::TaskDocuments => {
+            check(&call.gateway, TASK_DOCUMENTS, "Getting the documents of an enqueued task").await?;
+            let uid = task_uid_from_path(&operation.name())?;
+            Ok(read::task_documents::documents(&call.gateway, uid).await?)
+        }
+        Operation::ListBatches => {
+            let query = TasksQuery::from_query_string(call.query())?;
+            let page = call.gateway.log.batches(&query).await.map_err(failed)?;
+            Ok(json(StatusCode::OK, &page))
+        }
+        Operation::GetBatch => {
+            let uid = batch_uid_from_path(&operation.name())?;
+            let batch = call.gateway.log.batch(uid).await.map_err(failed)?;
+            Ok(json(StatusCode::OK, &batch.ok_or_else(|| ResponseError::batch_not_found(uid))?))
+        }
+        Operation::CancelTasks => {
+            let body = call.bytes().await?;
+            Ok(write::tasks::cancel(call.writing_anyway(&body)?).await?)
+        }
+        Operation::DeleteTasks => {
+            let body = call.bytes().await?;
+            Ok(write::tasks::delete(call.writing_anyway(&body)?).await?)
         }
         _ => call.not_served().await,
     }

@@ -1,20 +1,22 @@
 //! Writes of documents.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::request::Parts;
 use miroir_filters::{Body, BoxError};
 use miroir_log::{Method, Operation, Selection};
 use miroir_protocol::{
     document::id_text,
-    documents::{AddDocuments, ChangeDocuments, DeleteByFilter},
+    documents::{AddDocuments, ChangeDocuments, DeleteByFilter, EditDocuments},
     error::{Code, ResponseError},
     index_uid::IndexUid,
 };
+use miroir_replicate::check_edition;
 use miroir_shard::INTERNAL_FIELD;
 use serde_json::Value;
 
 use super::{
-    enqueue::{check_backlog, enqueue},
+    enqueue::{Writing, check_backlog},
+    once::WriteKey,
     payload::{self, Refused},
 };
 use crate::{answer::Answer, read::reserved::guarded_filter, state::Gateway};
@@ -23,23 +25,23 @@ use crate::{answer::Answer, read::reserved::guarded_filter, state::Gateway};
 pub(crate) async fn add(
     gateway: &Gateway,
     uid: &str,
-    query: &str,
     method: Method,
-    headers: &HeaderMap,
+    request: &Parts,
     body: Body,
 ) -> Result<Answer, BoxError> {
+    let query = request.uri.query().unwrap_or_default();
     let checked = IndexUid::from_path(uid).and_then(|index| {
         let parameters = AddDocuments::from_query_string(query)?;
-        let format = payload::format(headers, parameters.csv_delimiter)?;
+        let format = payload::format(&request.headers, parameters.csv_delimiter)?;
         check_backlog(gateway)?;
-        Ok((index, parameters, format))
+        Ok((index, parameters, format, WriteKey::of(request)?))
     });
-    let (index, parameters, format) = match checked {
+    let (index, parameters, format, mut key) = match checked {
         Ok(checked) => checked,
         Err(error) => return Ok(Err(error)),
     };
     let spool = gateway.log.spool();
-    let payload = match payload::take(body, format, spool, gateway.write.max_payload).await {
+    let payload = match payload::take(body, format, spool, gateway.write.max_payload, &mut key).await {
         Ok(payload) => payload,
         Err(Refused::Payload(error)) => return Ok(Err(error)),
         Err(Refused::Body(error)) => return Err(error),
@@ -51,27 +53,51 @@ pub(crate) async fn add(
         allow_index_creation: true,
         skip_creation: parameters.skip_creation.unwrap_or(false),
     };
-    Ok(enqueue(gateway, &index, operation, parameters.custom_metadata).await)
+    let write = Writing { gateway, query, once: key.map(WriteKey::once) };
+    Ok(write.enqueue(&index, operation, parameters.custom_metadata).await)
+}
+
+/// `POST /indexes/{uid}/documents/edit`.
+pub(crate) async fn edit(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer {
+    let index = IndexUid::from_path(uid)?;
+    let parameters = ChangeDocuments::from_query_string(write.query)?;
+    let EditDocuments { filter, context, function } = EditDocuments::from_json(body)?;
+    check_function(&function)?;
+    if let Some(filter) = &filter
+        && guarded_filter(filter) != *filter
+    {
+        return Err(ResponseError::reserved_field(INTERNAL_FIELD));
+    }
+    let operation = Operation::DocumentEdition { function, context, filter };
+    write.enqueue(&index, operation, parameters.custom_metadata).await
+}
+
+/// Refuses what is no function, with the words of the engine that nodes run it in.
+fn check_function(function: &str) -> Result<(), ResponseError> {
+    rhai::Engine::new()
+        .compile(function)
+        .map_err(|error| ResponseError::new(Code::BadRequest, error.to_string()))?;
+    check_edition(function)
 }
 
 /// `DELETE /indexes/{uid}/documents`.
-pub(crate) async fn delete_all(gateway: &Gateway, uid: &str, query: &str) -> Answer {
+pub(crate) async fn delete_all(write: Writing<'_>, uid: &str) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let parameters = ChangeDocuments::from_query_string(query)?;
-    delete(gateway, &index, Selection::All, parameters).await
+    let parameters = ChangeDocuments::from_query_string(write.query)?;
+    delete(write, &index, Selection::All, parameters).await
 }
 
 /// `DELETE /indexes/{uid}/documents/{id}`.
-pub(crate) async fn delete_one(gateway: &Gateway, uid: &str, id: &str, query: &str) -> Answer {
+pub(crate) async fn delete_one(write: Writing<'_>, uid: &str, id: &str) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let parameters = ChangeDocuments::from_query_string(query)?;
-    delete(gateway, &index, Selection::ByIds { ids: vec![id.to_owned()] }, parameters).await
+    let parameters = ChangeDocuments::from_query_string(write.query)?;
+    delete(write, &index, Selection::ByIds { ids: vec![id.to_owned()] }, parameters).await
 }
 
 /// `POST /indexes/{uid}/documents/delete-batch`.
-pub(crate) async fn delete_batch(gateway: &Gateway, uid: &str, query: &str, body: &Bytes) -> Answer {
+pub(crate) async fn delete_batch(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let parameters = ChangeDocuments::from_query_string(query)?;
+    let parameters = ChangeDocuments::from_query_string(write.query)?;
     let ids: Vec<Value> = serde_json::from_slice(body)
         .map_err(|error| ResponseError::new(Code::BadRequest, format!("Json deserialize error: {error}")))?;
     let ids = ids.iter().map(|id| match id {
@@ -79,26 +105,26 @@ pub(crate) async fn delete_batch(gateway: &Gateway, uid: &str, query: &str, body
         id => id_text(id).map_err(ResponseError::from),
     });
     let ids = ids.collect::<Result<Vec<String>, ResponseError>>()?;
-    delete(gateway, &index, Selection::ByIds { ids }, parameters).await
+    delete(write, &index, Selection::ByIds { ids }, parameters).await
 }
 
 /// `POST /indexes/{uid}/documents/delete`.
-pub(crate) async fn delete_by_filter(gateway: &Gateway, uid: &str, query: &str, body: &Bytes) -> Answer {
+pub(crate) async fn delete_by_filter(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let parameters = ChangeDocuments::from_query_string(query)?;
+    let parameters = ChangeDocuments::from_query_string(write.query)?;
     let deletion = DeleteByFilter::from_json(body)?;
     let filter = deletion.filter;
     if guarded_filter(&filter) != filter {
         return Err(ResponseError::reserved_field(INTERNAL_FIELD));
     }
-    delete(gateway, &index, Selection::ByFilter { filter }, parameters).await
+    delete(write, &index, Selection::ByFilter { filter }, parameters).await
 }
 
 async fn delete(
-    gateway: &Gateway,
+    write: Writing<'_>,
     index: &IndexUid,
     selection: Selection,
     parameters: ChangeDocuments,
 ) -> Answer {
-    enqueue(gateway, index, Operation::DocumentDeletion { selection }, parameters.custom_metadata).await
+    write.enqueue(index, Operation::DocumentDeletion { selection }, parameters.custom_metadata).await
 }

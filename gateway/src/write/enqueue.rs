@@ -1,7 +1,7 @@
 //! A write into the log.
 
 use http::StatusCode;
-use miroir_log::{LogError, NewEntry, Operation};
+use miroir_log::{LogError, NewEntry, Once, Operation};
 use miroir_protocol::{
     error::{Code, ResponseError},
     index_uid::IndexUid,
@@ -13,49 +13,89 @@ use crate::{
     state::Gateway,
 };
 
-/// Appends a write and answers 202 with its task. It is durable by then.
-pub(super) async fn enqueue(
-    gateway: &Gateway,
-    index: &IndexUid,
-    operation: Operation,
-    custom_metadata: Option<String>,
-) -> Answer {
-    let kind = operation.kind();
-    let entry = NewEntry { index_uid: Some(index.as_str().to_owned()), operation, custom_metadata };
-    // Counted before the tracker can count it off again.
-    let bytes = entry.operation.payload().map_or(0, |payload| payload.bytes);
-    gateway.progress.waits(bytes);
-    let entry = gateway.log.append(entry).await.map_err(|error| {
-        gateway.progress.waited(bytes);
-        log_error(&error)
-    })?;
-    let view = SummarizedTaskView {
-        task_uid: entry.uid,
-        index_uid: entry.index_uid,
-        status: TaskStatus::Enqueued,
-        kind,
-        enqueued_at: entry.enqueued_at,
-        custom_metadata: entry.custom_metadata,
-    };
-    Ok(json(StatusCode::ACCEPTED, &view))
+/// A write, as its handler gets it.
+pub(crate) struct Writing<'a> {
+    /// Where it goes.
+    pub gateway: &'a Gateway,
+    /// The query string.
+    pub query: &'a str,
+    /// By what it is recognised when it comes again.
+    pub once: Option<Once>,
+}
+
+// === impl Writing ===
+
+impl Writing<'_> {
+    /// Appends a write for one index and answers 202 with its task. It is durable by then.
+    pub(crate) async fn enqueue(
+        self,
+        index: &IndexUid,
+        operation: Operation,
+        custom_metadata: Option<String>,
+    ) -> Answer {
+        let index_uid = Some(index.as_str().to_owned());
+        let view = self.append(NewEntry { index_uid, operation, custom_metadata }).await?;
+        Ok(json(StatusCode::ACCEPTED, &view))
+    }
+
+    /// Appends a write that is not tied to one index, and gives its task.
+    pub(crate) async fn enqueue_global(
+        self,
+        operation: Operation,
+    ) -> Result<SummarizedTaskView, ResponseError> {
+        self.append(NewEntry { index_uid: None, operation, custom_metadata: None }).await
+    }
+
+    async fn append(self, entry: NewEntry) -> Result<SummarizedTaskView, ResponseError> {
+        let gateway = self.gateway;
+        // Counted before the tracker can count it off again.
+        let bytes = entry.operation.payload().map_or(0, |payload| payload.bytes);
+        gateway.progress.waits(bytes);
+        let appended = match self.once {
+            Some(once) => gateway.log.append_once(entry, once).await,
+            None => gateway.log.append(entry).await.map(|entry| (entry, false)),
+        };
+        let (entry, _) = appended
+            .inspect(|(_, repeated)| gateway.progress.waited(if *repeated { bytes } else { 0 }))
+            .inspect_err(|_| gateway.progress.waited(bytes))
+            .map_err(|error| log_error(&error))?;
+        Ok(SummarizedTaskView {
+            task_uid: entry.uid,
+            kind: entry.operation.kind(),
+            index_uid: entry.index_uid,
+            status: TaskStatus::Enqueued,
+            enqueued_at: entry.enqueued_at,
+            custom_metadata: entry.custom_metadata,
+        })
+    }
 }
 
 /// Refuses a write while too much waits for the nodes already.
-pub(super) fn check_backlog(gateway: &Gateway) -> Result<(), ResponseError> {
+pub(crate) fn check_backlog(gateway: &Gateway) -> Result<(), ResponseError> {
     let (waiting, most) = (gateway.progress.backlog(), gateway.write.max_backlog);
-    if waiting < most {
-        return Ok(());
-    }
-    Err(ResponseError::new(
-        Code::MiroirOverloaded,
-        format!(
+    if waiting >= most {
+        let message = format!(
             "{waiting} bytes of documents wait for the nodes, more than the {most} allowed. Try again later."
-        ),
-    ))
+        );
+        return Err(ResponseError::new(Code::MiroirOverloaded, message));
+    }
+    let finished = *gateway.progress.finished().borrow();
+    let (waiting, most) = (gateway.log.positions().next.saturating_sub(finished), gateway.write.max_tasks);
+    if waiting >= most {
+        let message =
+            format!("{waiting} tasks wait for the nodes, more than the {most} allowed. Try again later.");
+        return Err(ResponseError::new(Code::MiroirOverloaded, message));
+    }
+    Ok(())
 }
 
 /// The log's failure as clients see it.
 pub(crate) fn log_error(error: &LogError) -> ResponseError {
+    if matches!(error, LogError::KeyReused) {
+        let message = "The `Idempotency-Key` of this write was used for another one: with the same key, the route and \
+                       the body have to be the same.";
+        return ResponseError::new(Code::MiroirIdempotencyKeyReused, message);
+    }
     tracing::error!(%error, "the write log failed");
     match error {
         LogError::StorageFull => ResponseError::new(

@@ -1,35 +1,49 @@
 //! Writes of whole indexes.
 
 use bytes::Bytes;
+use http::StatusCode;
 use miroir_log::Operation;
 use miroir_protocol::{
     documents::ChangeDocuments,
     index_uid::IndexUid,
     indexes::{CreateIndex, UpdateIndex},
+    swap::swaps_from_json,
 };
 
-use super::enqueue::enqueue;
-use crate::{answer::Answer, state::Gateway};
+use super::enqueue::Writing;
+use crate::answer::{Answer, json};
 
 /// `POST /indexes`.
-pub(crate) async fn create(gateway: &Gateway, query: &str, body: &Bytes) -> Answer {
-    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
+pub(crate) async fn create(write: Writing<'_>, body: &Bytes) -> Answer {
+    let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
     let CreateIndex { uid, primary_key } = CreateIndex::from_json(body)?;
-    enqueue(gateway, &uid, Operation::IndexCreation { primary_key }, metadata).await
+    write.enqueue(&uid, Operation::IndexCreation { primary_key }, metadata).await
 }
 
 /// `PATCH /indexes/{uid}`.
-pub(crate) async fn update(gateway: &Gateway, uid: &str, query: &str, body: &Bytes) -> Answer {
+pub(crate) async fn update(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
+    let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
     let UpdateIndex { primary_key, uid: new_uid } = UpdateIndex::from_json(body)?;
     let new_uid = new_uid.map(IndexUid::into_inner);
-    enqueue(gateway, &index, Operation::IndexUpdate { primary_key, new_uid }, metadata).await
+    write.enqueue(&index, Operation::IndexUpdate { primary_key, new_uid }, metadata).await
 }
 
 /// `DELETE /indexes/{uid}`.
-pub(crate) async fn delete(gateway: &Gateway, uid: &str, query: &str) -> Answer {
+pub(crate) async fn delete(write: Writing<'_>, uid: &str) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
-    enqueue(gateway, &index, Operation::IndexDeletion, metadata).await
+    let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
+    write.enqueue(&index, Operation::IndexDeletion, metadata).await
+}
+
+/// `POST /indexes/{uid}/compact`.
+pub(crate) async fn compact(write: Writing<'_>, uid: &str) -> Answer {
+    let index = IndexUid::from_path(uid)?;
+    write.enqueue(&index, Operation::IndexCompaction, None).await
+}
+
+/// `POST /swap-indexes`.
+pub(crate) async fn swap(write: Writing<'_>, body: &Bytes) -> Answer {
+    let swaps = swaps_from_json(body)?;
+    Ok(json(StatusCode::ACCEPTED, &write.enqueue_global(Operation::IndexSwap { swaps }).await?))
 }

@@ -3,7 +3,12 @@
 pub(crate) mod documents;
 mod enqueue;
 pub(crate) mod indexes;
+mod once;
 mod payload;
 pub(crate) mod settings;
+pub(crate) mod tasks;
 
-pub(crate) use self::enqueue::log_error;
+pub(crate) use self::{
+    enqueue::{Writing, check_backlog, log_error},
+    once::WriteKey,
+};

@@ -12,6 +12,7 @@ use miroir_protocol::{
     error::{Code, ResponseError},
 };
 
+use super::once::WriteKey;
 use crate::intake::{content_type, next};
 
 /// Why a payload was not taken.
@@ -37,6 +38,7 @@ pub(crate) async fn take(
     format: Format,
     spool: &Spool,
     max: u64,
+    key: &mut Option<WriteKey>,
 ) -> Result<PayloadRef, Refused> {
     let intake = Intake::new(format, spool.create());
     let mut pump = Pump::new(intake, feed);
@@ -45,6 +47,9 @@ pub(crate) async fn take(
         received += chunk.len() as u64;
         if received > max {
             return Err(Refused::Payload(ResponseError::payload_too_large(max)));
+        }
+        if let Some(key) = key {
+            key.update(&chunk);
         }
         pump.push(Bytes::clone(&chunk)).await.map_err(refused)?;
     }

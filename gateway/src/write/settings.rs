@@ -10,11 +10,8 @@ use miroir_protocol::{
     settings::{SettingName, Settings},
 };
 
-use super::enqueue::enqueue;
-use crate::{
-    answer::{Answer, json},
-    state::Gateway,
-};
+use super::enqueue::Writing;
+use crate::answer::{Answer, json};
 
 /// `GET /indexes/{uid}/settings`.
 pub(crate) fn show_all(index: &IndexRecord) -> Answer {
@@ -27,41 +24,36 @@ pub(crate) fn show(index: &IndexRecord, name: SettingName) -> Answer {
 }
 
 /// `PATCH /indexes/{uid}/settings`.
-pub(crate) async fn update_all(gateway: &Gateway, uid: &str, query: &str, body: &Bytes) -> Answer {
+pub(crate) async fn update_all(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
-    change(gateway, &index, &Settings::from_json(body)?, false, metadata).await
+    let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
+    change(write, &index, &Settings::from_json(body)?, false, metadata).await
 }
 
 /// `PUT` or `PATCH /indexes/{uid}/settings/{name}`.
 pub(crate) async fn update(
-    gateway: &Gateway,
-    uid: &str,
-    name: SettingName,
-    query: &str,
-    body: &Bytes,
-) -> Answer {
+    write: Writing<'_>, uid: &str, name: SettingName, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
-    change(gateway, &index, &Settings::from_json_of(name, body)?, false, metadata).await
+    let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
+    change(write, &index, &Settings::from_json_of(name, body)?, false, metadata).await
 }
 
 /// `DELETE /indexes/{uid}/settings`.
-pub(crate) async fn reset_all(gateway: &Gateway, uid: &str, query: &str) -> Answer {
+pub(crate) async fn reset_all(write: Writing<'_>, uid: &str) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
-    change(gateway, &index, &Settings::reset_all(), true, metadata).await
+    let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
+    change(write, &index, &Settings::reset_all(), true, metadata).await
 }
 
 /// `DELETE /indexes/{uid}/settings/{name}`.
-pub(crate) async fn reset(gateway: &Gateway, uid: &str, name: SettingName, query: &str) -> Answer {
+pub(crate) async fn reset(write: Writing<'_>, uid: &str, name: SettingName) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let metadata = ChangeDocuments::from_query_string(query)?.custom_metadata;
-    change(gateway, &index, &Settings::reset(name), true, metadata).await
+    let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
+    change(write, &index, &Settings::reset(name), true, metadata).await
 }
 
 async fn change(
-    gateway: &Gateway,
+    write: Writing<'_>,
     index: &IndexUid,
     settings: &Settings,
     is_deletion: bool,
@@ -73,7 +65,7 @@ async fn change(
         is_deletion,
         allow_index_creation: !is_deletion,
     };
-    enqueue(gateway, index, operation, metadata).await
+    write.enqueue(index, operation, metadata).await
 }
 
 fn logical(index: &IndexRecord) -> Result<Settings, ResponseError> {

@@ -32,7 +32,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use miroir_protocol::tasks::{TaskFilter, TaskPage, TaskView, TasksQuery};
+use miroir_protocol::tasks::{BatchView, TaskFilter, TaskPage, TaskView, TasksQuery};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -278,6 +278,15 @@ impl Log for SqliteLog {
     async fn tasks(&self, query: &TasksQuery) -> Result<TaskPage> {
         let query = query.clone();
         self.listers.read(move |connection| tasks::page(connection, &query)).await
+    }
+
+    async fn batches(&self, query: &TasksQuery) -> Result<TaskPage<BatchView>> {
+        let query = query.clone();
+        self.listers.read(move |connection| tasks::batches(connection, &query)).await
+    }
+
+    async fn batch(&self, uid: u32) -> Result<Option<BatchView>> {
+        self.readers.read(move |connection| tasks::batch(connection, uid)).await
     }
 
     async fn matching(&self, filter: &TaskFilter) -> Result<Uids> {

@@ -2,7 +2,7 @@
 
 use miroir_protocol::{
     IndexUid,
-    tasks::{Kind, TaskFilter, TaskPage, TaskStatus, TasksQuery},
+    tasks::{BatchView, Kind, TaskFilter, TaskPage, TaskStatus, TasksQuery},
 };
 use rusqlite::{Connection, params_from_iter, types::Value as Sql};
 use serde::Serialize;
@@ -61,6 +61,47 @@ pub(super) fn matching(connection: &Connection, filter: &TaskFilter) -> Result<U
     let mut select = connection.prepare_cached(&sql)?;
     let rows = select.query_map(params_from_iter(&conditions.values), |row| row.get(0))?;
     Ok(rows.collect::<Result<Vec<u32>, _>>()?.into_iter().collect())
+}
+
+/// The page of batches with a task that a query asks for.
+pub(super) fn batches(connection: &Connection, query: &TasksQuery) -> Result<TaskPage<BatchView>> {
+    let mut conditions = Conditions::matching(&query.filter)?;
+    conditions.sql.push("batch_uid IS NOT NULL".to_owned());
+    let sql = format!("SELECT count(DISTINCT batch_uid) FROM entries{}", conditions.clause());
+    let mut count = connection.prepare_cached(&sql)?;
+    let total = count.query_row(params_from_iter(&conditions.values), |row| row.get(0))?;
+    let (order, bound) = if query.reverse { ("ASC", "batch_uid >= ?") } else { ("DESC", "batch_uid <= ?") };
+    if let Some(from) = query.from {
+        conditions.push(bound, Sql::from(from));
+    }
+    conditions.values.push(Sql::from(i64::from(query.limit) + 1));
+    let sql = format!(
+        "SELECT DISTINCT batch_uid FROM entries{} ORDER BY batch_uid {order} LIMIT ?",
+        conditions.clause()
+    );
+    let mut select = connection.prepare_cached(&sql)?;
+    let uids = select.query_map(params_from_iter(&conditions.values), |row| row.get(0))?;
+    let mut uids = uids.collect::<Result<Vec<u32>, _>>()?;
+    let more = uids.len() > query.limit as usize;
+    let next = if more { uids.pop() } else { None };
+    let mut results = Vec::with_capacity(uids.len());
+    for uid in uids {
+        results.extend(batch(connection, uid)?);
+    }
+    let from = results.first().map(|batch| batch.uid);
+    Ok(TaskPage { results, total, limit: query.limit, from, next })
+}
+
+/// One batch, of the tasks that are left of it.
+pub(super) fn batch(connection: &Connection, uid: u32) -> Result<Option<BatchView>> {
+    let sql = format!("SELECT {TASK} FROM entries WHERE batch_uid = ?1 AND status != '{DELETED}' ORDER BY uid");
+    let mut select = connection.prepare_cached(&sql)?;
+    let mut rows = select.query([uid])?;
+    let mut tasks = Vec::new();
+    while let Some(row) = rows.next()? {
+        tasks.push(task(row)?);
+    }
+    Ok((!tasks.is_empty()).then(|| BatchView::of(uid, &tasks)))
 }
 
 /// Where the tasks are looked for. The index that has all columns of filters is read instead of whole

@@ -233,6 +233,9 @@ codes! {
     InvalidRequest BAD_REQUEST => [
         MiroirReservedField,
     ],
+    InvalidRequest CONFLICT => [
+        MiroirIdempotencyKeyReused,
+    ],
     InvalidRequest NOT_FOUND => [
         MiroirRouteNotFound,
     ],

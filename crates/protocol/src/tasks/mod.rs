@@ -1,5 +1,6 @@
 //! Tasks: what they are, how they are shown and how they are looked for.
 
+mod batch;
 mod date;
 mod details;
 mod kind;
@@ -7,6 +8,7 @@ mod query;
 mod view;
 
 pub use self::{
+    batch::{BatchStats, BatchView},
     date::{InvalidTaskDate, iso_duration},
     details::{Details, Swap},
     kind::{Kind, TaskStatus, UnknownKind, UnknownStatus},
