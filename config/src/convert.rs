@@ -45,8 +45,8 @@ impl From<ListenerConfig> for Listener {
 }
 
 impl From<LogConfig> for LogStore {
-    fn from(LogConfig { directory, max_payload, max_backlog }: LogConfig) -> Self {
-        Self { directory, max_payload: max_payload.0, max_backlog: max_backlog.0 }
+    fn from(LogConfig { directory, max_payload, max_backlog, max_tasks }: LogConfig) -> Self {
+        Self { directory, max_payload: max_payload.0, max_backlog: max_backlog.0, max_tasks }
     }
 }
 

@@ -30,6 +30,7 @@ impl Default for LogConfig {
             // What a Meilisearch server takes by default.
             max_payload: SizeText(100_000_000),
             max_backlog: SizeText(10 << 30),
+            max_tasks: 1_000_000,
         }
     }
 }

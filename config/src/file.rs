@@ -107,6 +107,8 @@ pub(crate) struct LogConfig {
     pub(crate) max_payload: SizeText,
     /// How much payload may wait for the nodes before further writes are refused.
     pub(crate) max_backlog: SizeText,
+    /// How many tasks may wait for the nodes before further writes are refused.
+    pub(crate) max_tasks: u32,
 }
 
 /// The nodes and how indexes are spread over them.

@@ -77,6 +77,8 @@ pub struct LogStore {
     pub max_payload: u64,
     /// How many bytes of payloads may wait for the nodes before further writes are refused.
     pub max_backlog: u64,
+    /// How many tasks may wait for the nodes before further writes are refused.
+    pub max_tasks: u32,
 }
 
 /// The nodes and how indexes are spread over them.

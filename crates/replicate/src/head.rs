@@ -36,7 +36,7 @@ impl HeadIndex {
 }
 
 /// One change of a [`Head`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum HeadChange {
     /// The index of that uid is this now.
     Put(String, HeadIndex),

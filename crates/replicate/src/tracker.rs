@@ -113,7 +113,7 @@ impl Tracker {
         self.progress.waited(bytes);
         self.next = next;
         self.progress.set_finished(self.next);
-        works.iter().take_while(|work| work.uid() <= last).for_each(|work| self.note_settings(work));
+        works.iter().take_while(|work| work.uid() < next).for_each(|work| self.note_settings(work));
         Ok(true)
     }
 

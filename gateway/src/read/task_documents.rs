@@ -50,7 +50,10 @@ fn streamed(mut reader: PayloadReader) -> miroir_filters::Body {
                 piece.truncate(length);
                 Bytes::from(piece)
             });
-            if matches!(&piece, Ok(piece) if piece.is_empty()) || sender.blocking_send(piece).is_err() || ended {
+            if matches!(&piece, Ok(piece) if piece.is_empty())
+                || sender.blocking_send(piece).is_err()
+                || ended
+            {
                 return;
             }
         }

@@ -31,8 +31,7 @@ pub(crate) async fn update_all(write: Writing<'_>, uid: &str, body: &Bytes) -> A
 }
 
 /// `PUT` or `PATCH /indexes/{uid}/settings/{name}`.
-pub(crate) async fn update(
-    write: Writing<'_>, uid: &str, name: SettingName, body: &Bytes) -> Answer {
+pub(crate) async fn update(write: Writing<'_>, uid: &str, name: SettingName, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
     let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
     change(write, &index, &Settings::from_json_of(name, body)?, false, metadata).await

@@ -94,7 +94,8 @@ pub(super) fn batches(connection: &Connection, query: &TasksQuery) -> Result<Tas
 
 /// One batch, of the tasks that are left of it.
 pub(super) fn batch(connection: &Connection, uid: u32) -> Result<Option<BatchView>> {
-    let sql = format!("SELECT {TASK} FROM entries WHERE batch_uid = ?1 AND status != '{DELETED}' ORDER BY uid");
+    let sql =
+        format!("SELECT {TASK} FROM entries WHERE batch_uid = ?1 AND status != '{DELETED}' ORDER BY uid");
     let mut select = connection.prepare_cached(&sql)?;
     let mut rows = select.query([uid])?;
     let mut tasks = Vec::new();

@@ -170,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_batch_is_over_when_all_its_tasks_are() {
-        let batch = BatchView::of(3, &[task(7, TaskStatus::Succeeded, 2), task(8, TaskStatus::Processing, 3)]);
+        let batch =
+            BatchView::of(3, &[task(7, TaskStatus::Succeeded, 2), task(8, TaskStatus::Processing, 3)]);
         assert_eq!((batch.finished_at, batch.duration), (None, None));
         assert_eq!(batch.progress.expect("progress")["percentage"], 50.0);
     }
