@@ -129,7 +129,15 @@ async fn append(log: Arc<SqliteLog>, bytes: usize) {
 fn succeeded(uid: u32) -> Finished {
     let details = Some(json!({ "receivedDocuments": 1, "indexedDocuments": 1 }));
     let finished_at = OffsetDateTime::now_utc();
-    Finished { uid, outcome: Outcome::Succeeded, details, started_at: None, finished_at, catalog: vec![] }
+    Finished {
+        uid,
+        outcome: Outcome::Succeeded,
+        details,
+        started_at: None,
+        finished_at,
+        catalog: vec![],
+        renames: vec![],
+    }
 }
 
 /// All that is recorded about one write.
