@@ -30,5 +30,5 @@ pub use self::{
     facet_search::{FacetSearchSpec, merge_facet_search},
     facets::{FacetOrder, FacetSpec},
     federated::{FederatedQuery, FederatedSpec, merge_federated},
-    search::{Paging, SearchSpec, merge_search},
+    search::{Paging, SearchSpec, merge_search, merge_surveyed},
 };

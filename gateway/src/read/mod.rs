@@ -12,6 +12,7 @@ pub(crate) mod reserved;
 pub(crate) mod scatter;
 pub(crate) mod search;
 pub(crate) mod stats;
+mod survey;
 mod targets;
 pub(crate) mod task_documents;
 mod visibility;

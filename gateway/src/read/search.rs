@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Uri};
 use miroir_filters::{Body, extensions::RequestId};
 use miroir_log::IndexRecord;
-use miroir_merge::{FacetOrder, FacetSpec, Paging, SearchSpec, merge_search};
+use miroir_merge::{FacetOrder, FacetSpec, Paging, SearchSpec, merge_surveyed};
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
@@ -22,6 +22,7 @@ use super::{
     pins::slots_of_filter,
     reserved::guarded_search,
     scatter::{Gathered, Terms, scatter, shard_list},
+    survey::{Groups, extra_facet, surveyed},
     targets::{Scope, Target, turn},
     visibility::{Displayed, is_within},
 };
@@ -68,8 +69,33 @@ pub(super) async fn merged(
     let start = Instant::now();
     let mut asked = AskedSearch::of(index, query);
     let path = path(index)?;
+    let scope = asked.scope(index);
+    let of_page = gather(gateway, &scope, terms, &path, &asked);
+    let (gathered, surveyed) = match asked.survey() {
+        None => (of_page.await, Vec::new()),
+        Some(survey) => {
+            let survey = gather(gateway, &scope, terms, &path, &survey);
+            let (page, survey) = tokio::join!(of_page, survey);
+            // Without it, facets are counted as far as the page tells.
+            (page, survey.map(|survey| survey.answers).unwrap_or_default())
+        }
+    };
+    let gathered = gathered.map_err(|error| hidden_in(error, &index.settings))?;
+    asked.spec.processing_time_ms = elapsed_ms(start);
+    asked.spec.request_uid = Some(request_uid);
+    merge(gathered, &surveyed, asked.spec)
+}
+
+/// Asks every node of a search.
+async fn gather(
+    gateway: &Gateway,
+    scope: &Scope<'_>,
+    terms: Terms,
+    path: &Uri,
+    asked: &AskedSearch,
+) -> Result<Gathered, ResponseError> {
     let plain = asked.body(None);
-    let gathered = scatter(gateway, &asked.scope(index), terms, |target: &Target| {
+    scatter(gateway, scope, terms, |target: &Target| {
         let body = match &target.filter {
             None => plain.clone(),
             Some(filter) => asked.body(Some(filter)),
@@ -77,10 +103,6 @@ pub(super) async fn merged(
         NodeRequest::query(path.clone(), body)
     })
     .await
-    .map_err(|error| hidden_in(error, &index.settings))?;
-    asked.spec.processing_time_ms = elapsed_ms(start);
-    asked.spec.request_uid = Some(request_uid);
-    merge(gathered, asked.spec)
 }
 
 /// A node's error, without the names of attributes that clients do not see.
@@ -111,6 +133,8 @@ pub(super) struct AskedSearch {
     query: SearchQuery,
     client_filter: Option<Value>,
     pub(super) spec: SearchSpec,
+    /// What nodes are asked about all documents that the search finds.
+    survey: Option<Box<SearchQuery>>,
 }
 
 impl AskedSearch {
@@ -119,7 +143,7 @@ impl AskedSearch {
         let client = &*guarded_search(client);
         let settings = &index.settings;
         let displayed = Displayed::from_settings(settings);
-        let spec = spec(client, settings, &displayed);
+        let spec = spec(client, index, &displayed);
         let mut query = client.clone();
         if client.is_paged() {
             query.page = Some(1);
@@ -138,7 +162,21 @@ impl AskedSearch {
             });
         restrict_formatting(&mut query, &displayed);
         query.facets = client.facets.as_ref().map(|facets| named_facets(facets, settings));
-        Self { query, client_filter: client.filter.clone(), spec }
+        let distinct = spec.distinct.as_deref();
+        if let Some(extra) = extra_facet(index, client, distinct) {
+            query.facets.get_or_insert_default().push(extra);
+        }
+        let survey = match (Groups::of(client, distinct, settings), distinct) {
+            (Groups::Survey, Some(distinct)) => Some(Box::new(surveyed(&query, client, distinct))),
+            _ => None,
+        };
+        Self { query, client_filter: client.filter.clone(), spec, survey }
+    }
+
+    /// What nodes are asked about all documents that the search finds, where that has to be known.
+    fn survey(&self) -> Option<Self> {
+        let query = self.survey.as_deref()?.clone();
+        Some(Self { query, client_filter: self.client_filter.clone(), spec: self.spec.clone(), survey: None })
     }
 
     /// What the search is about.
@@ -165,7 +203,8 @@ impl AskedSearch {
     }
 }
 
-fn spec(client: &SearchQuery, settings: &Value, displayed: &Displayed) -> SearchSpec {
+fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed) -> SearchSpec {
+    let settings = &index.settings;
     let paging = if client.is_paged() {
         Paging::Page { page: client.page.unwrap_or(1), hits_per_page: client.hits_per_page.unwrap_or(20) }
     } else {
@@ -174,6 +213,7 @@ fn spec(client: &SearchQuery, settings: &Value, displayed: &Displayed) -> Search
     let max_total_hits = settings["pagination"]["maxTotalHits"].as_u64().unwrap_or(MAX_TOTAL_HITS);
     let distinct =
         client.distinct.clone().or_else(|| Some(settings["distinctAttribute"].as_str()?.to_owned()));
+    let strip_facets = extra_facet(index, client, distinct.as_deref());
     let wants = |name: &String| {
         let allowed = displayed.allow(client.attributes_to_retrieve.as_ref());
         allowed.is_none_or(|names| names.iter().any(|shown| is_within(name, shown)))
@@ -193,6 +233,7 @@ fn spec(client: &SearchQuery, settings: &Value, displayed: &Displayed) -> Search
         strip: distinct.iter().filter(|name| !wants(name)).cloned().collect(),
         strip_formatted: distinct.iter().filter(|name| !wants(name) && !formats(name)).cloned().collect(),
         facets: client.facets.as_ref().map(|_| facet_spec(settings)),
+        strip_facets: strip_facets.into_iter().collect(),
         distinct,
         semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
         ..SearchSpec::default()
@@ -257,10 +298,10 @@ fn length_of(crop: &str, name: &str) -> Option<String> {
     Some(crop.strip_prefix(name)?).filter(|rest| rest.is_empty() || rest.starts_with(':')).map(str::to_owned)
 }
 
-fn merge(gathered: Gathered, mut spec: SearchSpec) -> Result<Merged, ResponseError> {
+fn merge(gathered: Gathered, surveyed: &[Bytes], mut spec: SearchSpec) -> Result<Merged, ResponseError> {
     let Gathered { answers, missing } = gathered;
     spec.extra.extend(missing_member(&missing));
-    let body = merge_search(&answers, &spec).map_err(|error| merge_failed(&error))?;
+    let body = merge_surveyed(&answers, surveyed, &spec).map_err(|error| merge_failed(&error))?;
     Ok(Merged { body, missing })
 }
 

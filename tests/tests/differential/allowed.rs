@@ -30,14 +30,6 @@ pub(crate) const ALLOWED: &[Allowance] = &[
         },
         reduce: |body| drop_members(body, &TOTALS),
     },
-    // Groups that are on several nodes are found where their documents are read, which is up to the page: the total
-    // counts groups beyond it once for each node. A facet counts, of a group beyond the page, the document that each
-    // node has first.
-    Allowance {
-        name: "distinct totals",
-        applies: |probe| probe.is_paged() && probe.distinct().is_some(),
-        reduce: |body| drop_members(body, &TOTALS),
-    },
     // A document of several groups: what a node dropped for another document, which is then itself dropped for one of
     // another node, is not brought back.
     Allowance {

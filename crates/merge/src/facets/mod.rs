@@ -7,6 +7,7 @@
 //! * by count, the order of values with equal counts depends on the shape of a node's index; here it is the reverse of
 //!   the order by name, as it is in a small one.
 
+mod groups;
 mod normal;
 mod stats;
 mod values;
@@ -15,6 +16,7 @@ use std::{borrow::Cow, collections::BTreeMap, ops::RangeInclusive};
 
 pub use self::values::FacetOrder;
 pub(crate) use self::{
+    groups::count_groups,
     normal::{fold, normalize},
     stats::Stats,
 };
@@ -74,6 +76,8 @@ pub(crate) struct Listing<'l, 'a> {
     pub(crate) stats: &'l Stats<'a>,
     /// Hits that a node counted and that are to be taken off, with their nodes.
     pub(crate) duplicates: &'l [(usize, &'a [u8])],
+    /// The documents to count, in place of what the nodes counted, with their nodes.
+    pub(crate) documents: Option<&'l [(usize, &'a [u8])]>,
 }
 
 impl<'a> Distribution<'a> {
@@ -90,6 +94,26 @@ impl<'a> Distribution<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Leaves out an attribute.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// The statistics of the numbers that these documents hold for the attributes.
+    pub(crate) fn stats_of(&self, documents: &[(usize, &'a [u8])]) -> Result<Stats<'a>, MergeError> {
+        let mut stats = Stats::default();
+        for (name, attribute) in &self.0 {
+            for (node, document) in documents {
+                for value in held(document, name, 1).in_node(*node, 0)? {
+                    if let Some(number) = value.number() {
+                        stats.add_number(name.clone(), attribute.name, number);
+                    }
+                }
+            }
+        }
+        Ok(stats)
     }
 
     /// Appends the object.
@@ -120,20 +144,30 @@ impl<'a> Attribute<'a> {
         listing: &Listing<'_, 'a>,
         values: &mut Vec<Value<'a>>,
     ) -> Result<(), MergeError> {
+        if let Some(documents) = listing.documents {
+            for (node, document) in documents {
+                values.append(&mut held(document, name, 1).in_node(*node, 0)?);
+            }
+            return Ok(());
+        }
         let numbers = listing.stats.range(name);
         for (node, text) in &self.nodes {
             read_values(text, numbers.as_ref(), values).in_node(*node, 0)?;
         }
         for (node, hit) in listing.duplicates {
-            let mut held = Vec::new();
-            visit_leaves(hit, name, &mut |leaf| held.extend(Value::removal(leaf))).in_node(*node, 0)?;
-            // A document counts once for a value that it holds twice.
-            held.sort_by(|left, right| left.order(right, Walk::Names));
-            held.dedup_by(|later, first| first.order(later, Walk::Names).is_eq());
-            values.append(&mut held);
+            values.append(&mut held(hit, name, -1).in_node(*node, 0)?);
         }
         Ok(())
     }
+}
+
+/// The values that a document holds: a document counts once for a value that it holds twice.
+fn held<'a>(document: &'a [u8], name: &str, count: i64) -> Scan<Vec<Value<'a>>> {
+    let mut held = Vec::new();
+    visit_leaves(document, name, &mut |leaf| held.extend(Value::held(leaf, count)))?;
+    held.sort_by(|left, right| left.order(right, Walk::Names));
+    held.dedup_by(|later, first| first.order(later, Walk::Names).is_eq());
+    Ok(held)
 }
 
 fn read_values<'a>(
@@ -161,85 +195,4 @@ fn push_key(index: usize, key: &[u8], out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn merged(nodes: &[(&str, &str)], spec: &FacetSpec, candidates: u64) -> String {
-        let mut stats = Stats::default();
-        for (_, text) in nodes {
-            stats.add(text.as_bytes()).unwrap();
-        }
-        let mut distribution = Distribution::default();
-        for (node, (text, _)) in nodes.iter().enumerate() {
-            distribution.add(node, text.as_bytes()).unwrap();
-        }
-        let mut out = Vec::new();
-        let listing = Listing { spec, candidates, stats: &stats, duplicates: &[] };
-        distribution.write(&listing, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn attributes_come_by_name_and_the_internal_ones_not_at_all() {
-        let nodes = [
-            (
-                r#"{"year":{"1998":1},"_miroir.s":{"!":2},"genre":{}}"#,
-                r#"{"year":{"min":1998.0,"max":1998.0}}"#,
-            ),
-            (
-                r#"{"année \"x\"":{"a\"b":1},"year":{"1998":2,"2001":1}}"#,
-                r#"{"year":{"min":1998.0,"max":2001.0}}"#,
-            ),
-        ];
-        assert_eq!(
-            merged(&nodes, &FacetSpec { max_values: 10, ..FacetSpec::default() }, 5),
-            r#"{"année \"x\"":{"a\"b":1},"genre":{},"year":{"1998":3,"2001":1}}"#
-        );
-    }
-
-    #[test]
-    fn each_attribute_has_its_own_order() {
-        let spec = FacetSpec {
-            max_values: 2,
-            order: FacetOrder::Count,
-            order_by: vec![("a".to_owned(), FacetOrder::Name)],
-        };
-        let nodes =
-            [(r#"{"a":{"x":1,"y":2},"b":{"x":1,"y":2}}"#, "{}"), (r#"{"a":{"z":9},"b":{"z":9}}"#, "{}")];
-        assert_eq!(merged(&nodes, &spec, 12), r#"{"a":{"x":1,"y":2},"b":{"z":9,"y":2}}"#);
-    }
-
-    #[test]
-    fn many_candidates_order_numbers_by_value() {
-        let nodes = [(r#"{"n":{"10":1,"9":1}}"#, r#"{"n":{"min":9.0,"max":10.0}}"#)];
-        let spec = FacetSpec { max_values: 9, ..FacetSpec::default() };
-        assert_eq!(merged(&nodes, &spec, 3000), r#"{"n":{"10":1,"9":1}}"#);
-        assert_eq!(merged(&nodes, &spec, 3001), r#"{"n":{"9":1,"10":1}}"#);
-    }
-
-    #[test]
-    fn hits_are_taken_off_value_by_value() {
-        let mut distribution = Distribution::default();
-        distribution.add(0, br#"{"a":{"5":1,"Drama":2,"true":1},"b.c":{"x":2}}"#).unwrap();
-        let hit: &[u8] = br#"{"a":["drama","DRAMA",true,null,"",7],"b":[{"c":"x"}]}"#;
-        let spec = FacetSpec { max_values: 9, ..FacetSpec::default() };
-        let stats = Stats::default();
-        let listing = Listing { spec: &spec, candidates: 1, stats: &stats, duplicates: &[(0, hit)] };
-        let mut out = Vec::new();
-        distribution.write(&listing, &mut out).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":{"5":1,"Drama":1},"b.c":{"x":1}}"#);
-    }
-
-    #[test]
-    fn what_is_no_count_is_an_error() {
-        for text in [r#"{"a":{"x":-1}}"#, r#"{"a":3}"#] {
-            let mut distribution = Distribution::default();
-            distribution.add(7, text.as_bytes()).unwrap();
-            let (spec, stats) = (FacetSpec::default(), Stats::default());
-            let listing = Listing { spec: &spec, candidates: 1, stats: &stats, duplicates: &[] };
-            let error = distribution.write(&listing, &mut Vec::new()).unwrap_err();
-            assert!(matches!(error, MergeError::Malformed { node: 7, .. }));
-        }
-        assert!(Stats::default().add(br#"{"a":3}"#).is_err());
-    }
-}
+mod tests;

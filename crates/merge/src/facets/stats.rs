@@ -22,6 +22,7 @@ struct Attribute<'a> {
 /// A number, and how a node wrote it.
 #[derive(Clone, Copy)]
 struct Bound<'a> {
+    /// Empty for a number that no node wrote.
     text: &'a [u8],
     number: f64,
 }
@@ -47,22 +48,49 @@ impl<'a> Stats<'a> {
         Ok(())
     }
 
+    /// Adds a number that a document holds; `name` as a node writes it.
+    pub(crate) fn add_number(&mut self, key: Cow<'a, str>, name: &'a [u8], number: f64) {
+        let bound = Bound { text: &[], number };
+        let merged = self.0.entry(key).or_insert(Attribute { name, min: bound, max: bound });
+        if number < merged.min.number {
+            merged.min = bound;
+        }
+        if number > merged.max.number {
+            merged.max = bound;
+        }
+    }
+
     /// The least and the greatest number of an attribute, if it has any.
     pub(crate) fn range(&self, attribute: &str) -> Option<std::ops::RangeInclusive<f64>> {
         self.0.get(attribute).map(|bounds| bounds.min.number..=bounds.max.number)
     }
 
-    /// Appends the object.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the object, without the attributes `strip`.
+    pub(crate) fn write(&self, strip: &[String], out: &mut Vec<u8>) {
         out.push(b'{');
-        for (index, attribute) in self.0.values().enumerate() {
+        let shown = self.0.iter().filter(|(name, _)| !strip.iter().any(|strip| strip == name.as_ref()));
+        for (index, (_, attribute)) in shown.enumerate() {
             let comma: &[u8] = if index > 0 { b",\"" } else { b"\"" };
             let Attribute { name, min, max } = attribute;
-            for part in [comma, name, b"\":{\"min\":", min.text, b",\"max\":", max.text, b"}"] {
+            for part in [comma, name, b"\":{\"min\":"] {
                 out.extend_from_slice(part);
             }
+            min.write(out);
+            out.extend_from_slice(b",\"max\":");
+            max.write(out);
+            out.push(b'}');
         }
         out.push(b'}');
+    }
+}
+
+impl Bound<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.text.is_empty() {
+            out.extend_from_slice(serde_json::Value::from(self.number).to_string().as_bytes());
+        } else {
+            out.extend_from_slice(self.text);
+        }
     }
 }
 
@@ -92,7 +120,7 @@ mod tests {
         stats.add(br#"{"year":{"min":1990.0,"max":2000.0},"b":{"min":1.5,"max":1.5},"_miroir.n":{"min":1,"max":1}}"#).unwrap();
         stats.add(br#"{"year":{"min":1995.0,"max":2010.0},"a":{"min":-1.0,"max":0.0}}"#).unwrap();
         let mut out = Vec::new();
-        stats.write(&mut out);
+        stats.write(&[], &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             r#"{"a":{"min":-1.0,"max":0.0},"b":{"min":1.5,"max":1.5},"year":{"min":1990.0,"max":2010.0}}"#

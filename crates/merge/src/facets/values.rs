@@ -52,8 +52,8 @@ impl<'a> Value<'a> {
         Self { kind, text: Cow::Borrowed(text), count }
     }
 
-    /// What a value of a document takes off its facet, if it is one.
-    pub(crate) fn removal(leaf: &'a [u8]) -> Option<Self> {
+    /// What a value of a document adds to its facet, or takes off it, if it is one.
+    pub(crate) fn held(leaf: &'a [u8], count: i64) -> Option<Self> {
         let (kind, text) = match leaf {
             b"null" | b"\"\"" => return None,
             b"true" => (Kind::Text("true".into()), Cow::Borrowed(leaf)),
@@ -66,7 +66,15 @@ impl<'a> Value<'a> {
                 }
             },
         };
-        Some(Self { kind, text, count: -1 })
+        Some(Self { kind, text, count })
+    }
+
+    /// The number that the value is.
+    pub(crate) fn number(&self) -> Option<f64> {
+        match self.kind {
+            Kind::Number(number) => Some(number),
+            Kind::Text(_) => None,
+        }
     }
 
     fn is_number(&self) -> bool {

@@ -154,11 +154,12 @@ fn write_facets(
         out.extend_from_slice(serde_json::Value::from(index.as_ref()).to_string().as_bytes());
         out.extend_from_slice(b":{\"distribution\":");
         let spec = spec.facets.get(index.as_ref()).unwrap_or(&plain);
-        facets
-            .distribution
-            .write(&Listing { spec, candidates, stats: &facets.stats, duplicates: &[] }, out)?;
+        facets.distribution.write(
+            &Listing { spec, candidates, stats: &facets.stats, duplicates: &[], documents: None },
+            out,
+        )?;
         out.extend_from_slice(b",\"stats\":");
-        facets.stats.write(out);
+        facets.stats.write(&[], out);
         out.push(b'}');
     }
     out.push(b'}');

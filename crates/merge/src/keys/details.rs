@@ -6,7 +6,7 @@ use super::rule::Rule;
 use crate::scan::{Cursor, Scan};
 
 /// The `_rankingScoreDetails` of a hit.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Details<'a> {
     /// As the node wrote them.
     text: &'a [u8],
@@ -62,7 +62,23 @@ impl<'a> Details<'a> {
         other.rules.len().cmp(&self.rules.len())
     }
 
-    /// The same for a hybrid search, given the `_rankingScore` of both.
+    /// At which rule two hits that follow each other in the order part, from 0; `None` if at none. Where the attribute
+    /// rule has two halves, they count as two.
+    pub(crate) fn parts_at(&self, other: &Self) -> Option<usize> {
+        if self.text == other.text {
+            return None;
+        }
+        let mut level = 0;
+        for ((_, left), (_, right)) in self.rules.iter().zip(&other.rules) {
+            if left.order(right).is_ne() {
+                return Some(level + usize::from(left.same_field(right)));
+            }
+            level += if matches!(left, Rule::Attribute { .. }) { 2 } else { 1 };
+        }
+        (self.rules.len() != other.rules.len()).then_some(level)
+    }
+
+    /// [`order`](Self::order) for a hybrid search, given the `_rankingScore` of both.
     ///
     /// Hits of one half compare by their rules. A hit of the one half meets a hit of the other by the sort rules that
     /// come before any score, then by score times weight.
@@ -156,6 +172,21 @@ mod tests {
         let long = details(r#"{"words":{"order":0,"score":1.0},"typo":{"order":1,"score":1.0}}"#);
         let short = details(r#"{"words":{"order":0,"score":1.0}}"#);
         assert_eq!(long.order(&short), Ordering::Less);
+    }
+
+    #[test]
+    fn hits_part_at_a_rule() {
+        let rules = |field: f64, position: f64, year: u32| {
+            format!(
+                r#"{{"words":{{"order":0,"score":1.0}},"attribute":{{"order":1,"attributeRankingOrderScore":{field},"queryWordDistanceScore":{position},"score":0.5}},"year:asc":{{"order":2,"value":{year}.0}}}}"#
+            )
+        };
+        let first = rules(1.0, 1.0, 1);
+        let at = |other: &str| details(&first).parts_at(&details(other));
+        assert_eq!(at(&first), None);
+        assert_eq!(at(&rules(0.5, 0.1, 2)), Some(1));
+        assert_eq!(at(&rules(1.0, 0.1, 2)), Some(2));
+        assert_eq!(at(&rules(1.0, 1.0, 2)), Some(3));
     }
 
     #[test]

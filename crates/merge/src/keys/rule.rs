@@ -92,6 +92,16 @@ impl<'a> Rule<'a> {
         }
     }
 
+    /// Whether two hits have their words in the same attribute, where the rule is about that.
+    pub(super) fn same_field(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Attribute { field, .. }, Self::Attribute { field: other, .. }) => {
+                higher(*field, *other).is_eq()
+            }
+            _ => false,
+        }
+    }
+
     /// How well the hit does by this rule, unless the rule sorts.
     pub(super) fn score(&self) -> Option<f64> {
         match self {

@@ -16,8 +16,8 @@ pub(crate) struct Distinct<'a> {
 }
 
 /// A value that makes two documents the same.
-#[derive(Debug, PartialEq, Eq, Hash)]
-enum Key<'a> {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Key<'a> {
     Number(u64),
     Text(Cow<'a, str>),
 }
@@ -34,6 +34,20 @@ impl<'a> Distinct<'a> {
         true
     }
 
+    /// [`keep`](Self::keep) without remembering what is not kept.
+    pub(super) fn keep_keys(&mut self, keys: &[Key<'a>]) -> bool {
+        let keeps = !self.has(keys);
+        if keeps {
+            self.seen.extend(keys.iter().cloned());
+        }
+        keeps
+    }
+
+    /// Whether a hit that was kept has one of these values.
+    pub(super) fn has(&self, keys: &[Key<'a>]) -> bool {
+        keys.iter().any(|key| self.seen.contains(key))
+    }
+
     /// The hits that were not kept, with their nodes.
     pub(crate) fn into_dropped(self) -> Vec<(usize, &'a [u8])> {
         self.dropped
@@ -42,7 +56,7 @@ impl<'a> Distinct<'a> {
 
 impl<'a> Key<'a> {
     /// Numbers are the same by value, strings in their normalised form, and booleans are strings.
-    fn read(value: &'a [u8]) -> Option<Self> {
+    pub(super) fn read(value: &'a [u8]) -> Option<Self> {
         match value {
             b"null" | b"\"\"" => None,
             b"true" => Some(Self::Text(Cow::Borrowed("true"))),

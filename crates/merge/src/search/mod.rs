@@ -2,8 +2,10 @@
 
 mod answer;
 mod distinct;
+mod groups;
 mod page;
 mod spec;
+mod survivors;
 
 pub(crate) use self::answer::order_sequences;
 pub use self::spec::{Paging, SearchSpec};
@@ -13,6 +15,7 @@ use bytes::Bytes;
 use self::{
     answer::{Answer, Members, Ranking},
     page::{Taken, write_hits},
+    survivors::survivors,
 };
 use crate::{
     MergeError,
@@ -31,12 +34,10 @@ use crate::{
 /// * **Order**: rule by rule as in the score details; then by the order of insertion (`_miroir.n`), then by node. Hits
 ///   of one node never change their order, so the pages of one search fit together.
 /// * **Totals** are the sums of the nodes'.
-/// * **Distinct**: the best hit of each value over all nodes. Hits that are duplicates across nodes are taken off the
-///   totals, as far as the nodes sent them: the total is exact if they sent all they had, and else too high by the
-///   duplicates among the rest. From the facet distribution they are taken off likewise, where the hits hold the facets'
-///   attributes; facet stats stay. Facets can still differ from one node's: of a value that is not on the page, a node
-///   counts the document with the least internal id, not the best hit. An attribute with several values per document
-///   leaves one more difference: what a node left out for a hit that is then itself left out is not brought back.
+/// * **Distinct**: the best hit of each value over all nodes. Of pages, the total is the number of values over all nodes
+///   and of documents without one, where the nodes counted the values as a facet; else hits that are duplicates across
+///   nodes are taken off the totals and facets as far as the nodes sent them. An attribute with several values per
+///   document leaves one difference: what a node left out for a hit that is then itself left out is not brought back.
 /// * **Facets**: see [`FacetSpec`](crate::FacetSpec).
 ///
 /// ```
@@ -57,6 +58,21 @@ use crate::{
 ///
 /// If an answer is cut, or not what Meilisearch sends. What is copied is not checked beyond quotes and brackets.
 pub fn merge_search(answers: &[Bytes], spec: &SearchSpec) -> Result<Vec<u8>, MergeError> {
+    merge_surveyed(answers, &[], spec)
+}
+
+/// [`merge_search`] for pages under `distinct`, with totals and facets from `surveyed`: the same nodes' answers to the same
+/// search without `distinct`, with score details, all hits, and of each the internal field, the distinct attribute and
+/// the facets' attributes. Where one of these does not hold all hits, they are not looked at.
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn merge_surveyed(
+    answers: &[Bytes],
+    surveyed: &[Bytes],
+    spec: &SearchSpec,
+) -> Result<Vec<u8>, MergeError> {
     if answers.is_empty() {
         return Err(MergeError::NoAnswers);
     }
@@ -73,7 +89,11 @@ pub fn merge_search(answers: &[Bytes], spec: &SearchSpec) -> Result<Vec<u8>, Mer
     out.extend_from_slice(b"{\"hits\":[");
     let taken = write_hits(&mut opened, spec, &shape, &mut out)?;
     let members: Result<Vec<_>, _> = opened.iter_mut().map(Answer::close).collect();
-    write_members(&members?, &taken, spec, &mut out)?;
+    let survivors = match (surveyed, &spec.distinct) {
+        ([], _) | (_, None) => None,
+        _ => survivors(surveyed, spec)?,
+    };
+    write_members(&members?, &taken, survivors.as_deref(), spec, &mut out)?;
     Ok(out)
 }
 
@@ -93,6 +113,7 @@ fn ranking(answers: usize, spec: &SearchSpec) -> Ranking {
 fn write_members<'a>(
     members: &[Members<'a>],
     taken: &Taken<'a>,
+    survivors: Option<&[(usize, &'a [u8])]>,
     spec: &SearchSpec,
     out: &mut Vec<u8>,
 ) -> Result<(), MergeError> {
@@ -107,10 +128,14 @@ fn write_members<'a>(
         out.extend_from_slice(vector);
     }
     push_number("processingTimeMs", spec.processing_time_ms, out);
-    let sum: u64 = members.iter().filter_map(|members| members.total).fold(0, u64::saturating_add);
-    let candidates = sum.saturating_sub(taken.duplicates.len() as u64);
+    let stats = stats(members)?;
+    let candidates = candidates(members, taken, survivors, &stats, spec)?;
     write_paging(candidates, spec, out);
-    write_facets(members, taken, candidates, spec, out)?;
+    if let Some(facets) = &spec.facets {
+        let (duplicates, documents) = (taken.duplicates.as_slice(), survivors);
+        let listing = Listing { spec: facets, candidates, stats: &stats, duplicates, documents };
+        write_facets(members, &listing, &spec.strip_facets, out)?;
+    }
     if let Some(request_uid) = &spec.request_uid {
         push_text("requestUid", request_uid, out);
     }
@@ -148,28 +173,53 @@ pub(crate) fn write_paging(candidates: u64, spec: &SearchSpec, out: &mut Vec<u8>
     }
 }
 
-fn write_facets<'a>(
-    members: &[Members<'a>],
-    taken: &Taken<'a>,
-    candidates: u64,
-    spec: &SearchSpec,
-    out: &mut Vec<u8>,
-) -> Result<(), MergeError> {
-    let Some(facets) = &spec.facets else { return Ok(()) };
+fn stats<'a>(members: &[Members<'a>]) -> Result<Stats<'a>, MergeError> {
     // Where a slice starts in its answer is not kept: errors in it tell the place within it.
     let mut stats = Stats::default();
     for (node, members) in members.iter().enumerate() {
         members.facet_stats.map_or(Ok(()), |text| stats.add(text)).in_node(node, 0)?;
     }
+    Ok(stats)
+}
+
+/// How many hits there are on all pages.
+fn candidates(
+    members: &[Members<'_>],
+    taken: &Taken<'_>,
+    survivors: Option<&[(usize, &[u8])]>,
+    stats: &Stats<'_>,
+    spec: &SearchSpec,
+) -> Result<u64, MergeError> {
+    if let Some(survivors) = survivors {
+        return Ok(survivors.len() as u64);
+    }
+    if let (Some(distinct), Paging::Page { .. }) = (&spec.distinct, spec.paging)
+        && members.len() > 1
+        && let Some(total) = groups::total(members, stats, distinct)?
+    {
+        return Ok(total);
+    }
+    let sum: u64 = members.iter().filter_map(|members| members.total).fold(0, u64::saturating_add);
+    Ok(sum.saturating_sub(taken.duplicates.len() as u64))
+}
+
+fn write_facets<'a>(
+    members: &[Members<'a>],
+    listing: &Listing<'_, 'a>,
+    strip: &[String],
+    out: &mut Vec<u8>,
+) -> Result<(), MergeError> {
     let mut distribution = Distribution::default();
     for (node, members) in members.iter().enumerate() {
         members.facet_distribution.map_or(Ok(()), |text| distribution.add(node, text)).in_node(node, 0)?;
     }
+    strip.iter().for_each(|name| distribution.remove(name));
+    let counted = listing.documents.map(|documents| distribution.stats_of(documents)).transpose()?;
+    let stats = counted.as_ref().unwrap_or(listing.stats);
     push_name("facetDistribution", out);
-    let listing = Listing { spec: facets, candidates, stats: &stats, duplicates: &taken.duplicates };
-    distribution.write(&listing, out)?;
+    distribution.write(&Listing { stats, ..*listing }, out)?;
     push_name("facetStats", out);
-    stats.write(out);
+    stats.write(strip, out);
     Ok(())
 }
 

@@ -13,7 +13,10 @@ use crate::facets::FacetSpec;
 ///   the facets' attributes (what the client does not want of these goes to `strip` and `strip_formatted`);
 /// * facets as the client wants them, with a `maxValuesPerFacet` on the node so wide that nothing is cut there.
 ///
-/// Totals and facets under `distinct` are exact if the nodes are asked for all their hits, whatever the page.
+/// With `distinct` and [`Paging::Page`], the nodes are asked for the facet of the distinct attribute too, so that groups on
+/// several nodes are counted once; facets that the client does not want go to `strip_facets`. With facets, the nodes are
+/// asked once more for all documents that the search finds, without `distinct`: see
+/// [`merge_surveyed`](crate::merge_surveyed).
 ///
 /// The nodes' physical settings display everything: `displayed` hides it again.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +42,8 @@ pub struct SearchSpec {
     pub strip_formatted: Vec<String>,
     /// The facets to answer with; `None` if the client asked for none.
     pub facets: Option<FacetSpec>,
+    /// Facets that the nodes were asked for beyond what the client wants.
+    pub strip_facets: Vec<String>,
     /// Keep only the best hit of each value of this attribute.
     pub distinct: Option<String>,
     /// The semantic ratio of a hybrid search.

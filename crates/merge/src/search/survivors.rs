@@ -1,0 +1,208 @@
+//! Which documents are left under `distinct`, told from all documents that the search finds.
+
+use std::ops::{ControlFlow, Range};
+
+use bytes::Bytes;
+
+use super::{
+    answer::{Answer, Ranking},
+    distinct::{Distinct, Key},
+    spec::SearchSpec,
+};
+use crate::{MergeError, keys::Details, kway::merge, record::Shape};
+
+/// A document that the search finds.
+struct Candidate<'a> {
+    node: usize,
+    text: &'a [u8],
+    sequence: &'a [u8],
+    keys: Vec<Key<'a>>,
+    /// At which rule it parts from the one before it; none where no rule tells them apart.
+    parts_at: Option<usize>,
+}
+
+/// Documents, with the nodes they are from.
+pub(super) type Documents<'a> = Vec<(usize, &'a [u8])>;
+
+/// The documents that one node with all documents would be left with, in the order of insertion; `None` where an answer
+/// does not hold all that its node found.
+///
+/// A node goes through the hits in buckets that no rule tells apart, until it has the page; of each bucket it keeps the
+/// documents that come first by insertion and share no value with one kept before. What lies before the page is not
+/// ordered by more rules than it takes to know that. Of all documents after these buckets, the order of insertion
+/// alone decides.
+pub(super) fn survivors<'a>(
+    surveyed: &'a [Bytes],
+    spec: &SearchSpec,
+) -> Result<Option<Documents<'a>>, MergeError> {
+    let Some(candidates) = candidates(surveyed, spec)? else { return Ok(None) };
+    let window = spec.window();
+    let mut rounds = Rounds {
+        candidates: &candidates,
+        gone: vec![false; candidates.len()],
+        from: window.skip,
+        end: if window.take == 0 { 0 } else { window.skip.saturating_add(window.take) },
+        distinct: Distinct::default(),
+        kept: Vec::new(),
+    };
+    // A page behind all documents is not looked for.
+    if candidates.len() >= window.skip {
+        rounds.run(0..candidates.len(), 0);
+    }
+    rounds.take((0..candidates.len()).collect());
+    let mut kept: Vec<&Candidate<'_>> = rounds.kept.iter().filter_map(|at| candidates.get(*at)).collect();
+    kept.sort_by_key(|candidate| candidate.sequence);
+    Ok(Some(kept.into_iter().map(|candidate| (candidate.node, candidate.text)).collect()))
+}
+
+fn candidates<'a>(
+    surveyed: &'a [Bytes],
+    spec: &SearchSpec,
+) -> Result<Option<Vec<Candidate<'a>>>, MergeError> {
+    let mut shape = Shape::of_hit(&[], &[], None);
+    shape.watch = spec.distinct.as_deref();
+    let opened: Result<Vec<_>, _> = surveyed
+        .iter()
+        .enumerate()
+        .map(|(node, text)| Answer::open(node, text, &shape, Ranking::Rules))
+        .collect();
+    let mut opened = opened?;
+    let mut candidates: Vec<Candidate<'a>> = Vec::new();
+    let mut before: Option<Details<'a>> = None;
+    merge(&mut opened, |answer| {
+        let details = answer.details()?;
+        let parts_at = before.as_ref().and_then(|before| before.parts_at(details));
+        if parts_at.is_some() || before.is_none() {
+            before = Some(details.clone());
+        }
+        let record = answer.record();
+        candidates.push(Candidate {
+            node: answer.node(),
+            text: record.text(),
+            sequence: record.sequence(),
+            keys: record.watched().iter().filter_map(|value| Key::read(value)).collect(),
+            parts_at,
+        });
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let mut found = 0;
+    for answer in &mut opened {
+        found += answer.close()?.total.unwrap_or(u64::MAX);
+    }
+    Ok((found == candidates.len() as u64).then_some(candidates))
+}
+
+/// The buckets, one after another.
+struct Rounds<'c, 'a> {
+    candidates: &'c [Candidate<'a>],
+    /// Kept, or left out for one that was.
+    gone: Vec<bool>,
+    /// How many hits come before the page, and up to its end.
+    from: usize,
+    end: usize,
+    distinct: Distinct<'a>,
+    kept: Vec<usize>,
+}
+
+impl Rounds<'_, '_> {
+    /// The buckets of a run of hits that the rules before this one do not tell apart.
+    fn run(&mut self, run: Range<usize>, rule: usize) {
+        let mut start = run.start;
+        while start < run.end && self.kept.len() < self.end {
+            let rest = self.candidates.get(start + 1..run.end).unwrap_or_default();
+            let same = rest.iter().take_while(|next| next.parts_at.is_none_or(|at| at > rule)).count();
+            let bucket = start..start + 1 + same;
+            start = bucket.end;
+            let parts = self.candidates.get(bucket.start + 1..bucket.end).unwrap_or_default();
+            let left: Vec<usize> = bucket.clone().filter(|at| !self.is_gone(*at)).collect();
+            let is_whole = parts.iter().all(|next| next.parts_at.is_none());
+            if is_whole || self.kept.len() + left.len() < self.from {
+                self.take(left);
+            } else {
+                self.run(bucket, rule + 1);
+            }
+        }
+    }
+
+    /// Keeps of these what shares no value with one that is kept.
+    fn take(&mut self, mut bucket: Vec<usize>) {
+        bucket.retain(|at| !self.is_gone(*at));
+        bucket.sort_by_key(|at| self.candidates.get(*at).map(|candidate| candidate.sequence));
+        for at in bucket {
+            let Some(candidate) = self.candidates.get(at) else { continue };
+            if self.distinct.keep_keys(&candidate.keys) {
+                self.kept.push(at);
+            }
+            if let Some(gone) = self.gone.get_mut(at) {
+                *gone = true;
+            }
+        }
+    }
+
+    /// Whether it was decided on, or shares a value with one that is kept.
+    fn is_gone(&self, at: usize) -> bool {
+        self.gone.get(at).is_none_or(|gone| *gone)
+            || self.candidates.get(at).is_some_and(|candidate| self.distinct.has(&candidate.keys))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Paging;
+
+    /// Hits of one node: id, group, and score of the only rule.
+    fn node(hits: &[(u32, &str, f64)], total: usize) -> Bytes {
+        let hits = hits.iter().map(|(id, group, score)| {
+            serde_json::json!({
+                "id": id, "group": group, "_miroir": {"n": format!("{id:03}")},
+                "_rankingScoreDetails": {"words": {"order": 0, "score": score}},
+            })
+        });
+        let hits = serde_json::Value::from_iter(hits);
+        format!(r#"{{"hits":{hits},"query":"x","totalHits":{total}}}"#).into()
+    }
+
+    fn left(nodes: &[Bytes], page: usize, hits_per_page: usize) -> Option<Vec<u64>> {
+        let spec = SearchSpec {
+            paging: Paging::Page { page, hits_per_page },
+            distinct: Some("group".to_owned()),
+            ..SearchSpec::default()
+        };
+        let id = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap()["id"].as_u64();
+        let left = survivors(nodes, &spec).unwrap()?;
+        Some(left.into_iter().filter_map(|(_, text)| id(text)).collect())
+    }
+
+    #[test]
+    fn the_best_on_the_page_and_the_first_behind_it_are_left() {
+        let nodes = [
+            node(&[(5, "a", 1.0), (1, "b", 0.5), (2, "c", 0.4)], 3),
+            node(&[(3, "b", 0.9), (4, "c", 0.8), (0, "a", 0.1)], 3),
+        ];
+        // No page: the first of each.
+        assert_eq!(left(&nodes, 1, 0), Some(vec![0, 1, 2]));
+        assert_eq!(left(&nodes, 1, 1), Some(vec![1, 2, 5]));
+        assert_eq!(left(&nodes, 1, 2), Some(vec![2, 3, 5]));
+        assert_eq!(left(&nodes, 1, 9), Some(vec![3, 4, 5]));
+        assert_eq!(left(&nodes, 3, 3), Some(vec![3, 4, 5]));
+        assert_eq!(left(&nodes, 8, 1), Some(vec![0, 1, 2]));
+    }
+
+    #[test]
+    fn several_values_are_gone_through_as_one_node_does() {
+        let hit =
+            |id: u32, groups: &str| format!(r#"{{"id":{id},"group":{groups},"_miroir":{{"n":"{id:03}"}}}}"#);
+        let answer = |hits: &[String]| {
+            let (all, total) = (hits.join(","), hits.len());
+            Bytes::from(format!(r#"{{"hits":[{all}],"query":"","totalHits":{total}}}"#))
+        };
+        let nodes = [answer(&[hit(1, "[1,2]"), hit(3, "3")]), answer(&[hit(2, "[2,3]"), hit(4, "[]")])];
+        assert_eq!(left(&nodes, 1, 9), Some(vec![1, 3, 4]));
+    }
+
+    #[test]
+    fn answers_that_are_cut_tell_nothing() {
+        assert_eq!(left(&[node(&[(1, "a", 1.0)], 2)], 1, 9), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! Pages under `distinct`: what has to be known about all documents that a search finds, not only about a page of them.
+//!
+//! A node keeps one document of each group, but not the one that another node's documents would leave. The number of
+//! groups is told by the nodes' counts of the distinct attribute, which cost little. Which documents are left, and so
+//! every other facet, is told only by all documents that the search finds: they are asked for once more, without
+//! `distinct` and with no more than the attributes that are counted.
+
+use std::collections::BTreeSet;
+
+use miroir_log::IndexRecord;
+use miroir_protocol::search::SearchQuery;
+use miroir_shard::SEQUENCE_FIELD;
+use serde_json::Value;
+
+use super::visibility::is_within;
+
+/// How many documents each node is asked for at the most. Where a node finds more, facets are counted over the groups
+/// that the nodes found, and only those of the page are as one node counts them.
+const MOST: usize = 5_000;
+
+/// An attribute that no document has, and that nodes take for one that can be filtered on: to group by it is to group by
+/// nothing, also where the index has a distinct attribute.
+const NO_GROUPS: &str = "_miroir.s.-";
+
+/// How the number of groups is found out.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Groups {
+    /// The search has no groups, or estimates them.
+    NotCounted,
+    /// The nodes count the distinct attribute as a facet.
+    Facet,
+    /// The nodes are asked for all documents, too.
+    Survey,
+}
+
+impl Groups {
+    /// For a client's search that groups by `distinct`.
+    pub(super) fn of(client: &SearchQuery, distinct: Option<&str>, settings: &Value) -> Self {
+        let Some(distinct) = distinct.filter(|_| client.is_paged() && client.hybrid.is_none()) else {
+            return Self::NotCounted;
+        };
+        let counts_others = client.facets.iter().flatten().any(|name| name != distinct);
+        if counts_others || !is_facet(distinct, settings) { Self::Survey } else { Self::Facet }
+    }
+}
+
+/// Whether an attribute can be counted for sure: patterns are not looked at.
+fn is_facet(attribute: &str, settings: &Value) -> bool {
+    let filterable = settings["filterableAttributes"].as_array();
+    let mut names = filterable.into_iter().flatten().filter_map(Value::as_str);
+    names.any(|name| name == "*" || is_within(attribute, name))
+}
+
+/// What nodes are asked for all documents that `asked`, a node's query for the page, finds.
+pub(super) fn surveyed(asked: &SearchQuery, client: &SearchQuery, distinct: &str) -> SearchQuery {
+    let names = client.facets.iter().flatten();
+    let is_pattern = names.clone().any(|name| name.contains('*'));
+    let needed = || -> BTreeSet<String> {
+        names.cloned().chain([distinct.to_owned(), SEQUENCE_FIELD.to_owned()]).collect()
+    };
+    SearchQuery {
+        distinct: Some(NO_GROUPS.to_owned()),
+        page: Some(1),
+        hits_per_page: Some(MOST),
+        facets: None,
+        attributes_to_retrieve: (!is_pattern).then(needed),
+        attributes_to_highlight: None,
+        attributes_to_crop: None,
+        show_matches_position: false,
+        show_ranking_score: false,
+        retrieve_vectors: false,
+        ..asked.clone()
+    }
+}
+
+/// The facet that nodes are asked for beyond what the client wants, so that the groups can be counted.
+pub(super) fn extra_facet(
+    index: &IndexRecord,
+    client: &SearchQuery,
+    distinct: Option<&str>,
+) -> Option<String> {
+    let distinct = distinct.filter(|_| client.is_paged())?;
+    let asked = client.facets.iter().flatten().any(|name| name == distinct || name == "*");
+    (!asked && is_facet(distinct, &index.settings)).then(|| distinct.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn search(body: Value) -> SearchQuery {
+        SearchQuery::from_json(body.to_string().as_bytes()).expect("good")
+    }
+
+    #[test]
+    fn all_documents_are_asked_for_where_facets_depend_on_them() {
+        let settings = json!({"filterableAttributes": ["maker", "colour"]});
+        let of = |body, distinct| Groups::of(&search(body), distinct, &settings);
+        assert_eq!(of(json!({"page": 1}), None), Groups::NotCounted);
+        assert_eq!(of(json!({"limit": 1}), Some("maker")), Groups::NotCounted);
+        assert_eq!(of(json!({"page": 1}), Some("maker")), Groups::Facet);
+        assert_eq!(of(json!({"page": 1, "facets": ["maker"]}), Some("maker.name")), Groups::Survey);
+        assert_eq!(of(json!({"page": 1, "facets": ["maker"]}), Some("maker")), Groups::Facet);
+        assert_eq!(of(json!({"page": 1, "facets": ["colour"]}), Some("maker")), Groups::Survey);
+        assert_eq!(of(json!({"page": 1}), Some("hidden")), Groups::Survey);
+    }
+
+    #[test]
+    fn a_survey_asks_for_what_is_counted_only() {
+        let client =
+            search(json!({"q": "x", "page": 3, "facets": ["colour"], "attributesToHighlight": ["*"]}));
+        let asked = surveyed(&client, &client, "maker");
+        assert_eq!((asked.page, asked.hits_per_page), (Some(1), Some(MOST)));
+        assert_eq!(asked.q.as_deref(), Some("x"));
+        let names: Vec<_> = asked.attributes_to_retrieve.iter().flatten().map(String::as_str).collect();
+        assert_eq!(names, ["_miroir.n", "colour", "maker"]);
+        assert!(asked.attributes_to_highlight.is_none() && asked.facets.is_none());
+        let all = search(json!({"page": 1, "facets": ["*"]}));
+        assert!(surveyed(&all, &all, "maker").attributes_to_retrieve.is_none());
+    }
+}
