@@ -1,10 +1,10 @@
 //! Several nodes' answers to one. Pure, works on the answers' bytes.
 //!
 //! [`merge_search`] makes one answer to a search out of those of several nodes, [`merge_federated`] one to several
-//! searches whose hits are one list, [`merge_facet_search`] one to a search in the values of a facet, [`merge_documents`]
-//! one listing of documents, [`strip_internal`] a single document as a client may see it. What goes to the client is
-//! copied from the nodes' answers as it stands there; of each hit only the score details and the place in the order of
-//! insertion are read, and no further than the page goes.
+//! searches whose hits are one list, [`merge_similar`] one to a search for similar documents, [`merge_facet_search`] one to
+//! a search in the values of a facet, [`merge_documents`] one listing of documents, [`strip_internal`] a single document as
+//! a client may see it. What goes to the client is copied from the nodes' answers as it stands there; of each hit only the
+//! score details and the place in the order of insertion are read, and no further than the page goes.
 //!
 //! ```text
 //! answers -> scan (where things are) -> record (one hit) -> keys (what it is ordered by) -> kway (who is next)
@@ -23,6 +23,7 @@ mod kway;
 mod record;
 mod scan;
 mod search;
+mod similar;
 
 pub use self::{
     documents::{DocumentsSpec, SortKey, merge_documents, strip_internal},
@@ -31,4 +32,5 @@ pub use self::{
     facets::{FacetOrder, FacetSpec},
     federated::{FederatedQuery, FederatedSpec, merge_federated},
     search::{Paging, SearchSpec, merge_search, merge_surveyed},
+    similar::{SimilarSpec, merge_similar},
 };

@@ -110,15 +110,26 @@ pub(crate) async fn get(
         return Err(ResponseError::document_not_found(id));
     }
     let path = document_path(&index.uid, id, query)?;
+    let request = NodeRequest::get(path);
+    stripped(&ask_owner(gateway, index, id, terms, &request).await?)
+}
+
+/// Asks an owner of a document that is fresh, and another one where it is slow or fails.
+pub(super) async fn ask_owner(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    id: &str,
+    terms: Terms,
+    request: &NodeRequest,
+) -> Result<Bytes, ResponseError> {
     let topology = gateway.topology.load();
     let owners = Targets::of_document(gateway, &topology, &index.uid, id);
-    match ask_any(owners, &NodeRequest::get(path), terms.deadline).await? {
-        Some(document) => stripped(&document),
-        None => Err(ResponseError::new(
+    ask_any(owners, request, terms.deadline).await?.ok_or_else(|| {
+        ResponseError::new(
             Code::MiroirShardUnavailable,
             format!("No copy of the shard of document `{id}` can be read now."),
-        )),
-    }
+        )
+    })
 }
 
 fn document_path(index: &str, id: &str, query: &GetDocument) -> Result<Uri, ResponseError> {

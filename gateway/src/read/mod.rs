@@ -11,6 +11,7 @@ mod pins;
 pub(crate) mod reserved;
 pub(crate) mod scatter;
 pub(crate) mod search;
+pub(crate) mod similar;
 pub(crate) mod stats;
 mod survey;
 mod targets;

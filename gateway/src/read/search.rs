@@ -160,6 +160,7 @@ impl AskedSearch {
                 names.extend(spec.distinct.clone());
                 names
             });
+        query.retrieve_vectors = client.retrieve_vectors && displayed.shows_vectors();
         restrict_formatting(&mut query, &displayed);
         query.facets = client.facets.as_ref().map(|facets| named_facets(facets, settings));
         let distinct = spec.distinct.as_deref();
@@ -210,7 +211,6 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed) -> Sea
     } else {
         Paging::Window { offset: client.offset, limit: client.limit }
     };
-    let max_total_hits = settings["pagination"]["maxTotalHits"].as_u64().unwrap_or(MAX_TOTAL_HITS);
     let distinct =
         client.distinct.clone().or_else(|| Some(settings["distinctAttribute"].as_str()?.to_owned()));
     let strip_facets = extra_facet(index, client, distinct.as_deref());
@@ -226,7 +226,7 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed) -> Sea
     };
     SearchSpec {
         paging,
-        max_total_hits: usize::try_from(max_total_hits).ok(),
+        max_total_hits: Some(max_total_hits(settings)),
         show_ranking_score: client.show_ranking_score,
         show_ranking_score_details: client.show_ranking_score_details,
         displayed: displayed.names(),
@@ -238,6 +238,12 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed) -> Sea
         semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
         ..SearchSpec::default()
     }
+}
+
+/// How many hits a search gives at the most, on all pages.
+pub(super) fn max_total_hits(settings: &Value) -> usize {
+    let most = settings["pagination"]["maxTotalHits"].as_u64().unwrap_or(MAX_TOTAL_HITS);
+    usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 /// How facets are listed, by the logical settings.

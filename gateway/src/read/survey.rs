@@ -20,7 +20,7 @@ const MOST: usize = 5_000;
 
 /// An attribute that no document has, and that nodes take for one that can be filtered on: to group by it is to group by
 /// nothing, also where the index has a distinct attribute.
-const NO_GROUPS: &str = "_miroir.s.-";
+pub(super) const NO_GROUPS: &str = "_miroir.s.-";
 
 /// How the number of groups is found out.
 #[derive(Clone, Debug, PartialEq)]

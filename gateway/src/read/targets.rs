@@ -53,6 +53,17 @@ pub(crate) struct Target {
     pub filter: Option<String>,
 }
 
+impl Target {
+    /// Whether the documents of a slot are wanted of this node.
+    pub(super) fn has(&self, map: &ShardMap, slot: Slot) -> bool {
+        let shard = map.shard_of(slot);
+        match &self.shards {
+            Some(shards) => shards.contains(&shard),
+            None => map.shards_of(self.id).any(|(held, _)| held == shard),
+        }
+    }
+}
+
 impl Targets {
     /// Plans a read. A node behind the finished tasks of an index is not asked.
     pub(super) fn of(gateway: &Gateway, topology: &Topology, scope: &Scope<'_>) -> Self {

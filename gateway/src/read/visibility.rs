@@ -46,6 +46,15 @@ impl Displayed {
         }
     }
 
+    /// Whether `retrieveVectors` shows vectors. What Meilisearch does is the opposite of what it means to do: where
+    /// documents have vectors, a list that names `_vectors` hides them, and one that does not shows them.
+    pub(super) fn shows_vectors(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.iter().all(|name| name != "_vectors"),
+        }
+    }
+
     /// The names, where not everything is displayed.
     pub(super) fn names(&self) -> Option<Vec<String>> {
         match self {

@@ -7,7 +7,7 @@ mod weighted;
 
 pub(crate) use self::{
     details::{Details, Weights},
-    rule::direction,
+    rule::{direction, similarity},
     value::{SortValue, order_distances},
     weighted::Weighted,
 };

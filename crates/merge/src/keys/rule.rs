@@ -143,6 +143,28 @@ pub(crate) fn direction(name: &[u8]) -> Option<bool> {
     name.ends_with(b":desc").then_some(false)
 }
 
+/// The `similarity` of the score details.
+pub(crate) fn similarity(details: &[u8]) -> Scan<Option<&[u8]>> {
+    let mut cursor = Cursor::new(details);
+    cursor.enter_object()?;
+    let mut first = true;
+    while let Some(rule) = cursor.key(&mut first)? {
+        if rule != b"vectorSort" {
+            cursor.value()?;
+            continue;
+        }
+        cursor.enter_object()?;
+        let mut first_member = true;
+        while let Some(key) = cursor.key(&mut first_member)? {
+            let value = cursor.value()?;
+            if key == b"similarity" {
+                return Ok(Some(value));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// The higher score comes first.
 fn higher(left: f64, right: f64) -> Ordering {
     right.partial_cmp(&left).unwrap_or(Ordering::Equal)

@@ -6,7 +6,7 @@ pub(crate) use self::shape::{Shape, is_visible};
 
 use self::shape::Action;
 use crate::{
-    keys::direction,
+    keys::{direction, similarity},
     scan::{Cursor, Scan, count, filter_members, prune_member, push_member, unescape, visit_member},
 };
 
@@ -171,6 +171,12 @@ fn rewrite(key: &[u8], value: &[u8], action: Action, shape: &Shape<'_>, out: &mu
     match action {
         Action::Drop => return Ok(false),
         Action::Prune => return prune_member(key, value, &shape.strip, out),
+        Action::Similarity => {
+            let similarity = similarity(value)?.unwrap_or(b"null");
+            let rule = [b"{\"vectorSort\":{\"order\":0,\"similarity\":", similarity, b"}}"].concat();
+            push_member(key, &rule, out);
+            return Ok(true);
+        }
         _ => push_member(key, b"", out),
     }
     let (kept, _) = filter_members(value, out, |key, value, out| match action {

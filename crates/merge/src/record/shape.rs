@@ -9,6 +9,8 @@ use crate::scan::below;
 pub(crate) struct Shape<'s> {
     /// Whether `_formatted` and the like are what a search adds, not members of the document.
     pub(crate) is_hit: bool,
+    /// Whether the hit is a document similar to another one, of whose score details only the similarity is shown.
+    pub(crate) is_similar: bool,
     pub(crate) show_score: bool,
     pub(crate) show_details: bool,
     /// The attributes a client may see; `None` for all.
@@ -34,6 +36,8 @@ pub(crate) enum Action {
     Matches,
     /// `_rankingScoreDetails`: hide the values of hidden attributes.
     Redact,
+    /// `_rankingScoreDetails`: show the similarity alone.
+    Similarity,
 }
 
 impl<'s> Shape<'s> {
@@ -62,6 +66,7 @@ impl<'s> Shape<'s> {
                 b"_miroir" => Some(Action::Drop),
                 b"_rankingScore" if self.is_hit => (!self.show_score).then_some(Action::Drop),
                 b"_rankingScoreDetails" if self.is_hit && !self.show_details => Some(Action::Drop),
+                b"_rankingScoreDetails" if self.is_similar => Some(Action::Similarity),
                 b"_rankingScoreDetails" if self.is_hit => self.displayed.map(|_| Action::Redact),
                 b"_formatted" if self.is_hit => Some(Action::Formatted),
                 b"_matchesPosition" if self.is_hit => Some(Action::Matches),
