@@ -30,7 +30,7 @@ pub use self::{
     error::MergeError,
     facet_search::{FacetSearchSpec, merge_facet_search},
     facets::{FacetOrder, FacetSpec},
-    federated::{FederatedQuery, FederatedSpec, merge_federated},
+    federated::{FederatedQuery, FederatedSpec, MergedFacets, merge_federated},
     search::{Paging, SearchSpec, merge_search, merge_surveyed},
     similar::{SimilarSpec, merge_similar},
 };

@@ -90,6 +90,9 @@ pub const CONTAINS_FILTER: Feature =
     discussed("contains filter", "https://github.com/orgs/meilisearch/discussions/763");
 /// The network of remotes.
 pub const NETWORK: Feature = discussed("network", "https://github.com/orgs/meilisearch/discussions/805");
+/// Fitting results to a user.
+pub const PERSONALIZATION: Feature =
+    discussed("personalization", "https://github.com/orgs/meilisearch/discussions/866");
 /// Getting the documents of a waiting task.
 pub const TASK_DOCUMENTS: Feature =
     discussed("get task documents route", "https://github.com/orgs/meilisearch/discussions/808");

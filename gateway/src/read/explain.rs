@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
+    asked::AskedSearch,
     scatter::{Terms, shard_list},
-    search::{AskedSearch, elapsed_ms, path},
+    search::{elapsed_ms, path},
     targets::{Target, Targets},
 };
 use crate::{

@@ -14,11 +14,12 @@ use tokio::time::Instant;
 
 use super::{
     documents::merge_failed,
+    facets::facet_spec,
     filter::narrowed,
     pins::slots_of_filter,
     reserved::guarded_filter,
     scatter::{Terms, scatter},
-    search::{elapsed_ms, facet_spec, mark_partial, missing_member},
+    search::{elapsed_ms, mark_partial, missing_member},
     targets::{Scope, Target, turn},
 };
 use crate::{

@@ -6,23 +6,27 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use http::{StatusCode, Uri};
 use miroir_log::IndexRecord;
-use miroir_merge::{FederatedQuery, FederatedSpec, Paging, SearchSpec, merge_federated};
+use miroir_merge::{
+    FacetOrder, FederatedQuery, FederatedSpec, MergedFacets, Paging, SearchSpec, merge_federated,
+};
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
+    features,
     search::{Federation, FederationOptions, IndexQuery, inside_query},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
+    asked::AskedSearch,
     documents::merge_failed,
+    facets::{facet_spec, named_facets},
     multi_search::index_of_query,
     reserved::renamed,
     scatter::{Terms, scatter},
     search::{
-        AskedSearch, elapsed_ms, facet_spec, hidden_in, mark_partial, missing_member, named_facets,
-        new_request_uid,
+        elapsed_ms, hidden_in, mark_partial, metadata, missing_member, new_request_uid, performance_details,
     },
     targets::{Scope, Target, turn},
 };
@@ -47,28 +51,45 @@ pub(super) async fn federated(
     let start = Instant::now();
     let queries = queries.into_iter().enumerate();
     let asked: Result<Vec<Asked>, _> = queries
-        .map(|(place, query)| Asked::of(gateway, query).map_err(|error| inside_query(place, error)))
+        .map(|(place, query)| {
+            Asked::of(gateway, query, federation).map_err(|error| inside_query(place, error))
+        })
         .collect();
     let asked = asked?;
-    check_served(federation)?;
+    check_orders(gateway, federation, &asked)?;
+    if federation.personalize.is_some() {
+        return Err(features::PERSONALIZATION.needed_for("reranking search results"));
+    }
     let paging = paging(federation);
     let own = federation_of_nodes(gateway, federation, paging);
     let indexes: Vec<&str> = asked.iter().map(|query| query.index.uid.as_str()).collect();
     let scope = Scope { turn: turn(&indexes), indexes, slots: None };
     let gathered = scatter(gateway, &scope, terms, |target: &Target| {
-        let body = body(&own, &asked, target.filter.as_deref());
+        let body = body(&own, &asked, federation, target.filter.as_deref());
         NodeRequest::query(Uri::from_static("/multi-search"), body)
     })
     .await
     .map_err(|error| hidden_in_query(error, &asked))?;
     let facets = asked.iter().map(|query| (query.index.uid.clone(), facet_spec(&query.index.settings)));
+    let merge_facets = federation.merge_facets;
+    let mut extra = Vec::new();
+    if terms.include_metadata {
+        let all = asked.iter().map(|query| metadata(&query.index, query.words.as_deref()));
+        extra.push(("metadata".to_owned(), Value::from_iter(all).to_string()));
+    }
+    if federation.show_performance_details {
+        extra.push(performance_details(start));
+    }
+    extra.extend(missing_member(&gathered.missing));
     let spec = FederatedSpec {
         paging,
+        distinct: federation.distinct.clone(),
         facets: facets.collect(),
+        merge_facets: merge_facets.map(|merged| MergedFacets { max_values: merged.max_values_per_facet }),
         queries: asked.into_iter().map(Asked::into_query).collect(),
         processing_time_ms: elapsed_ms(start),
         request_uid: Some(new_request_uid()),
-        extra: missing_member(&gathered.missing).into_iter().collect(),
+        extra,
     };
     let merged = merge_federated(&gathered.answers, &spec).map_err(|error| merge_failed(&error))?;
     let mut response = json_bytes(StatusCode::OK, merged);
@@ -89,36 +110,40 @@ fn hidden_in_query(error: ResponseError, asked: &[Asked]) -> ResponseError {
 /// One query, and what nodes are asked for it.
 struct Asked {
     index: Arc<IndexRecord>,
+    /// The words searched for.
+    words: Option<String>,
     search: AskedSearch,
     options: Option<FederationOptions>,
 }
 
 impl Asked {
-    fn of(gateway: &Gateway, query: IndexQuery) -> Result<Self, ResponseError> {
-        let (uid, query, options) = query.into_search();
+    fn of(gateway: &Gateway, query: IndexQuery, federation: &Federation) -> Result<Self, ResponseError> {
+        let (uid, mut query, options) = query.into_search();
         query.check_semantic()?;
         let index = index_of_query(gateway, &uid)?;
-        let search = AskedSearch::of(&index, &query);
-        if search.spec.distinct.is_some() {
-            return Err(not_served("distinct attributes"));
+        if let Some(options) = &options {
+            if options.remote.is_some() {
+                return Err(features::NETWORK.needed_for("Performing a remote federated search"));
+            }
+            if options.query_position.is_some() {
+                return Err(features::NETWORK.needed_for("Using `federationOptions.queryPosition`"));
+            }
         }
-        if query.hybrid.is_some() {
-            return Err(not_served("hybrid search"));
+        if federation.distinct.is_some() {
+            query.distinct.clone_from(&federation.distinct);
         }
-        if options
-            .as_ref()
-            .is_some_and(|options| options.remote.is_some() || options.query_position.is_some())
-        {
-            return Err(not_served("remotes"));
-        }
-        Ok(Self { index, search, options })
+        let search = AskedSearch::with_facets(&index, &query, &counted(federation, &index));
+        Ok(Self { index, words: query.q, search, options })
     }
 
     /// The query for a node.
-    fn json(&self, filter: Option<&str>) -> Value {
+    fn json(&self, federation: &Federation, filter: Option<&str>) -> Value {
         let mut query = json!(self.search.query(filter));
         if let Some(members) = query.as_object_mut() {
             members.retain(|name, _| !PAGING.contains(&name.as_str()));
+            if federation.distinct.is_some() {
+                members.remove("distinct");
+            }
             members.insert("indexUid".to_owned(), Value::from(self.index.uid.as_str()));
             if let Some(options) = &self.options {
                 members.insert("federationOptions".to_owned(), json!(options));
@@ -133,22 +158,58 @@ impl Asked {
     }
 }
 
-fn check_served(federation: &Federation) -> Result<(), ResponseError> {
-    if federation.distinct.is_some() {
-        return Err(not_served("`distinct`"));
+/// The attributes that are counted in an index, as far as they are named.
+fn counted(federation: &Federation, index: &IndexRecord) -> Vec<String> {
+    let facets = federation.facets_by_index.iter().find(|(uid, _)| uid.as_str() == index.uid);
+    facets.and_then(|(_, facets)| facets.as_ref()).map_or_else(Vec::new, |facets| {
+        let named = named_facets(facets, &index.settings);
+        named.into_iter().filter(|name| !name.contains('*')).collect()
+    })
+}
+
+/// Counts of one facet become one only where all indexes order its values in the same way.
+fn check_orders(gateway: &Gateway, federation: &Federation, asked: &[Asked]) -> Result<(), ResponseError> {
+    if federation.merge_facets.is_none() {
+        return Ok(());
     }
-    if federation.merge_facets.is_some() {
-        return Err(not_served("`mergeFacets`"));
-    }
-    if federation.personalize.is_some() {
-        return Err(not_served("`personalize`"));
+    let catalog = gateway.log.catalog();
+    let mut orders: BTreeMap<String, (&str, FacetOrder)> = BTreeMap::new();
+    for uid in federation.facets_by_index.keys() {
+        let Some(index) = catalog.indexes.get(uid.as_str()) else { continue };
+        let spec = facet_spec(&index.settings);
+        for facet in counted(federation, index) {
+            let order = spec.order_of(&facet);
+            let (first, first_order) = *orders.entry(facet.clone()).or_insert((uid.as_str(), order));
+            if first_order != order {
+                let error = inconsistent(&facet, (first, first_order), (uid.as_str(), order));
+                let place = asked.iter().position(|query| query.index.uid == uid.as_str());
+                return Err(match place {
+                    Some(place) => inside_query(place, error),
+                    None => error.map_message(|message| {
+                        format!("{message}\n - Note: index `{}` is not used in queries", uid.as_str())
+                    }),
+                });
+            }
+        }
     }
     Ok(())
 }
 
-fn not_served(what: &str) -> ResponseError {
-    let message = format!("Federated search with {what} is not served by this version of Miroir.");
-    ResponseError::new(Code::MiroirNotSupported, message)
+fn inconsistent(facet: &str, first: (&str, FacetOrder), other: (&str, FacetOrder)) -> ResponseError {
+    let says = |order| match order {
+        FacetOrder::Name => "alphabetically",
+        FacetOrder::Count => "by count",
+    };
+    let message = format!(
+        "Inside `.federation.facetsByIndex.{uid}`: Inconsistent order for values in facet `{facet}`: index `{first}` orders \
+         {first_order}, but index `{uid}` orders {order}.\n - Hint: Remove `federation.mergeFacets` or change \
+         `faceting.sortFacetValuesBy` to be consistent in settings.",
+        uid = other.0,
+        first = first.0,
+        first_order = says(first.1),
+        order = says(other.1),
+    );
+    ResponseError::new(Code::InvalidMultiSearchFacetOrder, message)
 }
 
 fn paging(federation: &Federation) -> Paging {
@@ -179,13 +240,16 @@ fn federation_of_nodes(gateway: &Gateway, client: &Federation, paging: Paging) -
     if !facets.is_empty() {
         own["facetsByIndex"] = json!(facets);
     }
+    if let Some(distinct) = &client.distinct {
+        own["distinct"] = json!(renamed(distinct));
+    }
     own
 }
 
 /// What a node is asked.
-fn body(federation: &Value, queries: &[Asked], filter: Option<&str>) -> Bytes {
-    let queries: Vec<Value> = queries.iter().map(|query| query.json(filter)).collect();
-    json!({ "federation": federation, "queries": queries }).to_string().into()
+fn body(own: &Value, queries: &[Asked], client: &Federation, filter: Option<&str>) -> Bytes {
+    let queries: Vec<Value> = queries.iter().map(|query| query.json(client, filter)).collect();
+    json!({ "federation": own, "queries": queries }).to_string().into()
 }
 
 #[cfg(test)]
@@ -198,6 +262,10 @@ mod tests {
         MultiSearch::from_json(body.to_string().as_bytes()).expect("good")
     }
 
+    fn federation(body: &Value) -> Federation {
+        request(&json!({"federation": body, "queries": []})).federation.expect("one")
+    }
+
     fn asked(query: Value) -> Asked {
         let mut request = request(&json!({"federation": {}, "queries": [query]}));
         let (uid, query, options) = request.queries.remove(0).into_search();
@@ -208,7 +276,7 @@ mod tests {
             updated_at: time::OffsetDateTime::UNIX_EPOCH,
             settings: json!({}),
         };
-        Asked { search: AskedSearch::of(&index, &query), index: Arc::new(index), options }
+        Asked { search: AskedSearch::of(&index, &query), words: query.q, index: Arc::new(index), options }
     }
 
     #[test]
@@ -216,7 +284,7 @@ mod tests {
         let query = asked(
             json!({"indexUid": "films", "q": "war", "filter": "a = 1", "federationOptions": {"weight": 0.5}}),
         );
-        let json = query.json(Some("s"));
+        let json = query.json(&federation(&json!({})), Some("s"));
         assert_eq!((&json["indexUid"], &json["q"]), (&json!("films"), &json!("war")));
         assert_eq!(json["filter"], json!(["s", "a = 1"]));
         assert_eq!(json["federationOptions"]["weight"], 0.5);
@@ -228,23 +296,26 @@ mod tests {
 
     #[test]
     fn pages_count_from_one() {
-        let paging_of = |federation: Value| {
-            paging(&request(&json!({"federation": federation, "queries": []})).federation.expect("one"))
-        };
+        let paging_of = |body: Value| paging(&federation(&body));
         assert_eq!(paging_of(json!({})), Paging::Window { offset: 0, limit: 20 });
         assert_eq!(paging_of(json!({"hitsPerPage": 4})), Paging::Page { page: 1, hits_per_page: 4 });
         assert_eq!(paging_of(json!({"page": 3})), Paging::Page { page: 3, hits_per_page: 20 });
     }
 
     #[test]
-    fn what_is_not_served_is_said() {
-        let served = |federation: Value| {
-            check_served(&request(&json!({"federation": federation, "queries": []})).federation.expect("one"))
-        };
-        assert!(served(json!({"limit": 3, "facetsByIndex": {"a": ["b"]}})).is_ok());
-        for federation in [json!({"distinct": "a"}), json!({"mergeFacets": {}})] {
-            let error = served(federation).expect_err("not served");
-            assert_eq!(error.code_name(), "miroir_not_supported");
-        }
+    fn distinct_is_asked_of_the_whole() {
+        let query = asked(json!({"indexUid": "films", "distinct": "maker"}));
+        let of_query = query.json(&federation(&json!({})), None);
+        assert_eq!(of_query["distinct"], "maker");
+        let of_all = query.json(&federation(&json!({"distinct": "maker"})), None);
+        assert!(of_all.get("distinct").is_none());
+    }
+
+    #[test]
+    fn orders_that_do_not_agree_are_told() {
+        let error = inconsistent("genre", ("books", FacetOrder::Count), ("films", FacetOrder::Name));
+        assert_eq!(error.code_name(), "invalid_multi_search_facet_order");
+        let says = "index `books` orders by count, but index `films` orders alphabetically.";
+        assert!(error.message().contains(says), "{}", error.message());
     }
 }

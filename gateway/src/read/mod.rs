@@ -1,8 +1,10 @@
 //! Reads: planned, scattered, merged.
 
+mod asked;
 pub(crate) mod documents;
 pub(crate) mod explain;
 pub(crate) mod facet_search;
+mod facets;
 mod federated;
 pub(crate) mod fields;
 mod filter;

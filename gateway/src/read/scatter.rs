@@ -35,6 +35,8 @@ pub(crate) struct Terms {
     pub deadline: Instant,
     /// What is done where a shard cannot be read.
     pub partial: Partial,
+    /// Whether the client wants answers to say which search they are to.
+    pub include_metadata: bool,
 }
 
 /// Asks the nodes of a read what `request` makes of each one's filter. What a node does not give, or not as soon as it hardly

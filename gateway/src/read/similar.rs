@@ -20,10 +20,11 @@ use tokio::time::Instant;
 
 use super::{
     documents::{ask_owner, merge_failed},
+    facets::max_total_hits,
     filter::narrowed,
     reserved::guarded_filter,
     scatter::{Terms, scatter},
-    search::{elapsed_ms, hidden_in, mark_partial, max_total_hits, missing_member},
+    search::{elapsed_ms, hidden_in, mark_partial, missing_member, performance_details},
     survey::NO_GROUPS,
     targets::{Scope, Target, turn},
     visibility::Displayed,
@@ -68,7 +69,7 @@ pub(crate) async fn similar(
     .map_err(|error| hidden_in(about_similar(error), &index.settings))?;
     let mut extra: Vec<(String, String)> = missing_member(&gathered.missing).into_iter().collect();
     if query.show_performance_details {
-        extra.insert(0, ("performanceDetails".to_owned(), "{}".to_owned()));
+        extra.insert(0, performance_details(start));
     }
     let spec = SimilarSpec {
         id: id.unwrap_or_default(),

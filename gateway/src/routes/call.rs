@@ -19,6 +19,8 @@ use crate::{
 
 /// The header by which a request allows a partial answer, with the value `allow`, or refuses one with `deny`.
 const PARTIAL: &str = "miroir-partial";
+/// The header by which a client wants answers to say which search they are to.
+const INCLUDE_METADATA: &str = "meili-include-metadata";
 
 /// What becomes of a request: an answer; a [`ResponseError`], which the rescue layer makes into one; or an error of the
 /// filters or the connection, met while the body is read.
@@ -92,7 +94,10 @@ impl Call {
             Some(deadline) => limits.timeout.min(deadline.remaining()),
             None => limits.timeout,
         };
-        Terms { deadline: Instant::now() + timeout, partial }
+        let include_metadata = self.headers().get(INCLUDE_METADATA).and_then(|value| value.to_str().ok());
+        let include_metadata =
+            include_metadata.is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+        Terms { deadline: Instant::now() + timeout, partial, include_metadata }
     }
 
     /// What is answered to an operation of Meilisearch that is not there yet. The body is read first, so that the

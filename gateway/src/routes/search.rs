@@ -2,7 +2,7 @@
 
 use miroir_protocol::{
     operation::{Matched, Operation},
-    search::{FacetSearchQuery, MultiSearch, SearchQuery},
+    search::{FacetSearchQuery, MultiSearch, SearchQuery, SimilarQuery},
 };
 
 use super::call::{Call, Served};
@@ -27,6 +27,17 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
             let index = call.gateway.known_index(&uid)?;
             let query = FacetSearchQuery::from_json(&body)?;
             read::facet_search::facet_search(&call.gateway, &*index.found()?, &query, call.terms()).await?
+        }
+        Operation::Similar => {
+            let body = call.json().await?;
+            let index = call.gateway.known_index(&uid)?;
+            let query = SimilarQuery::from_json(&body)?;
+            read::similar::similar(&call.gateway, &*index.found()?, &query, call.terms()).await?
+        }
+        Operation::SimilarByUrl => {
+            let index = call.gateway.known_index(&uid)?;
+            let query = SimilarQuery::from_query_string(call.query())?;
+            read::similar::similar(&call.gateway, &*index.found()?, &query, call.terms()).await?
         }
         Operation::MultiSearch => {
             let body = call.json().await?;

@@ -3,6 +3,8 @@
 use miroir_tests::{Client, data};
 use serde_json::{Value, json};
 
+use crate::synthetic;
+
 /// Documents of one request: several requests, so that the order of insertion spans them.
 const BATCH: usize = 700;
 
@@ -19,6 +21,8 @@ pub(crate) struct Index {
     pub(crate) sortable: &'static [&'static str],
     /// Whether documents have a place.
     pub(crate) geo: bool,
+    /// Whether documents have vectors.
+    pub(crate) vectors: bool,
     settings: fn() -> Value,
     documents: fn() -> Vec<Value>,
 }
@@ -32,6 +36,7 @@ pub(crate) const INDEXES: &[Index] = &[
         filterable: &["genre", "year", "mpaa_rating", "imdb_rating", "imdb_votes", "director", "distributor"],
         sortable: &["year", "imdb_rating", "imdb_votes", "title", "release_date", "us_gross"],
         geo: false,
+        vectors: false,
         settings: plain,
         documents: movies,
     },
@@ -42,6 +47,7 @@ pub(crate) const INDEXES: &[Index] = &[
         filterable: &["genre", "year", "tags", "money.gross", "money.budget", "mixed"],
         sortable: &["year", "mixed", "money.gross", "title"],
         geo: false,
+        vectors: false,
         settings: odd,
         documents: odd_movies,
     },
@@ -52,6 +58,7 @@ pub(crate) const INDEXES: &[Index] = &[
         filterable: &["genre", "year", "director", "mpaa_rating"],
         sortable: &["year", "imdb_rating"],
         geo: false,
+        vectors: false,
         settings: grouped,
         documents: some_movies,
     },
@@ -62,8 +69,28 @@ pub(crate) const INDEXES: &[Index] = &[
         filterable: &["state", "city", "country"],
         sortable: &["name", "state", "city"],
         geo: true,
+        vectors: false,
         settings: airports,
         documents: all_airports,
+    },
+    Index {
+        uid: "synthetic",
+        primary_key: "id",
+        texts: &["name", "notes", "nested.depth.word", "colour"],
+        filterable: &[
+            "colour",
+            "group",
+            "price",
+            "nested.items.kind",
+            "nested.items.size",
+            "nested.depth.level",
+            "on",
+        ],
+        sortable: &["price", "colour", "nested.depth.level", "group"],
+        geo: true,
+        vectors: true,
+        settings: with_vectors,
+        documents: synthetic::documents,
     },
 ];
 
@@ -124,6 +151,17 @@ fn airports() -> Value {
         "searchableAttributes": INDEXES[3].texts,
         "filterableAttributes": ["_geo", "state", "city", "country"],
         "sortableAttributes": ["_geo", "name", "state", "city"],
+    })
+}
+
+fn with_vectors() -> Value {
+    json!({
+        "filterableAttributes": [
+            "_geo", "colour", "group", "price", "nested", "on",
+            {"attributePatterns": ["mix*"], "features": {"facetSearch": true, "filter": {"comparison": true}}},
+        ],
+        "sortableAttributes": ["_geo", "price", "colour", "nested.depth.level", "group"],
+        "embedders": { "manual": { "source": "userProvided", "dimensions": synthetic::DIMENSIONS } },
     })
 }
 

@@ -23,20 +23,25 @@ pub(crate) enum Verdict {
     Different(Vec<String>),
 }
 
-/// Compares the answer of one node with the gateway's.
+/// Compares the answer of one node with the gateway's, the order of facet values included. The order of a document's
+/// members is that in which a node first saw their names, and not compared.
 pub(crate) fn judge(probe: &Probe, alone: &Answer, gateway: &Answer) -> Verdict {
     let (mut expected, mut got) = (comparable(alone), comparable(gateway));
-    if expected == got {
+    if is_same(&expected, &got) {
         return Verdict::Same;
     }
     for allowance in ALLOWED.iter().filter(|allowance| allowance.applies(probe)) {
         allowance.reduce(&mut expected);
         allowance.reduce(&mut got);
-        if expected == got {
+        if is_same(&expected, &got) {
             return Verdict::Allowed(allowance.name);
         }
     }
-    let places = differences(&expected, &got);
+    let mut places = differences(&expected, &got);
+    if places.is_empty() {
+        let (got, expected) = (facets(&got), facets(&expected));
+        places.push(format!("the order of facet values: {got:?}\n    expected {expected:?}"));
+    }
     if probe.has_words() && alone.status == 200 && gateway.status == 200 {
         Verdict::Words(places)
     } else {
@@ -44,10 +49,30 @@ pub(crate) fn judge(probe: &Probe, alone: &Answer, gateway: &Answer) -> Verdict 
     }
 }
 
+fn is_same(expected: &Value, got: &Value) -> bool {
+    expected == got && facets(expected) == facets(got)
+}
+
+/// Everything that is counted, in its order.
+fn facets(answer: &Value) -> Vec<String> {
+    let body = &answer["body"];
+    let results = body["results"].as_array().into_iter().flatten();
+    let by_index = body["facetsByIndex"].as_object().into_iter().flat_map(|indexes| indexes.values());
+    let texts = results.chain([body]).map(|answer| answer["facetDistribution"].to_string());
+    texts.chain(by_index.map(Value::to_string)).collect()
+}
+
 fn comparable(answer: &Answer) -> Value {
     let mut body = answer.body.clone();
-    if let Some(members) = body.as_object_mut() {
-        members.retain(|name, _| !VOLATILE.contains(&name.as_str()));
+    drop_volatile(&mut body);
+    for result in body["results"].as_array_mut().into_iter().flatten() {
+        drop_volatile(result);
     }
     json!({ "status": answer.status, "body": body })
+}
+
+fn drop_volatile(answer: &mut Value) {
+    if let Some(members) = answer.as_object_mut() {
+        members.retain(|name, _| !VOLATILE.contains(&name.as_str()));
+    }
 }

@@ -9,13 +9,14 @@ mod indexes;
 mod judge;
 mod probe;
 mod report;
+mod synthetic;
 
 use miroir_tests::{Client, Dice, cluster, from_environment, lone_node};
 
 use self::{generate::Generator, indexes::INDEXES, judge::judge, probe::Probe, report::Report};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miroir-under-test");
-const SEARCHES: usize = 400;
+const SEARCHES: usize = 2_000;
 
 #[test]
 fn three_nodes_answer_as_one() {

@@ -33,6 +33,11 @@ impl Probe {
         Self { index: index.to_owned(), kinds: [kind].into(), path, body: Some(body) }
     }
 
+    /// Several searches in one request, in one index.
+    pub(crate) fn multi(index: &str, kinds: BTreeSet<Kind>, body: Value) -> Self {
+        Self { index: index.to_owned(), kinds, path: "/multi-search".to_owned(), body: Some(body) }
+    }
+
     pub(crate) fn get(index: &str, kind: Kind, path: &str) -> Self {
         let path = format!("/indexes/{index}{path}");
         Self { index: index.to_owned(), kinds: [kind].into(), path, body: None }
@@ -67,20 +72,35 @@ impl Probe {
         self.kinds.contains(WORDS)
     }
 
-    /// Whether the search is paged by `page`, which makes its totals exhaustive.
+    /// Whether totals are exhaustive: one search, paged by `page`.
     pub(crate) fn is_paged(&self) -> bool {
-        self.has("page") || self.has("hitsPerPage")
+        !self.is_multi() && (self.has("page") || self.has("hitsPerPage"))
     }
 
-    /// The attribute by which hits are grouped.
-    pub(crate) fn distinct(&self) -> Option<&str> {
-        let asked = self.body.as_ref().and_then(|body| body.get("distinct")?.as_str());
-        asked.or_else(|| (self.index == "grouped").then_some("director"))
+    /// Whether several searches are asked at once.
+    pub(crate) fn is_multi(&self) -> bool {
+        self.path == "/multi-search"
+    }
+
+    /// The attributes by which hits are grouped.
+    pub(crate) fn distinct(&self) -> Vec<&str> {
+        let Some(body) = &self.body else { return Vec::new() };
+        let queries = body["queries"].as_array().into_iter().flatten();
+        let asked = queries.chain([body, &body["federation"]]);
+        let mut names: Vec<&str> = asked.filter_map(|query| query["distinct"].as_str()).collect();
+        if self.index == "grouped" {
+            names.push("director");
+        }
+        names
     }
 
     /// Whether the request has this parameter, in its body or in its query string.
     pub(crate) fn has(&self, name: &str) -> bool {
         let by_url = |separator| self.path.contains(&format!("{separator}{name}="));
-        by_url('?') || by_url('&') || self.body.as_ref().is_some_and(|body| body.get(name).is_some())
+        let in_body = |body: &Value| {
+            let mut queries = body["queries"].as_array().into_iter().flatten();
+            body.get(name).is_some() || queries.any(|query| query.get(name).is_some())
+        };
+        by_url('?') || by_url('&') || self.body.as_ref().is_some_and(in_body)
     }
 }

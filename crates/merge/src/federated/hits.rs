@@ -6,7 +6,7 @@ use super::FederatedQuery;
 use crate::{
     MergeError,
     error::InNode,
-    keys::{Details, Weighted},
+    keys::{Details, Weighted, Weights},
     kway::Source,
     record::{Record, Shape},
     scan::{Cursor, Scan, count, number},
@@ -18,6 +18,8 @@ pub(super) struct Query<'s> {
     pub(super) index: &'s str,
     pub(super) max_total_hits: usize,
     weight: f64,
+    /// Of a hybrid search.
+    hybrid: Option<Weights>,
     shape: Shape<'s>,
 }
 
@@ -43,15 +45,19 @@ pub(super) struct Hits<'a, 's> {
 pub(super) struct Members<'a> {
     pub(super) total: Option<u64>,
     pub(super) facets_by_index: Option<&'a [u8]>,
+    pub(super) query_vectors: Option<&'a [u8]>,
+    pub(super) semantic: bool,
 }
 
 impl<'s> Query<'s> {
     /// As the client asked for it.
-    pub(super) fn new(query: &'s FederatedQuery) -> Self {
+    pub(super) fn new(query: &'s FederatedQuery, distinct: Option<&'s str>) -> Self {
         let spec = &query.search;
         let mut shape = Shape::of_hit(&spec.strip, &spec.strip_formatted, spec.displayed.as_deref());
         (shape.show_score, shape.show_details) = (spec.show_ranking_score, spec.show_ranking_score_details);
+        shape.watch = distinct.or(spec.distinct.as_deref());
         Self {
+            hybrid: spec.semantic_ratio.map(Weights::of_ratio),
             index: &query.index,
             max_total_hits: spec.max_total_hits.unwrap_or(usize::MAX),
             weight: query.weight,
@@ -119,6 +125,26 @@ impl<'a, 's> Hits<'a, 's> {
         &self.queries[self.position]
     }
 
+    /// Which query found the current hit.
+    pub(super) fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Which of the given answers this is.
+    pub(super) fn node(&self) -> usize {
+        self.node
+    }
+
+    /// The current hit.
+    pub(super) fn record(&self) -> &Record<'a> {
+        &self.record
+    }
+
+    /// Whether the current hit was found by its vector.
+    pub(super) fn is_semantic(&self) -> bool {
+        self.details.is_semantic()
+    }
+
     /// Appends what the client gets to see of the current hit.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), MergeError> {
         self.record.write(&self.query().shape, out).in_node(self.node, self.base)
@@ -183,7 +209,13 @@ impl Source for Hits<'_, '_> {
 
     fn order(&self, other: &Self) -> Ordering {
         if self.position == other.position {
-            let by_rules = self.details.order(&other.details);
+            let score = |hits: &Self| hits.record.score().and_then(number).unwrap_or_default();
+            let by_rules = match self.query().hybrid {
+                None => self.details.order(&other.details),
+                Some(weights) => {
+                    self.details.order_hybrid(score(self), &other.details, score(other), weights)
+                }
+            };
             return by_rules.then_with(|| order_sequences(&self.record, &other.record));
         }
         let weighted = |hits: &Self| Weighted { weight: hits.query().weight, score: hits.score };
@@ -199,6 +231,8 @@ impl<'a> Members<'a> {
         match key {
             b"estimatedTotalHits" | b"totalHits" => self.total = count(value),
             b"facetsByIndex" => self.facets_by_index = Some(value),
+            b"queryVectors" => self.query_vectors = Some(value),
+            b"semanticHitCount" => self.semantic = value != b"null",
             _ => {}
         }
         Ok(())

@@ -1,40 +1,53 @@
 //! Several nodes' answers to one federated search.
 
+mod facets;
 mod hits;
 
-use std::{borrow::Cow, collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use bytes::Bytes;
 
-use self::hits::{Hits, Members, Query};
+use self::{
+    facets::{Dropped, write_facets},
+    hits::{Hits, Members, Query},
+};
 use crate::{
     FacetSpec, MergeError, Paging, SearchSpec,
-    error::InNode,
-    facets::{Distribution, Listing, Stats},
     kway::merge,
-    scan::{Cursor, unescape},
-    search::{push_name, push_number, push_text, write_paging},
+    search::{Distinct, Window, push_name, push_number, push_text, write_paging},
 };
 
 /// What a merged answer to a federated search is made of and looks like.
 ///
 /// How the nodes have to be asked for it: the client's request with `offset: 0` and `limit: offset + limit`, or `page: 1`
-/// and `hitsPerPage: page * hitsPerPage`, in the federation; without `mergeFacets` and `distinct`; and every query as
-/// [`SearchSpec`] has it, without its part of the hits.
+/// and `hitsPerPage: page * hitsPerPage`, in the federation; without `mergeFacets`; and every query as
+/// [`SearchSpec`] has it, without its part of the hits. With `distinct`, of the federation or of a query, hits need the
+/// attributes of the facets of their index, so that what is left out is not counted.
 #[derive(Debug, Clone, Default)]
 pub struct FederatedSpec {
     /// Which part of the hits.
     pub paging: Paging,
     /// The queries, in the client's order.
     pub queries: Vec<FederatedQuery>,
+    /// Keep only the best hit of each value of this attribute, whatever the query.
+    pub distinct: Option<String>,
     /// How facets are listed, by index.
     pub facets: BTreeMap<String, FacetSpec>,
+    /// Facets of all indexes as one list, or index by index.
+    pub merge_facets: Option<MergedFacets>,
     /// `processingTimeMs`.
     pub processing_time_ms: u64,
     /// `requestUid`; left out if `None`.
     pub request_uid: Option<String>,
     /// Members that follow: names and JSON texts.
     pub extra: Vec<(String, String)>,
+}
+
+/// How the counts of several indexes become one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MergedFacets {
+    /// How many values at most; `None` for all that the indexes list.
+    pub max_values: Option<usize>,
 }
 
 /// One query of a federated search.
@@ -56,7 +69,9 @@ pub struct FederatedQuery {
 ///   rule as one score, which its answer does not tell: with sort rules, hits of two queries that differ little in it may
 ///   come in another order.
 /// * **Totals** are the sums of the nodes': a node counts a document that two queries find once.
-/// * **Facets** by index, see [`FacetSpec`].
+/// * **Distinct**: the best hit of each value over all nodes, of all queries or of each. What is left out is taken off totals
+///   and facets, as far as the nodes sent it.
+/// * **Facets** by index, see [`FacetSpec`], or of all indexes together: counts added up by the text of the value.
 ///
 /// # Errors
 ///
@@ -65,28 +80,70 @@ pub fn merge_federated(answers: &[Bytes], spec: &FederatedSpec) -> Result<Vec<u8
     if answers.is_empty() {
         return Err(MergeError::NoAnswers);
     }
-    let queries: Vec<Query<'_>> = spec.queries.iter().map(Query::new).collect();
+    let distinct = spec.distinct.as_deref();
+    let queries: Vec<Query<'_>> = spec.queries.iter().map(|query| Query::new(query, distinct)).collect();
     let opened: Result<Vec<_>, _> =
         answers.iter().enumerate().map(|(node, text)| Hits::open(node, text, &queries)).collect();
     let mut opened = opened?;
     let mut out = Vec::with_capacity(answers.iter().map(Bytes::len).max().unwrap_or_default() + 512);
     out.extend_from_slice(b"{\"hits\":[");
-    write_hits(&mut opened, spec, &mut out)?;
+    let taken = write_hits(&mut opened, spec, &mut out)?;
     out.push(b']');
     let members: Result<Vec<_>, _> = opened.iter_mut().map(Hits::close).collect();
-    write_members(&members?, spec, &mut out)?;
+    write_members(&members?, &taken, spec, &mut out)?;
     Ok(out)
 }
 
+/// What the hits say about the whole.
+#[derive(Default)]
+struct Taken<'a> {
+    /// Hits on the page that were found by their vector.
+    semantic: u64,
+    /// Hits that another one with the same distinct value came before.
+    dropped: Dropped<'a>,
+}
+
+/// Which hits are the same as others, of the whole or of each query.
+struct Same<'a> {
+    of_all: Option<Distinct<'a>>,
+    of_query: Vec<Option<Distinct<'a>>>,
+}
+
+impl<'a> Same<'a> {
+    fn new(spec: &FederatedSpec) -> Self {
+        let of_all = spec.distinct.is_some();
+        let of_query = spec.queries.iter();
+        let of_query = of_query.map(|query| query.search.distinct.as_ref().filter(|_| !of_all));
+        Self {
+            of_all: of_all.then(Distinct::default),
+            of_query: of_query.map(|distinct| distinct.map(|_| Distinct::default())).collect(),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        self.of_all.is_none() && self.of_query.iter().all(Option::is_none)
+    }
+
+    fn keeps(&mut self, hit: &Hits<'a, '_>) -> bool {
+        let of_query = self.of_query.get_mut(hit.position()).and_then(Option::as_mut);
+        let distinct = self.of_all.as_mut().or(of_query);
+        let record = hit.record();
+        distinct.is_none_or(|distinct| distinct.keep(hit.node(), record.text(), record.watched()))
+    }
+}
+
 /// Appends the hits of the page. No index gives more than its `maxTotalHits`.
-fn write_hits(
-    answers: &mut [Hits<'_, '_>],
+fn write_hits<'a>(
+    answers: &mut [Hits<'a, '_>],
     spec: &FederatedSpec,
     out: &mut Vec<u8>,
-) -> Result<(), MergeError> {
-    let window = SearchSpec { paging: spec.paging, ..SearchSpec::default() }.window();
-    if window.take == 0 {
-        return Ok(());
+) -> Result<Taken<'a>, MergeError> {
+    let Window { skip, take } = spec.paging.window();
+    let mut taken = Taken::default();
+    let mut same = Same::new(spec);
+    let ends_early = same.is_none();
+    if take == 0 && ends_early {
+        return Ok(taken);
     }
     let (mut seen, mut written) = (0, 0);
     let mut of_index: BTreeMap<&str, usize> = BTreeMap::new();
@@ -96,25 +153,42 @@ fn write_hits(
         if *of_index >= query.max_total_hits {
             return Ok(ControlFlow::Continue(()));
         }
+        if !same.keeps(answer) {
+            taken.dropped.push(query.index, answer.node(), answer.record().text());
+            return Ok(ControlFlow::Continue(()));
+        }
         *of_index += 1;
-        if seen >= window.skip {
+        if seen >= skip && written < take {
             if written > 0 {
                 out.push(b',');
             }
             written += 1;
             answer.write(out)?;
+            taken.semantic += u64::from(answer.is_semantic());
         }
         seen += 1;
-        Ok(if written == window.take { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })
+        let is_done = written == take && ends_early;
+        Ok(if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(taken)
 }
 
 /// Appends what follows the hits, in the order of Meilisearch.
-fn write_members(members: &[Members<'_>], spec: &FederatedSpec, out: &mut Vec<u8>) -> Result<(), MergeError> {
+fn write_members<'a>(
+    members: &[Members<'a>],
+    taken: &Taken<'a>,
+    spec: &FederatedSpec,
+    out: &mut Vec<u8>,
+) -> Result<(), MergeError> {
+    if let Some(vectors) = members.iter().find_map(|members| members.query_vectors) {
+        out.extend_from_slice(b",\"queryVectors\":");
+        out.extend_from_slice(vectors);
+    }
     push_number("processingTimeMs", spec.processing_time_ms, out);
     let total = members.iter().filter_map(|members| members.total).fold(0, u64::saturating_add);
+    let total = total.saturating_sub(taken.dropped.count());
     write_paging(total, &SearchSpec { paging: spec.paging, ..SearchSpec::default() }, out);
-    write_facets(members, total, spec, out)?;
+    write_facets(members, &taken.dropped, total, spec, out)?;
     if let Some(request_uid) = &spec.request_uid {
         push_text("requestUid", request_uid, out);
     }
@@ -122,72 +196,10 @@ fn write_members(members: &[Members<'_>], spec: &FederatedSpec, out: &mut Vec<u8
         push_name(name, out);
         out.extend_from_slice(json.as_bytes());
     }
-    out.push(b'}');
-    Ok(())
-}
-
-/// The facets of one index.
-#[derive(Default)]
-struct Facets<'a> {
-    distribution: Distribution<'a>,
-    stats: Stats<'a>,
-}
-
-fn write_facets(
-    members: &[Members<'_>],
-    candidates: u64,
-    spec: &FederatedSpec,
-    out: &mut Vec<u8>,
-) -> Result<(), MergeError> {
-    let mut by_index: BTreeMap<Cow<'_, str>, Facets<'_>> = BTreeMap::new();
-    for (node, members) in members.iter().enumerate() {
-        let Some(text) = members.facets_by_index else { continue };
-        read_facets(node, text, &mut by_index).in_node(node, 0)?;
-    }
-    if by_index.is_empty() {
-        return Ok(());
-    }
-    out.extend_from_slice(b",\"facetsByIndex\":");
-    let plain = FacetSpec { max_values: usize::MAX, ..FacetSpec::default() };
-    for (place, (index, facets)) in by_index.iter().enumerate() {
-        out.push(if place > 0 { b',' } else { b'{' });
-        out.extend_from_slice(serde_json::Value::from(index.as_ref()).to_string().as_bytes());
-        out.extend_from_slice(b":{\"distribution\":");
-        let spec = spec.facets.get(index.as_ref()).unwrap_or(&plain);
-        facets.distribution.write(
-            &Listing { spec, candidates, stats: &facets.stats, duplicates: &[], documents: None },
-            out,
-        )?;
-        out.extend_from_slice(b",\"stats\":");
-        facets.stats.write(&[], out);
-        out.push(b'}');
+    if members.iter().any(|members| members.semantic) {
+        push_number("semanticHitCount", taken.semantic, out);
     }
     out.push(b'}');
-    Ok(())
-}
-
-/// Adds what one node says.
-fn read_facets<'a>(
-    node: usize,
-    text: &'a [u8],
-    by_index: &mut BTreeMap<Cow<'a, str>, Facets<'a>>,
-) -> crate::scan::Scan<()> {
-    let mut cursor = Cursor::new(text);
-    cursor.enter_object()?;
-    let mut first = true;
-    while let Some(index) = cursor.key(&mut first)? {
-        let facets = by_index.entry(unescape(index)).or_default();
-        cursor.enter_object()?;
-        let mut first_member = true;
-        while let Some(key) = cursor.key(&mut first_member)? {
-            let value = cursor.value()?;
-            match key {
-                b"distribution" => facets.distribution.add(node, value)?,
-                b"stats" => facets.stats.add(value)?,
-                _ => {}
-            }
-        }
-    }
     Ok(())
 }
 

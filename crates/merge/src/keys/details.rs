@@ -20,6 +20,13 @@ pub(crate) struct Weights {
     pub(crate) keyword: f64,
 }
 
+impl Weights {
+    /// Of a semantic ratio, as a node computes them: in single precision.
+    pub(crate) fn of_ratio(ratio: f32) -> Self {
+        Self { semantic: f64::from(ratio), keyword: f64::from(1.0 - ratio) }
+    }
+}
+
 impl<'a> Details<'a> {
     /// Reads other details into this value. Hits that tie often come one after another: equal texts are read once.
     pub(crate) fn read(&mut self, text: &'a [u8]) -> Scan<()> {

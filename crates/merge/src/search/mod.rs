@@ -7,8 +7,8 @@ mod page;
 mod spec;
 mod survivors;
 
-pub(crate) use self::answer::order_sequences;
 pub use self::spec::{Paging, SearchSpec};
+pub(crate) use self::{answer::order_sequences, distinct::Distinct, spec::Window};
 
 use bytes::Bytes;
 
@@ -101,11 +101,7 @@ fn ranking(answers: usize, spec: &SearchSpec) -> Ranking {
     match spec.semantic_ratio {
         _ if answers == 1 => Ranking::None,
         None => Ranking::Rules,
-        Some(ratio) => {
-            // As a node computes them: in single precision.
-            let (semantic, keyword) = (f64::from(ratio), f64::from(1.0 - ratio));
-            Ranking::Hybrid(Weights { semantic, keyword })
-        }
+        Some(ratio) => Ranking::Hybrid(Weights::of_ratio(ratio)),
     }
 }
 

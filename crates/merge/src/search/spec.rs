@@ -94,14 +94,23 @@ impl SearchSpec {
 
     /// Which hits are given, within `max_total_hits`.
     pub(crate) fn window(&self) -> Window {
-        let (skip, take) = match self.paging {
-            Paging::Window { offset, limit } => (offset, limit),
-            Paging::Page { page: 0, .. } => (0, 0),
-            Paging::Page { page, hits_per_page } => (hits_per_page.saturating_mul(page - 1), hits_per_page),
-        };
+        let Window { skip, take } = self.paging.window();
         let most = self.max_total_hits.unwrap_or(usize::MAX);
         let skip = skip.min(most);
         Window { skip, take: take.min(most - skip) }
+    }
+}
+
+impl Paging {
+    /// Which hits are given, as long as there are some.
+    pub(crate) fn window(self) -> Window {
+        match self {
+            Self::Window { offset, limit } => Window { skip: offset, take: limit },
+            Self::Page { page: 0, .. } => Window { skip: 0, take: 0 },
+            Self::Page { page, hits_per_page } => {
+                Window { skip: hits_per_page.saturating_mul(page - 1), take: hits_per_page }
+            }
+        }
     }
 }
 

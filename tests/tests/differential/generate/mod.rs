@@ -3,6 +3,7 @@
 mod documents;
 mod errors;
 mod filters;
+mod others;
 mod searches;
 mod vocabulary;
 mod words;
@@ -27,12 +28,16 @@ impl Generator {
     }
 
     pub(crate) fn probe(&mut self) -> Probe {
-        let place = *self.dice.pick(&[0, 0, 0, 0, 1, 1, 2, 3, 3]);
+        let place = *self.dice.pick(&[0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 4, 4]);
         let mut making =
             Making { dice: &mut self.dice, index: &INDEXES[place], vocabulary: &self.vocabularies[place] };
         match making.dice.below(100) {
-            0..84 => making.search(),
-            84..94 => making.documents(),
+            0..66 => making.search(),
+            66..72 => making.facet_search(),
+            72..76 => making.multi_search(),
+            76..82 => making.federated(),
+            82..86 if making.index.vectors => making.similar(),
+            82..94 => making.documents(),
             _ => making.error(),
         }
     }

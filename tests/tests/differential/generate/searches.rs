@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::Making;
-use crate::probe::{Kind, NO_WORDS, Probe, WORDS};
+use crate::{
+    probe::{Kind, NO_WORDS, Probe, WORDS},
+    synthetic::vector,
+};
 
 /// A search so far.
 #[derive(Default)]
-struct Search {
-    body: Map<String, Value>,
-    kinds: BTreeSet<Kind>,
+pub(super) struct Search {
+    pub(super) body: Map<String, Value>,
+    pub(super) kinds: BTreeSet<Kind>,
 }
 
 impl Search {
-    fn set(&mut self, kind: Kind, name: &str, value: impl Into<Value>) {
+    pub(super) fn set(&mut self, kind: Kind, name: &str, value: impl Into<Value>) {
         self.kinds.insert(kind);
         self.body.insert(name.to_owned(), value.into());
     }
@@ -23,6 +26,20 @@ impl Search {
 
 impl Making<'_> {
     pub(super) fn search(&mut self) -> Probe {
+        let mut search = self.hits();
+        if self.dice.percent(35) {
+            let facets = self.facets();
+            search.set("facets", "facets", facets);
+        }
+        self.paging(&mut search);
+        if self.dice.percent(6) && by_url(&search.body) {
+            return self.by_url(search);
+        }
+        Probe::search(self.index.uid, search.kinds, search.body.into())
+    }
+
+    /// A search without its page and facets.
+    pub(super) fn hits(&mut self) -> Search {
         let mut search = Search::default();
         if self.dice.percent(60) {
             let (words, kind) = self.words();
@@ -40,20 +57,27 @@ impl Making<'_> {
             let sort = self.sort();
             search.set("sort", "sort", sort);
         }
-        if self.dice.percent(35) {
-            let facets = self.facets();
-            search.set("facets", "facets", facets);
-        }
         if self.dice.percent(8) {
             let distinct = *self.dice.pick(self.index.filterable);
             search.set("distinct", "distinct", distinct);
         }
-        self.paging(&mut search);
-        self.showing(&mut search);
-        if self.dice.percent(6) && by_url(&search.body) {
-            return self.by_url(search);
+        if self.index.vectors && self.dice.percent(35) {
+            self.by_vector(&mut search);
         }
-        Probe::search(self.index.uid, search.kinds, search.body.into())
+        self.showing(&mut search);
+        search
+    }
+
+    /// Near a vector, alone or together with the words.
+    fn by_vector(&mut self, search: &mut Search) {
+        let has_words = search.kinds.contains(WORDS);
+        let ratio = if has_words { self.dice.between(0, 10) as f64 / 10.0 } else { 1.0 };
+        let hybrid = json!({ "embedder": "manual", "semanticRatio": ratio });
+        search.set(if has_words { "hybrid" } else { "vector" }, "hybrid", hybrid);
+        search.body.insert("vector".to_owned(), json!(vector(self.dice)));
+        if self.dice.percent(20) {
+            search.set("vectors shown", "retrieveVectors", true);
+        }
     }
 
     /// How words are matched.
@@ -87,7 +111,7 @@ impl Making<'_> {
         json!(sort)
     }
 
-    fn facets(&mut self) -> Value {
+    pub(super) fn facets(&mut self) -> Value {
         if self.dice.percent(30) {
             return json!(["*"]);
         }
@@ -95,7 +119,7 @@ impl Making<'_> {
         json!(self.dice.some(self.index.filterable, count))
     }
 
-    fn paging(&mut self, search: &mut Search) {
+    pub(super) fn paging(&mut self, search: &mut Search) {
         match self.dice.below(10) {
             0..4 => {}
             4 | 5 => {
@@ -176,7 +200,7 @@ impl Making<'_> {
 
 /// Whether a query string can say it: filters in arrays cannot stand there, and neither estimates nor points.
 fn by_url(body: &Map<String, Value>) -> bool {
-    let unsuited = ["distinct", "rankingScoreThreshold", "sort"];
+    let unsuited = ["distinct", "rankingScoreThreshold", "sort", "hybrid"];
     !body.get("filter").is_some_and(Value::is_array) && unsuited.iter().all(|name| !body.contains_key(*name))
 }
 

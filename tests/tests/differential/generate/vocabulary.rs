@@ -26,10 +26,10 @@ impl Vocabulary {
         let mut texts = Vec::new();
         for document in &documents {
             for name in index.filterable.iter().chain(index.sortable) {
-                values.entry(*name).or_default().extend(scalars(lookup(document, name)));
+                values.entry(*name).or_default().extend(scalars(&lookup(document, name)));
             }
             for name in index.texts {
-                let found = scalars(lookup(document, name));
+                let found = scalars(&lookup(document, name));
                 texts.extend(found.iter().filter_map(Value::as_str).map(str::to_owned));
             }
         }
@@ -43,8 +43,17 @@ impl Vocabulary {
     }
 }
 
-fn lookup<'a>(document: &'a Value, path: &str) -> &'a Value {
-    path.split('.').fold(document, |value, name| &value[name])
+/// What is at a path, through arrays too.
+fn lookup(value: &Value, path: &str) -> Value {
+    let Some((name, rest)) = path.split_once('.') else { return at(value, path) };
+    lookup(&at(value, name), rest)
+}
+
+fn at(value: &Value, name: &str) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(|item| at(item, name)).collect(),
+        value => value[name].clone(),
+    }
 }
 
 fn scalars(value: &Value) -> Vec<Value> {

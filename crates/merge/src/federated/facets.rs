@@ -1,0 +1,179 @@
+//! The facets of a federated search: index by index, or of all indexes together.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use super::{FederatedSpec, MergedFacets, hits::Members};
+use crate::{
+    FacetOrder, FacetSpec, MergeError,
+    error::InNode,
+    facets::{Distribution, Listing, Stats},
+    scan::{Cursor, Scan, count, push_count, unescape},
+};
+
+/// Hits that are left out, by index, with their nodes.
+#[derive(Default)]
+pub(super) struct Dropped<'a>(BTreeMap<String, Vec<(usize, &'a [u8])>>);
+
+impl<'a> Dropped<'a> {
+    pub(super) fn push(&mut self, index: &str, node: usize, hit: &'a [u8]) {
+        self.0.entry(index.to_owned()).or_default().push((node, hit));
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.values().map(|hits| hits.len() as u64).sum()
+    }
+
+    fn of_index(&self, index: &str) -> &[(usize, &'a [u8])] {
+        self.0.get(index).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The facets of one index.
+#[derive(Default)]
+struct Facets<'a> {
+    distribution: Distribution<'a>,
+    stats: Stats<'a>,
+}
+
+/// Appends the facets, if any were asked for.
+pub(super) fn write_facets<'a>(
+    members: &[Members<'a>],
+    dropped: &Dropped<'a>,
+    candidates: u64,
+    spec: &FederatedSpec,
+    out: &mut Vec<u8>,
+) -> Result<(), MergeError> {
+    let mut by_index: BTreeMap<Cow<'_, str>, Facets<'_>> = BTreeMap::new();
+    for (node, members) in members.iter().enumerate() {
+        let Some(text) = members.facets_by_index else { continue };
+        read_facets(node, text, &mut by_index).in_node(node, 0)?;
+    }
+    if by_index.is_empty() {
+        return Ok(());
+    }
+    let plain = FacetSpec { max_values: usize::MAX, ..FacetSpec::default() };
+    let mut together = Together::default();
+    let mut text = Vec::new();
+    for (index, facets) in &by_index {
+        let spec_of_index = spec.facets.get(index.as_ref()).unwrap_or(&plain);
+        let (stats, duplicates) = (&facets.stats, dropped.of_index(index));
+        let listing = Listing { spec: spec_of_index, candidates, stats, duplicates, documents: None };
+        let start = text.len();
+        text.push(if start > 0 { b',' } else { b'{' });
+        text.extend_from_slice(serde_json::Value::from(index.as_ref()).to_string().as_bytes());
+        text.extend_from_slice(b":{\"distribution\":");
+        let from = text.len();
+        facets.distribution.write(&listing, &mut text)?;
+        let counted = text.get(from..).unwrap_or_default();
+        together.add(counted, spec_of_index).in_node(0, 0)?;
+        text.extend_from_slice(b",\"stats\":");
+        facets.stats.write(&[], &mut text);
+        text.push(b'}');
+    }
+    text.push(b'}');
+    match spec.merge_facets {
+        None => {
+            out.extend_from_slice(b",\"facetsByIndex\":");
+            out.append(&mut text);
+        }
+        Some(merged) => {
+            together.write(merged, out);
+            let mut stats = Stats::default();
+            for members in members.iter().filter_map(|members| members.facets_by_index) {
+                add_stats(members, &mut stats).in_node(0, 0)?;
+            }
+            out.extend_from_slice(b",\"facetStats\":");
+            stats.write(&[], out);
+        }
+    }
+    Ok(())
+}
+
+/// The values of all indexes, each as its index lists it.
+#[derive(Default)]
+struct Together(BTreeMap<String, (FacetOrder, BTreeMap<String, u64>)>);
+
+impl Together {
+    /// Adds the distribution of an index.
+    fn add(&mut self, distribution: &[u8], spec: &FacetSpec) -> Scan<()> {
+        let mut cursor = Cursor::new(distribution);
+        cursor.enter_object()?;
+        let mut first = true;
+        while let Some(name) = cursor.key(&mut first)? {
+            let name = unescape(name).into_owned();
+            let order = spec.order_of(&name);
+            let (_, values) = self.0.entry(name).or_insert_with(|| (order, BTreeMap::new()));
+            cursor.enter_object()?;
+            let mut first_value = true;
+            while let Some(value) = cursor.key(&mut first_value)? {
+                let counted = count(cursor.value()?).unwrap_or_default();
+                *values.entry(unescape(value).into_owned()).or_default() += counted;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(self, merged: MergedFacets, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"facetDistribution\":{");
+        for (place, (name, (order, values))) in self.0.into_iter().enumerate() {
+            push_key(place, &name, out);
+            out.push(b'{');
+            let mut values: Vec<(String, u64)> = values.into_iter().collect();
+            if order == FacetOrder::Count {
+                values.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            }
+            values.truncate(merged.max_values.unwrap_or(usize::MAX));
+            for (place, (value, count)) in values.into_iter().enumerate() {
+                push_key(place, &value, out);
+                push_count(out, count);
+            }
+            out.push(b'}');
+        }
+        out.push(b'}');
+    }
+}
+
+/// Appends `"key":`, after a comma unless it is the first.
+fn push_key(place: usize, key: &str, out: &mut Vec<u8>) {
+    if place > 0 {
+        out.push(b',');
+    }
+    out.extend_from_slice(serde_json::Value::from(key).to_string().as_bytes());
+    out.push(b':');
+}
+
+/// Adds what one node says.
+fn read_facets<'a>(
+    node: usize,
+    text: &'a [u8],
+    by_index: &mut BTreeMap<Cow<'a, str>, Facets<'a>>,
+) -> Scan<()> {
+    visit(text, &mut |index, key, value| {
+        let facets = by_index.entry(unescape(index)).or_default();
+        match key {
+            b"distribution" => facets.distribution.add(node, value),
+            b"stats" => facets.stats.add(value),
+            _ => Ok(()),
+        }
+    })
+}
+
+/// Adds the statistics of all indexes of one node.
+fn add_stats<'a>(text: &'a [u8], stats: &mut Stats<'a>) -> Scan<()> {
+    visit(text, &mut |_, key, value| if key == b"stats" { stats.add(value) } else { Ok(()) })
+}
+
+/// Calls `visit` with every member of every index.
+fn visit<'a>(text: &'a [u8], visit: &mut impl FnMut(&'a [u8], &'a [u8], &'a [u8]) -> Scan<()>) -> Scan<()> {
+    let mut cursor = Cursor::new(text);
+    cursor.enter_object()?;
+    let mut first = true;
+    while let Some(index) = cursor.key(&mut first)? {
+        cursor.enter_object()?;
+        let mut first_member = true;
+        while let Some(key) = cursor.key(&mut first_member)? {
+            visit(index, key, cursor.value()?)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! What nodes are asked for a client's search, and what is made of their answers.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use miroir_log::IndexRecord;
+use miroir_merge::{Paging, SearchSpec};
+use miroir_protocol::search::SearchQuery;
+use miroir_shard::SEQUENCE_FIELD;
+use serde_json::Value;
+
+use super::{
+    facets::{facet_spec, max_total_hits, named_facets},
+    filter::narrowed,
+    pins::slots_of_filter,
+    reserved::guarded_search,
+    survey::{Groups, extra_facet, surveyed},
+    targets::{Scope, turn},
+    visibility::{Displayed, is_within},
+};
+
+/// What the nodes are asked for a client's search, and what is made of it.
+pub(super) struct AskedSearch {
+    query: SearchQuery,
+    client_filter: Option<Value>,
+    pub(super) spec: SearchSpec,
+    /// What nodes are asked about all documents that the search finds.
+    survey: Option<Box<SearchQuery>>,
+}
+
+impl AskedSearch {
+    /// For a search in this index.
+    pub(super) fn of(index: &IndexRecord, client: &SearchQuery) -> Self {
+        Self::with_facets(index, client, &[])
+    }
+
+    /// For a search in this index under `distinct`, whose hits tell their values of these attributes too, so that they can
+    /// be taken off what was counted.
+    pub(super) fn with_facets(index: &IndexRecord, client: &SearchQuery, counted: &[String]) -> Self {
+        let client = &*guarded_search(client);
+        let settings = &index.settings;
+        let displayed = Displayed::from_settings(settings);
+        let spec = spec(client, index, &displayed, counted);
+        let mut query = client.clone();
+        if client.is_paged() {
+            query.page = Some(1);
+            query.hits_per_page = Some(spec.node_limit());
+        } else {
+            query.offset = 0;
+            query.limit = spec.node_limit();
+        }
+        query.show_ranking_score_details = true;
+        query.show_ranking_score = client.show_ranking_score || spec.semantic_ratio.is_some();
+        query.attributes_to_retrieve =
+            displayed.allow(client.attributes_to_retrieve.as_ref()).map(|mut names| {
+                names.insert(SEQUENCE_FIELD.to_owned());
+                names.extend(spec.distinct.iter().cloned());
+                names.extend(spec.strip.iter().cloned());
+                names
+            });
+        query.show_performance_details = false;
+        query.personalize = None;
+        query.retrieve_vectors = client.retrieve_vectors && displayed.shows_vectors();
+        restrict_formatting(&mut query, &displayed);
+        query.facets = client.facets.as_ref().map(|facets| named_facets(facets, settings));
+        let distinct = spec.distinct.as_deref();
+        if let Some(extra) = extra_facet(index, client, distinct) {
+            query.facets.get_or_insert_default().push(extra);
+        }
+        let survey = match (Groups::of(client, distinct, settings), distinct) {
+            (Groups::Survey, Some(distinct)) => Some(Box::new(surveyed(&query, client, distinct))),
+            _ => None,
+        };
+        Self { query, client_filter: client.filter.clone(), spec, survey }
+    }
+
+    /// What nodes are asked about all documents that the search finds, where that has to be known.
+    pub(super) fn survey(&self) -> Option<Self> {
+        let query = self.survey.as_deref()?.clone();
+        Some(Self { query, client_filter: self.client_filter.clone(), spec: self.spec.clone(), survey: None })
+    }
+
+    /// What the search is about.
+    pub(super) fn scope<'a>(&self, index: &'a IndexRecord) -> Scope<'a> {
+        let slots = slots_of_filter(self.client_filter.as_ref(), index.primary_key.as_deref());
+        let query = &self.query;
+        let filter = query.filter.as_ref().map(Value::to_string);
+        let turn = turn((&index.uid, &query.q, filter, &query.sort, &query.distinct));
+        Scope { indexes: vec![&index.uid], slots, turn }
+    }
+
+    /// The body for a node.
+    pub(super) fn body(&self, filter: Option<&str>) -> Bytes {
+        let bytes = match filter {
+            None => serde_json::to_vec(&self.query),
+            Some(_) => serde_json::to_vec(&self.query(filter)),
+        };
+        bytes.expect("a query that was JSON is JSON").into()
+    }
+
+    /// The query for a node.
+    pub(super) fn query(&self, filter: Option<&str>) -> SearchQuery {
+        SearchQuery { filter: narrowed(self.client_filter.as_ref(), filter), ..self.query.clone() }
+    }
+}
+
+fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counted: &[String]) -> SearchSpec {
+    let settings = &index.settings;
+    let paging = if client.is_paged() {
+        Paging::Page { page: client.page.unwrap_or(1), hits_per_page: client.hits_per_page.unwrap_or(20) }
+    } else {
+        Paging::Window { offset: client.offset, limit: client.limit }
+    };
+    let distinct =
+        client.distinct.clone().or_else(|| Some(settings["distinctAttribute"].as_str()?.to_owned()));
+    let strip_facets = extra_facet(index, client, distinct.as_deref());
+    let wants = |name: &String| {
+        let allowed = displayed.allow(client.attributes_to_retrieve.as_ref());
+        allowed.is_none_or(|names| names.iter().any(|shown| is_within(name, shown)))
+    };
+    let formats = |name: &String| {
+        let highlighted = client.attributes_to_highlight.iter().flatten().map(String::as_str);
+        let cropped = client.attributes_to_crop.iter().flatten();
+        let cropped = cropped.map(|crop| crop.split(':').next().unwrap_or_default());
+        highlighted.chain(cropped).any(|other| other == "*" || other == name)
+    };
+    let needed: BTreeSet<&String> = match &distinct {
+        Some(distinct) => counted.iter().chain([distinct]).collect(),
+        None => BTreeSet::new(),
+    };
+    let strip: Vec<String> = needed.into_iter().filter(|name| !wants(name)).cloned().collect();
+    SearchSpec {
+        paging,
+        max_total_hits: Some(max_total_hits(settings)),
+        show_ranking_score: client.show_ranking_score,
+        show_ranking_score_details: client.show_ranking_score_details,
+        displayed: displayed.names(),
+        strip_formatted: strip.iter().filter(|name| !formats(name)).cloned().collect(),
+        strip,
+        facets: client.facets.as_ref().map(|_| facet_spec(settings)),
+        strip_facets: strip_facets.into_iter().collect(),
+        distinct,
+        semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
+        ..SearchSpec::default()
+    }
+}
+
+/// Highlighting and cropping show attributes too.
+fn restrict_formatting(query: &mut SearchQuery, displayed: &Displayed) {
+    let Displayed::Only(_) = displayed else { return };
+    if let Some(names) = &query.attributes_to_highlight {
+        query.attributes_to_highlight = Some(displayed.named(names));
+    }
+    if let Some(names) = query.attributes_to_crop.take() {
+        let all: Vec<String> = names.iter().filter_map(|name| length_of(name, "*")).collect();
+        let wanted: BTreeSet<String> =
+            names.iter().map(|name| name.split(':').next().unwrap_or_default().to_owned()).collect();
+        let allowed = displayed.named(&wanted);
+        let with_length = |name: &String| {
+            let own = names.iter().find_map(|crop| length_of(crop, name)).or_else(|| all.first().cloned());
+            own.map_or_else(|| name.clone(), |length| format!("{name}{length}"))
+        };
+        query.attributes_to_crop = Some(allowed.iter().map(with_length).collect());
+    }
+}
+
+/// The `:length` of `crop` where it is about `name`.
+fn length_of(crop: &str, name: &str) -> Option<String> {
+    Some(crop.strip_prefix(name)?).filter(|rest| rest.is_empty() || rest.starts_with(':')).map(str::to_owned)
+}
