@@ -31,6 +31,6 @@ pub use self::{
     facet_search::{FacetSearchSpec, merge_facet_search},
     facets::{FacetOrder, FacetSpec},
     federated::{FederatedQuery, FederatedSpec, MergedFacets, merge_federated},
-    search::{Paging, SearchSpec, merge_search, merge_surveyed},
+    search::{Paging, SearchSpec, merge_hybrid, merge_search, merge_surveyed, words_may_be_enough},
     similar::{SimilarSpec, merge_similar},
 };

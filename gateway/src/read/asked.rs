@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use miroir_log::IndexRecord;
-use miroir_merge::{Paging, SearchSpec};
-use miroir_protocol::search::SearchQuery;
+use miroir_merge::{Paging, SearchSpec, words_may_be_enough};
+use miroir_protocol::search::{SearchQuery, SemanticRatio};
 use miroir_shard::SEQUENCE_FIELD;
 use serde_json::Value;
 
@@ -24,14 +24,35 @@ pub(super) struct AskedSearch {
     query: SearchQuery,
     client_filter: Option<Value>,
     pub(super) spec: SearchSpec,
-    /// What nodes are asked about all documents that the search finds.
-    survey: Option<Box<SearchQuery>>,
+    /// What nodes are asked besides.
+    second: Option<Box<Second>>,
 }
+
+/// A second question to every node, at the same time.
+pub(super) enum Second {
+    /// About all documents that the search finds, for totals and facets under `distinct`.
+    Survey(SearchQuery),
+    /// About the hits by words of a hybrid search.
+    Words(SearchQuery),
+}
+
+/// A semantic ratio with which no node is content with the hits by words.
+const NEVER_CONTENT: f32 = 0.6;
 
 impl AskedSearch {
     /// For a search in this index.
     pub(super) fn of(index: &IndexRecord, client: &SearchQuery) -> Self {
-        Self::with_facets(index, client, &[])
+        let mut asked = Self::with_facets(index, client, &[]);
+        let client = &*guarded_search(client);
+        let distinct = asked.spec.distinct.as_deref();
+        let second = match (Groups::of(client, distinct, &index.settings), distinct) {
+            (Groups::Survey, Some(distinct)) => {
+                Some(Second::Survey(surveyed(&asked.query, client, distinct)))
+            }
+            _ => by_words(&mut asked.query),
+        };
+        asked.second = second.map(Box::new);
+        asked
     }
 
     /// For a search in this index under `distinct`, whose hits tell their values of these attributes too, so that they can
@@ -42,12 +63,17 @@ impl AskedSearch {
         let displayed = Displayed::from_settings(settings);
         let spec = spec(client, index, &displayed, counted);
         let mut query = client.clone();
+        let mut limit = spec.node_limit();
+        if client.hybrid.is_some() && spec.is_behind_hits() {
+            // Of no hits, a node would find all good enough by their words and look no further.
+            limit = 1;
+        }
         if client.is_paged() {
             query.page = Some(1);
-            query.hits_per_page = Some(spec.node_limit());
+            query.hits_per_page = Some(limit);
         } else {
             query.offset = 0;
-            query.limit = spec.node_limit();
+            query.limit = limit;
         }
         query.show_ranking_score_details = true;
         query.show_ranking_score = client.show_ranking_score || spec.semantic_ratio.is_some();
@@ -63,21 +89,20 @@ impl AskedSearch {
         query.retrieve_vectors = client.retrieve_vectors && displayed.shows_vectors();
         restrict_formatting(&mut query, &displayed);
         query.facets = client.facets.as_ref().map(|facets| named_facets(facets, settings));
-        let distinct = spec.distinct.as_deref();
-        if let Some(extra) = extra_facet(index, client, distinct) {
+        if let Some(extra) = extra_facet(index, client, spec.distinct.as_deref()) {
             query.facets.get_or_insert_default().push(extra);
         }
-        let survey = match (Groups::of(client, distinct, settings), distinct) {
-            (Groups::Survey, Some(distinct)) => Some(Box::new(surveyed(&query, client, distinct))),
-            _ => None,
-        };
-        Self { query, client_filter: client.filter.clone(), spec, survey }
+        Self { query, client_filter: client.filter.clone(), spec, second: None }
     }
 
-    /// What nodes are asked about all documents that the search finds, where that has to be known.
-    pub(super) fn survey(&self) -> Option<Self> {
-        let query = self.survey.as_deref()?.clone();
-        Some(Self { query, client_filter: self.client_filter.clone(), spec: self.spec.clone(), survey: None })
+    /// What nodes are asked besides.
+    pub(super) fn second(&self) -> Option<(Self, bool)> {
+        let (query, by_words) = match self.second.as_deref()? {
+            Second::Survey(query) => (query.clone(), false),
+            Second::Words(query) => (query.clone(), true),
+        };
+        let (client_filter, spec) = (self.client_filter.clone(), self.spec.clone());
+        Some((Self { query, client_filter, spec, second: None }, by_words))
     }
 
     /// What the search is about.
@@ -143,6 +168,18 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
         semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
         ..SearchSpec::default()
     }
+}
+
+/// Where a node could be content with the hits by words of a hybrid search, it is asked for these and for both halves.
+fn by_words(query: &mut SearchQuery) -> Option<Second> {
+    let hybrid = query.hybrid.as_mut()?;
+    let ratio = hybrid.semantic_ratio.get();
+    let has_words = query.q.as_deref().is_some_and(|words| !words.trim().is_empty());
+    if ratio == 0.0 || !has_words || !words_may_be_enough(ratio) {
+        return None;
+    }
+    hybrid.semantic_ratio = SemanticRatio::try_from(NEVER_CONTENT).ok()?;
+    Some(Second::Words(SearchQuery { hybrid: None, vector: None, media: None, ..query.clone() }))
 }
 
 /// Highlighting and cropping show attributes too.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Uri};
 use miroir_filters::{Body, extensions::RequestId};
 use miroir_log::IndexRecord;
-use miroir_merge::{SearchSpec, merge_surveyed};
+use miroir_merge::{SearchSpec, merge_hybrid, merge_search, merge_surveyed};
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
@@ -62,13 +62,18 @@ pub(super) async fn merged(
     let path = path(index)?;
     let scope = asked.scope(index);
     let of_page = gather(gateway, &scope, terms, &path, &asked);
-    let (gathered, surveyed) = match asked.survey() {
-        None => (of_page.await, Vec::new()),
-        Some(survey) => {
-            let survey = gather(gateway, &scope, terms, &path, &survey);
-            let (page, survey) = tokio::join!(of_page, survey);
-            // Without it, facets are counted as far as the page tells.
-            (page, survey.map(|survey| survey.answers).unwrap_or_default())
+    let (gathered, second) = match asked.second() {
+        None => (of_page.await, Second::None),
+        Some((besides, by_words)) => {
+            let besides = gather(gateway, &scope, terms, &path, &besides);
+            let (page, besides) = tokio::join!(of_page, besides);
+            match besides {
+                Ok(besides) if by_words => (page, Second::ByWords(besides.answers)),
+                Ok(besides) => (page, Second::Surveyed(besides.answers)),
+                Err(error) if by_words => (page.and(Err(error)), Second::None),
+                // Without it, facets are counted as far as the page tells.
+                Err(_) => (page, Second::None),
+            }
         }
     };
     let gathered = gathered.map_err(|error| hidden_in(error, &index.settings))?;
@@ -83,7 +88,7 @@ pub(super) async fn merged(
     if query.show_performance_details {
         asked.spec.extra.push(performance_details(start));
     }
-    merge(gathered, &surveyed, asked.spec)
+    merge(gathered, &second, asked.spec)
 }
 
 /// What an answer says about the search it is to, where the client wants to know; `words` in a federated search.
@@ -146,10 +151,22 @@ pub(super) fn elapsed_ms(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-fn merge(gathered: Gathered, surveyed: &[Bytes], mut spec: SearchSpec) -> Result<Merged, ResponseError> {
+/// What the nodes answered besides.
+enum Second {
+    None,
+    Surveyed(Vec<Bytes>),
+    ByWords(Vec<Bytes>),
+}
+
+fn merge(gathered: Gathered, second: &Second, mut spec: SearchSpec) -> Result<Merged, ResponseError> {
     let Gathered { answers, missing } = gathered;
     spec.extra.extend(missing_member(&missing));
-    let body = merge_surveyed(&answers, surveyed, &spec).map_err(|error| merge_failed(&error))?;
+    let body = match second {
+        Second::None => merge_search(&answers, &spec),
+        Second::Surveyed(surveyed) => merge_surveyed(&answers, surveyed, &spec),
+        Second::ByWords(by_words) => merge_hybrid(&answers, by_words, &spec),
+    };
+    let body = body.map_err(|error| merge_failed(&error))?;
     Ok(Merged { body, missing })
 }
 

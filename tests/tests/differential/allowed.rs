@@ -31,7 +31,7 @@ pub(crate) const ALLOWED: &[Allowance] = &[
         reduce: |body| drop_members(body, &TOTALS),
     },
     // A value that is spelled in several ways keeps the spelling of one of its documents.
-    Allowance { name: "spelling", applies: |probe| probe.index == "synthetic", reduce: spelling },
+    Allowance { name: "spelling", applies: |_| true, reduce: spelling },
     // How often each value occurs among documents of which only some are looked at.
     Allowance {
         name: "facet search under distinct",
@@ -101,7 +101,8 @@ fn facets_of(body: &mut Map<String, Value>) -> Vec<&mut Map<String, Value>> {
     facets.flat_map(|facets| facets.values_mut().filter_map(Value::as_object_mut)).collect()
 }
 
-/// The values of the least count of each list, numbers and texts apart: how many there are stays, which ones goes.
+/// The values of the least count of each list, numbers and texts apart: how many there are stays, which ones goes. Of the
+/// others, those with equal counts get one order.
 fn ties(body: &mut Map<String, Value>) {
     for values in facets_of(body) {
         let is_number = |name: &str| name.parse::<f64>().is_ok();
@@ -114,6 +115,8 @@ fn ties(body: &mut Map<String, Value>) {
             let tied = count.as_u64() == least[usize::from(is_number(name))];
             (if tied { format!("tied {place}") } else { name.clone() }, count.clone())
         };
-        *values = values.iter().enumerate().map(rename).collect();
+        let mut all: Vec<(String, Value)> = values.iter().enumerate().map(rename).collect();
+        all.sort_by_key(|(name, count)| (!is_number(name), std::cmp::Reverse(count.as_u64()), name.clone()));
+        *values = all.into_iter().collect();
     }
 }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{allowed::ALLOWED, probe::Probe};
 
-/// Members that are never the same twice, or that count bytes on disk.
-const VOLATILE: [&str; 5] =
-    ["processingTimeMs", "requestUid", "rawDocumentDbSize", "avgDocumentSize", "isIndexing"];
+/// Members that are never the same twice, that count bytes on disk, or that an embedded node shows where a server does not.
+const VOLATILE: [&str; 6] =
+    ["processingTimeMs", "requestUid", "rawDocumentDbSize", "avgDocumentSize", "isIndexing", "queryVector"];
 
 /// What is said.
 #[derive(Debug)]

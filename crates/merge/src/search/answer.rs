@@ -21,6 +21,7 @@ pub(crate) struct Answer<'a, 's> {
     record: Record<'a>,
     details: Details<'a>,
     score: f64,
+    only_semantic: bool,
     members: Members<'a>,
 }
 
@@ -75,10 +76,16 @@ impl<'a, 's> Answer<'a, 's> {
             record: Record::default(),
             details: Details::default(),
             score: 0.0,
+            only_semantic: false,
             members: Members::default(),
         };
         answer.read_head().in_node(node, 0)?;
         Ok(answer)
+    }
+
+    /// The same with only the hits that were found by their vector.
+    pub(crate) fn only_semantic(self) -> Self {
+        Self { only_semantic: true, ..self }
     }
 
     fn read_head(&mut self) -> Scan<()> {
@@ -174,13 +181,17 @@ impl<'a, 's> Answer<'a, 's> {
 
 impl Source for Answer<'_, '_> {
     fn advance(&mut self) -> Result<bool, MergeError> {
-        if !self.read_hit().in_node(self.node, 0)? {
-            return Ok(false);
+        loop {
+            if !self.read_hit().in_node(self.node, 0)? {
+                return Ok(false);
+            }
+            if !matches!(self.ranking, Ranking::None) {
+                self.read_details()?;
+            }
+            if !self.only_semantic || self.details.is_semantic() {
+                return Ok(true);
+            }
         }
-        if !matches!(self.ranking, Ranking::None) {
-            self.read_details()?;
-        }
-        Ok(true)
     }
 
     fn order(&self, other: &Self) -> Ordering {

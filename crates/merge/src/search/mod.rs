@@ -3,12 +3,16 @@
 mod answer;
 mod distinct;
 mod groups;
+mod hybrid;
 mod page;
 mod spec;
 mod survivors;
 
-pub use self::spec::{Paging, SearchSpec};
 pub(crate) use self::{answer::order_sequences, distinct::Distinct, spec::Window};
+pub use self::{
+    hybrid::{merge_hybrid, words_may_be_enough},
+    spec::{Paging, SearchSpec},
+};
 
 use bytes::Bytes;
 
@@ -87,7 +91,7 @@ pub fn merge_surveyed(
     let longest = answers.iter().map(Bytes::len).max().unwrap_or_default();
     let mut out = Vec::with_capacity(longest + 512);
     out.extend_from_slice(b"{\"hits\":[");
-    let taken = write_hits(&mut opened, spec, &shape, &mut out)?;
+    let taken = write_hits(&mut opened, spec, &shape, false, &mut out)?;
     let members: Result<Vec<_>, _> = opened.iter_mut().map(Answer::close).collect();
     let survivors = match (surveyed, &spec.distinct) {
         ([], _) | (_, None) => None,

@@ -1,6 +1,6 @@
 //! Which hits go into the answer, and writing them.
 
-use std::ops::ControlFlow;
+use std::{collections::HashSet, ops::ControlFlow};
 
 use super::{
     answer::Answer,
@@ -28,13 +28,16 @@ struct Page<'w, 'a> {
     shape: &'w Shape<'w>,
     out: &'w mut Vec<u8>,
     distinct: Option<Distinct<'a>>,
+    /// The documents that came before, by their place in the order of insertion, where one may come twice.
+    met: Option<HashSet<&'a [u8], foldhash::fast::RandomState>>,
 }
 
-/// Appends the hits of the page, with commas between them.
+/// Appends the hits of the page, with commas between them. `twice` says that a document may be in several answers.
 pub(crate) fn write_hits<'a>(
     answers: &mut [Answer<'a, '_>],
     spec: &SearchSpec,
     shape: &Shape<'_>,
+    twice: bool,
     out: &mut Vec<u8>,
 ) -> Result<Taken<'a>, MergeError> {
     let window = spec.window();
@@ -42,7 +45,16 @@ pub(crate) fn write_hits<'a>(
         return Ok(Taken::default());
     }
     let distinct = spec.distinct.as_ref().map(|_| Distinct::default());
-    let mut page = Page { window, seen: 0, written: 0, taken: Taken::default(), shape, out, distinct };
+    let mut page = Page {
+        window,
+        seen: 0,
+        written: 0,
+        taken: Taken::default(),
+        shape,
+        out,
+        distinct,
+        met: twice.then(HashSet::default),
+    };
     if spec.pinned {
         page.write_with_pins(answers)?;
     } else {
@@ -66,6 +78,10 @@ impl<'a> Page<'_, 'a> {
 
     fn keeps(&mut self, answer: &Answer<'a, '_>) -> bool {
         let record = answer.record();
+        let sequence = record.sequence();
+        if !sequence.is_empty() && self.met.as_mut().is_some_and(|met| !met.insert(sequence)) {
+            return false;
+        }
         let distinct = self.distinct.as_mut();
         distinct.is_none_or(|distinct| distinct.keep(answer.node(), record.text(), record.watched()))
     }

@@ -92,6 +92,12 @@ impl SearchSpec {
         if take == 0 { 0 } else { skip.saturating_add(take) }
     }
 
+    /// Whether no hits are given, but only after some were left out.
+    pub fn is_behind_hits(&self) -> bool {
+        let Window { skip, take } = self.window();
+        take == 0 && skip > 0
+    }
+
     /// Which hits are given, within `max_total_hits`.
     pub(crate) fn window(&self) -> Window {
         let Window { skip, take } = self.paging.window();
