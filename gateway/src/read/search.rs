@@ -93,7 +93,7 @@ pub(super) async fn merged(
 
 /// What an answer says about the search it is to, where the client wants to know; `words` in a federated search.
 pub(super) fn metadata(index: &IndexRecord, words: Option<&str>) -> Value {
-    let mut metadata = json!({ "queryUid": uuid::Uuid::now_v7().to_string(), "indexUid": index.uid });
+    let mut metadata = json!({ "queryUid": new_request_uid(), "indexUid": index.uid });
     if let Some(words) = words {
         metadata["query"] = json!(words);
     }
