@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use miroir_config::{Cluster, Config};
+use miroir_filters::MetricRegistry;
 use miroir_log::{Log, LogError, SqliteLog, SqliteOptions, StoredMap};
 use miroir_nodes::{Fleet, Node, NodeConfig, Prober};
 use miroir_replicate::{CurrentTopology, Replication, Topology};
@@ -10,7 +11,11 @@ use miroir_shard::{GroupLayout, Layout, LayoutError, NodeLayout, ShardMap, Store
 use thiserror::Error;
 use tokio::{task::AbortHandle, time::Instant};
 
-use crate::state::{Gateway, Inner, SearchLimits, WriteLimits};
+use crate::{
+    instance::{chats, features, features::FeatureSwitch, mirror::Mirror},
+    state::{Gateway, Inner, SearchLimits, WriteLimits},
+    telemetry::Messages,
+};
 
 /// Idle connections kept per node.
 const MAX_IDLE: usize = 64;
@@ -63,13 +68,23 @@ pub(crate) struct App {
     /// What requests are answered from.
     pub gateway: Gateway,
     replication: Replication,
-    prober: AbortHandle,
+    background: Vec<AbortHandle>,
+}
+
+/// What the parts need that the program has made before them.
+pub(crate) struct Surroundings {
+    /// What the filters count.
+    pub metrics: MetricRegistry,
+    /// The program's messages, where it writes them itself.
+    pub messages: Option<Messages>,
+    /// Whether a running process hands over to this one.
+    pub upgrade: bool,
 }
 
 impl App {
     /// Opens the log and starts everything that runs in the background, on the current tokio runtime.
-    pub(crate) async fn start(config: &Config, upgrade: bool) -> Result<Self, StartError> {
-        let patience = if upgrade { config.server.grace + PATIENCE } else { Duration::ZERO };
+    pub(crate) async fn start(config: &Config, with: Surroundings) -> Result<Self, StartError> {
+        let patience = if with.upgrade { config.server.grace + PATIENCE } else { Duration::ZERO };
         let log = open_log(&config.log.directory, patience).await?;
         let topology = build_topology(config, &*log).await?;
         let fleet = Arc::new(topology.fleet.with_own_connections());
@@ -77,6 +92,8 @@ impl App {
         let replication = Replication::start(log.clone(), topology.clone())
             .await
             .map_err(|error| log_failed(&config.log.directory, error))?;
+        let failed = |error| log_failed(&config.log.directory, error);
+        let switch = FeatureSwitch::load(&*log).await.map_err(failed)?;
         let prober = Prober::new(move || fleet.clone(), PROBE_INTERVAL, PROBE_TIMEOUT);
         let gateway = Gateway::new(Inner {
             log,
@@ -88,13 +105,21 @@ impl App {
                 max_backlog: config.log.max_backlog,
                 max_tasks: config.log.max_tasks,
             },
+            features: switch,
+            mirror: Mirror::default(),
+            metrics: with.metrics,
+            messages: with.messages,
         });
-        Ok(Self { gateway, replication, prober: tokio::spawn(prober.run()).abort_handle() })
+        gateway.mirror.want(features::of_nodes(&gateway.features.now()));
+        chats::wanted(&gateway).await.map_err(failed)?.into_iter().for_each(|chat| gateway.mirror.want(chat));
+        let background = [tokio::spawn(prober.run()), tokio::spawn(Mirror::run(gateway.clone()))];
+        let background = background.iter().map(tokio::task::JoinHandle::abort_handle).collect();
+        Ok(Self { gateway, replication, background })
     }
 
     /// Stops what runs in the background. The log knows how to go on.
     pub(crate) async fn stop(self) {
-        self.prober.abort();
+        self.background.iter().for_each(AbortHandle::abort);
         self.replication.stop().await;
     }
 }

@@ -7,7 +7,7 @@ mod admin;
 mod answer;
 mod app;
 pub mod commands;
-mod features;
+mod instance;
 mod intake;
 mod pass;
 mod read;

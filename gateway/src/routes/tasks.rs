@@ -9,7 +9,7 @@ use miroir_protocol::{
 };
 
 use super::call::{Call, Served};
-use crate::{answer::json, features::check, read, write, write::log_error};
+use crate::{answer::json, instance::features::check, read, write, write::log_error};
 
 pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
     let failed = |error| log_error(&error);
@@ -25,7 +25,7 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
             Ok(json(StatusCode::OK, &task.ok_or_else(|| ResponseError::task_not_found(uid))?))
         }
         Operation::TaskDocuments => {
-            check(&call.gateway, TASK_DOCUMENTS, "Getting the documents of an enqueued task").await?;
+            check(&call.gateway, TASK_DOCUMENTS, "Getting the documents of an enqueued task")?;
             let uid = task_uid_from_path(&operation.name())?;
             Ok(read::task_documents::documents(&call.gateway, uid).await?)
         }
