@@ -5,14 +5,14 @@ use std::{path::Path, sync::Arc, time::Duration};
 use miroir_config::{Cluster, Config};
 use miroir_filters::MetricRegistry;
 use miroir_log::{Log, LogError, SqliteLog, SqliteOptions, StoredMap};
-use miroir_nodes::{Fleet, Node, NodeConfig, Prober};
+use miroir_nodes::{Fleet, Node, NodeConfig, Prober, Tls, TlsError};
 use miroir_replicate::{CurrentTopology, Replication, Topology};
 use miroir_shard::{GroupLayout, Layout, LayoutError, NodeLayout, ShardMap, StoredMapError};
 use thiserror::Error;
 use tokio::{task::AbortHandle, time::Instant};
 
 use crate::{
-    instance::{chats, features, features::FeatureSwitch, mirror::Mirror},
+    instance::{chats, features, features::FeatureSwitch, mirror::Mirror, versions},
     state::{Gateway, Inner, SearchLimits, WriteLimits},
     telemetry::Messages,
 };
@@ -61,6 +61,12 @@ pub enum StartError {
     /// A node's address or key cannot be used.
     #[error("node `{0}` has an address or a key that cannot be used")]
     Node(String),
+    /// The certificates that nodes may have cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A node's version is not supported.
+    #[error(transparent)]
+    Version(#[from] versions::TooOld),
 }
 
 /// The running parts behind the listeners.
@@ -154,6 +160,7 @@ async fn build_topology(config: &Config, log: &dyn Log) -> Result<Topology, Star
         }
     };
     let fleet = build_fleet(config)?;
+    versions::check_all(&fleet).await?;
     let placed: Vec<&str> = map.nodes().iter().map(|node| node.name.as_str()).collect();
     let configured: Vec<&str> = fleet.iter().map(Node::name).collect();
     if placed.iter().any(|name| fleet.get(name).is_none()) || placed.len() != configured.len() {
@@ -179,6 +186,9 @@ fn layout(cluster: &Cluster) -> Layout {
 }
 
 fn build_fleet(config: &Config) -> Result<Fleet, StartError> {
+    let by_tls = |node: &miroir_config::Node| node.url.scheme_str() == Some("https");
+    let tls = config.cluster.nodes.iter().any(by_tls).then(|| Tls::new(config.cluster.ca.clone()));
+    let tls = tls.transpose()?;
     let nodes = config.cluster.nodes.iter().map(|node| {
         let authority = authority(&node.url).ok_or_else(|| StartError::Node(node.name.clone()))?;
         Node::new(NodeConfig {
@@ -188,6 +198,10 @@ fn build_fleet(config: &Config) -> Result<Fleet, StartError> {
             connect_timeout: config.search.connect_timeout,
             max_idle: MAX_IDLE,
             max_answer: MAX_ANSWER,
+        })
+        .map(|client| match tls.clone().filter(|_| by_tls(node)) {
+            Some(tls) => client.with_tls(tls),
+            None => client,
         })
         .ok_or_else(|| StartError::Node(node.name.clone()))
     });

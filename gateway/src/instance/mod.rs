@@ -5,6 +5,7 @@ pub(crate) mod features;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod mirror;
+pub(crate) mod versions;
 
 use miroir_protocol::error::{Code, ResponseError};
 
