@@ -17,5 +17,6 @@ pub mod server;
 mod stack;
 mod state;
 mod telemetry;
+mod transfer;
 mod version;
 mod write;

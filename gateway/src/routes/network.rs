@@ -10,6 +10,9 @@ use serde_json::json;
 use super::call::{Call, Served};
 use crate::{answer::json as answer_json, instance::not_supported};
 
+/// The version of a network that nobody has set up.
+const NO_VERSION: &str = "00000000-0000-0000-0000-000000000000";
+
 pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
     let doing = match operation.operation() {
         Operation::ControlNetwork => "Using the /network/control route",
@@ -22,8 +25,8 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         return Err(NETWORK.needed_for(doing).into());
     }
     if operation.operation() == Operation::GetNetwork {
-        let none = uuid::Uuid::nil();
-        let network = json!({ "self": null, "remotes": {}, "shards": {}, "leader": null, "version": none });
+        let network =
+            json!({ "self": null, "remotes": {}, "shards": {}, "leader": null, "version": NO_VERSION });
         return Ok(answer_json(StatusCode::OK, &network));
     }
     let message = "The network cannot be changed here: Miroir spreads indexes over its nodes by itself. Its operators \

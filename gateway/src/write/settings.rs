@@ -30,7 +30,8 @@ pub(crate) fn show(index: &IndexRecord, name: SettingName) -> Answer {
 pub(crate) async fn update_all(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
     let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
-    change(write, &index, &Settings::parse(None, body, &write.gateway.features.now())?, false, metadata).await
+    let settings = Settings::parse(None, body, &write.gateway.features.now())?;
+    change(write, &index, &settings, false, metadata).await
 }
 
 /// `PUT` or `PATCH /indexes/{uid}/settings/{name}`.
