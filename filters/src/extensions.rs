@@ -34,6 +34,8 @@ pub enum Identity {
     Anonymous,
     /// The bearer of the master key.
     MasterKey,
+    /// The bearer of the API key with this uid, or of a tenant token that it has signed.
+    Key(uuid::Uuid),
 }
 
 /// The code of the error that an answer reports. An extension of answers.

@@ -33,7 +33,6 @@ filters! {
     trace => Trace(TraceConfig),
     access_log => AccessLog(AccessLogConfig),
     metrics => Metrics(MetricsConfig),
-    cors => Cors(CorsConfig),
     compression => Compression(CompressionConfig),
     auth => Auth(AuthConfig),
     concurrency => Concurrency(ConcurrencyConfig),

@@ -151,8 +151,8 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 fn auth(error: &AuthError) -> ResponseError {
     match error {
         AuthError::MissingHeader => ResponseError::missing_authorization_header(),
-        AuthError::InvalidKey => ResponseError::invalid_api_key(),
         AuthError::MissingMasterKey => ResponseError::missing_master_key(),
+        refused => ResponseError::new(Code::InvalidApiKey, refused.to_string()),
     }
 }
 

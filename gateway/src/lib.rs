@@ -3,12 +3,14 @@
 //! A request's way: the listener (`server`) → the `stack` of filters → the `routes` → a `read` (planned, scattered,
 //! merged) or a `write` (checked, logged, answered with its task).
 
+mod access;
 mod admin;
 mod answer;
 mod app;
 pub mod commands;
-mod instance;
+mod features;
 mod intake;
+mod keys;
 mod pass;
 mod read;
 mod rescue;
@@ -17,6 +19,5 @@ pub mod server;
 mod stack;
 mod state;
 mod telemetry;
-mod transfer;
 mod version;
 mod write;

@@ -10,9 +10,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     admin,
-    app::{App, StartError, Surroundings},
+    app::{App, StartError},
     stack,
-    telemetry::Messages,
 };
 
 /// Threads for what runs in the background: the log, the appliers.
@@ -44,15 +43,6 @@ pub struct Server {
 impl Server {
     /// Binds the listeners, opens the log, starts the background work. Connections wait until [`Server::run`].
     pub fn start(config: &Config, upgrade: bool) -> Result<Self, ServeError> {
-        Self::start_with(config, upgrade, None)
-    }
-
-    /// The same, in a process whose messages the gateway may change and stream.
-    pub(crate) fn start_with(
-        config: &Config,
-        upgrade: bool,
-        messages: Option<Messages>,
-    ) -> Result<Self, ServeError> {
         let mut edge = Edge::new(EdgeConfig {
             threads: config.server.threads,
             grace: config.server.grace,
@@ -70,10 +60,9 @@ impl Server {
             .enable_all()
             .build()
             .map_err(ServeError::Runtime)?;
-        let deps = Deps::new(config.master_key.as_ref().map(|key| key.expose().to_owned()));
-        let surroundings = Surroundings { metrics: deps.metrics.clone(), messages, upgrade };
-        let app = background.block_on(App::start(config, surroundings))?;
+        let app = background.block_on(App::start(config, upgrade))?;
         let addresses = public.addresses();
+        let deps = Deps::with_keys(app.gateway.keys.clone());
         edge.attach(public, stack::build(app.gateway.clone(), &config.filters, &deps));
         let admin = operators.as_ref().and_then(|binding| binding.addresses().first().copied());
         if let Some(binding) = operators {

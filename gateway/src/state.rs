@@ -3,15 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use miroir_config::Partial;
-use miroir_filters::MetricRegistry;
 use miroir_log::{IndexRecord, Log};
 use miroir_protocol::{error::ResponseError, index_uid::IndexUid};
 use miroir_replicate::{CurrentTopology, Progress};
 
-use crate::{
-    instance::{features::FeatureSwitch, mirror::Mirror},
-    telemetry::Messages,
-};
+use crate::keys::ApiKeys;
 
 /// The gateway's state; cheap to clone.
 #[derive(Clone)]
@@ -23,6 +19,8 @@ pub(crate) struct Gateway {
 pub(crate) struct Inner {
     /// The write log and task store.
     pub log: Arc<dyn Log>,
+    /// The API keys.
+    pub keys: Arc<ApiKeys>,
     /// Which nodes there are and what they hold.
     pub topology: CurrentTopology,
     /// How far the nodes are.
@@ -31,14 +29,6 @@ pub(crate) struct Inner {
     pub search: SearchLimits,
     /// How much may wait in the log.
     pub write: WriteLimits,
-    /// Which experimental features are on.
-    pub features: FeatureSwitch,
-    /// What nodes are to have beside documents and settings.
-    pub mirror: Mirror,
-    /// What the filters count.
-    pub metrics: MetricRegistry,
-    /// The program's messages, where it writes them itself.
-    pub messages: Option<Messages>,
 }
 
 /// How searches are fanned out.

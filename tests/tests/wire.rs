@@ -16,7 +16,7 @@ const RECORDING: &str = include_str!("../data/wire.jsonl");
 const PREPARATION: &str = "preparation";
 
 /// Why steps differ, and which.
-const KNOWN: &[(&str, &[u64])] = &[("keys are not served yet", &[11])];
+const KNOWN: &[(&str, &[u64])] = &[("experimental features are not served yet", &[12])];
 
 /// Members whose values are never the same twice.
 const VOLATILE: [&str; 22] = [
@@ -106,9 +106,12 @@ impl Step {
         let request = self.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         let answer = request.send();
         let mut got = json!({ "status": answer.status, "answer": masked(&answer.body, "") });
-        if answer.status == 202 && answer.body.get("taskUid").is_some() {
-            let task = client.with_key(Some(miroir_tests::MASTER_KEY)).ended(answer.task());
-            got["task"] = masked(&task, "");
+        if let Some(uid) = answer.body["taskUid"].as_u64() {
+            let task = client.with_key(Some(miroir_tests::MASTER_KEY)).ended(uid);
+            // The others, which cancel and delete tasks, were not recorded to their end, but over by the next step.
+            if answer.status == 202 {
+                got["task"] = masked(&task, "");
+            }
         }
         got
     }
@@ -174,7 +177,7 @@ fn masked(value: &Value, name: &str) -> Value {
             members.iter().map(|(name, value)| (name.clone(), masked(value, name))).collect()
         }
         Value::Array(items) => items.iter().map(|item| masked(item, "")).collect(),
-        Value::String(text) => json!(without_uuids(text)),
+        Value::String(text) => json!(without_keys(&without_uuids(text))),
         Value::Number(number) => match number.as_f64() {
             Some(float) if number.is_f64() => rounded(float),
             _ => value.clone(),
@@ -202,6 +205,12 @@ fn without_uuids(text: &str) -> String {
         rest = &rest[length..];
     }
     masked
+}
+
+/// Values of keys with a uid of their own are never the same; those of a uid that the recording names are.
+fn without_keys(text: &str) -> String {
+    let digits = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if digits(text) && !text.starts_with("b387a8da") { "[key]".to_owned() } else { text.to_owned() }
 }
 
 fn is_uuid(text: &str) -> bool {

@@ -20,7 +20,6 @@ mod node;
 mod pool;
 mod probe;
 mod request;
-mod tls;
 
 pub use self::{
     body::{Body, PooledBody, full},
@@ -33,5 +32,4 @@ pub use self::{
     node::{Node, NodeConfig},
     probe::{Prober, probe},
     request::{Answer, NodeRequest},
-    tls::{Tls, TlsError},
 };

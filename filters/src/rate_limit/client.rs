@@ -15,6 +15,8 @@ use crate::extensions::{Identity, PeerAddr};
 pub enum Client {
     /// The bearer of the master key.
     MasterKey,
+    /// The bearers of an API key, and of tenant tokens that it has signed.
+    Key([u8; 16]),
     /// An IPv4 address.
     V4([u8; 4]),
     /// The first 64 bits of an IPv6 address: what one client is usually given.
@@ -46,8 +48,12 @@ impl FindClient {
 
     /// The client of a request with these headers and extensions.
     pub fn find(&self, headers: &HeaderMap, extensions: &http::Extensions) -> Client {
-        if self.by == By::Key && extensions.get() == Some(&Identity::MasterKey) {
-            return Client::MasterKey;
+        if self.by == By::Key {
+            match extensions.get() {
+                Some(Identity::MasterKey) => return Client::MasterKey,
+                Some(Identity::Key(uid)) => return Client::Key(*uid.as_bytes()),
+                _ => {}
+            }
         }
         let peer = extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
         peer.map_or(Client::Unknown, |peer| Client::from(self.address(peer, headers)))
@@ -206,6 +212,9 @@ mod tests {
     fn keys_count_wherever_they_come_from() {
         let config = RateLimitConfig { by: By::Key, ..Default::default() };
         assert_eq!(find(&config, "192.0.2.1", &[], Some(Identity::MasterKey)), Client::MasterKey);
+        let uid = uuid::Uuid::from_u128(7);
+        let key = Client::Key(*uid.as_bytes());
+        assert_eq!(find(&config, "192.0.2.1", &[], Some(Identity::Key(uid))), key);
         assert_eq!(find(&config, "192.0.2.1", &[], Some(Identity::Anonymous)), client("192.0.2.1"));
         let by_address = RateLimitConfig::default();
         assert_eq!(find(&by_address, "192.0.2.1", &[], Some(Identity::MasterKey)), client("192.0.2.1"));

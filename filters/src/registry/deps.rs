@@ -1,14 +1,17 @@
 //! What filters are built from besides their parameters.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use crate::metric_registry::MetricRegistry;
+use crate::{
+    auth::{KeySet, KeyStore},
+    metric_registry::MetricRegistry,
+};
 
 /// What the program owns and its filters share.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Deps {
-    /// The master key, if one is set.
-    pub master_key: Option<String>,
+    /// The master key and the API keys.
+    pub keys: Arc<dyn KeyStore>,
     /// Where filters register what they measure.
     pub metrics: MetricRegistry,
 }
@@ -16,16 +19,26 @@ pub struct Deps {
 // === impl Deps ===
 
 impl Deps {
-    /// With this master key, and metrics of its own.
+    /// With this master key alone, and metrics of its own.
     pub fn new(master_key: Option<String>) -> Self {
-        Self { master_key, metrics: MetricRegistry::default() }
+        Self::with_keys(Arc::new(Arc::new(KeySet::new(master_key.as_deref(), []))))
+    }
+
+    /// With these keys, and metrics of its own.
+    pub fn with_keys(keys: Arc<dyn KeyStore>) -> Self {
+        Self { keys, metrics: MetricRegistry::default() }
+    }
+}
+
+impl Default for Deps {
+    fn default() -> Self {
+        Self::new(None)
     }
 }
 
 impl fmt::Debug for Deps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let master_key = self.master_key.as_ref().map(|_| "[set]");
-        f.debug_struct("Deps").field("master_key", &master_key).finish_non_exhaustive()
+        f.debug_struct("Deps").field("keys", &self.keys.keys()).finish_non_exhaustive()
     }
 }
 

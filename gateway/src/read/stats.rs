@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{StatusCode, Uri};
+use miroir_filters::auth::Access;
 use miroir_log::IndexRecord;
 use miroir_nodes::{Call, Node, NodeRequest, fan_out};
 use miroir_protocol::{
@@ -14,7 +15,7 @@ use miroir_protocol::{
 use miroir_replicate::Topology;
 use miroir_shard::is_internal;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::Instant;
 
@@ -74,20 +75,16 @@ pub(crate) async fn of_index(gateway: &Gateway, index: &IndexRecord, terms: Term
     Ok(json(StatusCode::OK, &index_stats(gateway, index, terms).await?))
 }
 
-/// Answers the statistics of everything.
-pub(crate) async fn of_instance(gateway: &Gateway, terms: Terms) -> Answer {
-    Ok(json(StatusCode::OK, &of_everything(gateway, terms).await?))
-}
-
-/// The statistics of everything.
-pub(crate) async fn of_everything(gateway: &Gateway, terms: Terms) -> Result<Value, ResponseError> {
+/// Answers the statistics of everything; of indexes, those the sender may see.
+pub(crate) async fn of_instance(gateway: &Gateway, access: &Access, terms: Terms) -> Answer {
     let catalog = gateway.log.catalog();
     let topology = gateway.topology.load();
     let scope = Scope { indexes: catalog.indexes.keys().map(String::as_str).collect(), slots: None, turn: 0 };
     let targets = Targets::of(gateway, &topology, &scope);
     let parts = whole_copy(&topology, &targets, terms).await?;
     let mut indexes = BTreeMap::new();
-    for (uid, record) in &catalog.indexes {
+    let visible = || catalog.indexes.iter().filter(|(uid, _)| access.allows(uid));
+    for (uid, record) in visible() {
         let sum = match &parts {
             Some(parts) => {
                 let of_nodes = parts.iter().filter_map(|part| part.indexes.get(uid).cloned());
@@ -103,13 +100,16 @@ pub(crate) async fn of_everything(gateway: &Gateway, terms: Terms) -> Result<Val
         Some(parts) => parts,
         None => everybody(&topology, &Uri::from_static("/stats"), terms).await?,
     };
-    let last_update: Option<OffsetDateTime> = catalog.indexes.values().map(|index| index.updated_at).max();
-    Ok(json!({
+    let last_update: Option<OffsetDateTime> = visible().map(|(_, index)| index.updated_at).max();
+    Ok(json(
+        StatusCode::OK,
+        &json!({
             "databaseSize": parts.iter().map(|part: &Stats| part.database_size).sum::<u64>(),
             "usedDatabaseSize": parts.iter().map(|part| part.used_database_size).sum::<u64>(),
             "lastUpdate": last_update.and_then(|at| at.format(&Rfc3339).ok()),
             "indexes": indexes,
-    }))
+        }),
+    ))
 }
 
 /// The statistics of nodes that together hold everything exactly once; none where there are no such nodes, or one of them

@@ -6,21 +6,22 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use miroir_filters::BoxError;
+use miroir_filters::{BoxError, auth::Access};
 use miroir_log::{LogError, PayloadReader};
 use miroir_protocol::error::{Code, ResponseError};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
-use crate::{answer::Answer, state::Gateway, write::log_error};
+use crate::{access::sees_task, answer::Answer, state::Gateway, write::log_error};
 
 /// How much is read at once, and how many such pieces wait to be sent.
 const PIECE: usize = 64 << 10;
 const AHEAD: usize = 4;
 
 /// `GET /tasks/{uid}/documents`.
-pub(crate) async fn documents(gateway: &Gateway, uid: u32) -> Answer {
+pub(crate) async fn documents(gateway: &Gateway, uid: u32, access: &Access) -> Answer {
     let failed = |error: LogError| log_error(&error);
-    gateway.log.task(uid).await.map_err(failed)?.ok_or_else(|| ResponseError::task_not_found(uid))?;
+    let task = gateway.log.task(uid).await.map_err(failed)?;
+    task.filter(|task| sees_task(access, task)).ok_or_else(|| ResponseError::task_not_found(uid))?;
     let none = || {
         let message = format!(
             "Task `{uid}` does not contain any documents. Only `documentAdditionOrUpdate` tasks with the statuses \

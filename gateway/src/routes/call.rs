@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, request::Parts};
 use miroir_config::Partial;
-use miroir_filters::{Body, BoxError, extensions::Deadline};
+use miroir_filters::{Body, BoxError, auth::Access, extensions::Deadline};
 use miroir_protocol::{
     content_type::require_json,
     error::{Code, ResponseError},
@@ -58,12 +58,17 @@ impl Call {
             key.update(body);
             key.once()
         });
-        Ok(Writing { gateway: &self.gateway, query: self.query(), once: key })
+        Ok(Writing { gateway: &self.gateway, query: self.query(), once: key, access: self.access() })
     }
 
     /// The headers.
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.parts.headers
+    }
+
+    /// What the sender may see. Where the filter `auth` is not configured, that is everything.
+    pub(crate) fn access(&self) -> Access {
+        self.parts.extensions.get().cloned().unwrap_or_default()
     }
 
     /// Takes the body away to be streamed.

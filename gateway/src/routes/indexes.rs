@@ -50,7 +50,9 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
 fn list(call: &Call) -> Served {
     let page = Page::from_query_string(call.query())?;
     let catalog = call.gateway.log.catalog();
-    let views: Vec<IndexView> = catalog.indexes.values().map(|index| view(index)).collect();
+    let access = call.access();
+    let indexes = catalog.indexes.values().filter(|index| access.allows(&index.uid));
+    let views: Vec<IndexView> = indexes.map(|index| view(index)).collect();
     Ok(json(StatusCode::OK, &page.of(views.into_iter())))
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use miroir_filters::{Body, BoxError};
+use miroir_filters::{Body, BoxError, auth::Access};
 use miroir_log::{Method, Operation, Selection};
 use miroir_protocol::{
     document::id_text,
@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{answer::Answer, read::reserved::guarded_filter, state::Gateway};
 
-/// `POST` and `PUT /indexes/{uid}/documents`.
+/// `POST` and `PUT /indexes/{uid}/documents`. Whether the sender may create the index is only asked once it turns out
+/// not to be there.
 pub(crate) async fn add(
     gateway: &Gateway,
     uid: &str,
@@ -46,14 +47,15 @@ pub(crate) async fn add(
         Err(Refused::Payload(error)) => return Ok(Err(error)),
         Err(Refused::Body(error)) => return Err(error),
     };
+    let access: Access = request.extensions.get().cloned().unwrap_or_default();
     let operation = Operation::DocumentAdditionOrUpdate {
         method,
         primary_key: parameters.primary_key,
         payload,
-        allow_index_creation: true,
+        allow_index_creation: access.may_create(index.as_str()),
         skip_creation: parameters.skip_creation.unwrap_or(false),
     };
-    let write = Writing { gateway, query, once: key.map(WriteKey::once) };
+    let write = Writing { gateway, query, once: key.map(WriteKey::once), access };
     Ok(write.enqueue(&index, operation, parameters.custom_metadata).await)
 }
 

@@ -1,6 +1,7 @@
 //! A write into the log.
 
 use http::StatusCode;
+use miroir_filters::auth::Access;
 use miroir_log::{LogError, NewEntry, Once, Operation};
 use miroir_protocol::{
     error::{Code, ResponseError},
@@ -21,6 +22,8 @@ pub(crate) struct Writing<'a> {
     pub query: &'a str,
     /// By what it is recognised when it comes again.
     pub once: Option<Once>,
+    /// What its sender may see and create.
+    pub access: Access,
 }
 
 // === impl Writing ===

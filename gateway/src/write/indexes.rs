@@ -5,6 +5,7 @@ use http::StatusCode;
 use miroir_log::Operation;
 use miroir_protocol::{
     documents::ChangeDocuments,
+    error::ResponseError,
     index_uid::IndexUid,
     indexes::{CreateIndex, UpdateIndex},
     swap::swaps_from_json,
@@ -17,6 +18,9 @@ use crate::answer::{Answer, json};
 pub(crate) async fn create(write: Writing<'_>, body: &Bytes) -> Answer {
     let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
     let CreateIndex { uid, primary_key } = CreateIndex::from_json(body)?;
+    if !write.access.may_create(uid.as_str()) {
+        return Err(ResponseError::invalid_api_key());
+    }
     write.enqueue(&uid, Operation::IndexCreation { primary_key }, metadata).await
 }
 
@@ -45,5 +49,9 @@ pub(crate) async fn compact(write: Writing<'_>, uid: &str) -> Answer {
 /// `POST /swap-indexes`.
 pub(crate) async fn swap(write: Writing<'_>, body: &Bytes) -> Answer {
     let swaps = swaps_from_json(body)?;
+    let mut pairs = swaps.iter().map(|swap| &swap.indexes);
+    if !pairs.all(|(one, other)| write.access.allows(one) && write.access.allows(other)) {
+        return Err(ResponseError::invalid_api_key());
+    }
     Ok(json(StatusCode::ACCEPTED, &write.enqueue_global(Operation::IndexSwap { swaps }).await?))
 }

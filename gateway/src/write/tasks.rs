@@ -1,16 +1,22 @@
 //! Tasks about tasks.
 
 use http::StatusCode;
-use miroir_log::Operation;
-use miroir_protocol::tasks::{FilterAction, TaskFilter};
+use miroir_log::{Operation, Uids};
+use miroir_protocol::{
+    error::ResponseError,
+    tasks::{FilterAction, TaskFilter},
+};
 
 use super::enqueue::{Writing, log_error};
-use crate::answer::{Answer, json};
+use crate::{
+    access::sees_task,
+    answer::{Answer, json},
+};
 
 /// `POST /tasks/cancel`. Which tasks are meant is decided now, which of these can be canceled later.
 pub(crate) async fn cancel(write: Writing<'_>) -> Answer {
     let filter = TaskFilter::from_query_string(write.query, FilterAction::Cancel)?;
-    let tasks = write.gateway.log.matching(&filter).await.map_err(|error| log_error(&error))?;
+    let tasks = visible(&write, &filter).await?;
     let query = format!("?{}", write.query);
     answer(write, Operation::TaskCancelation { query, tasks }).await
 }
@@ -18,9 +24,26 @@ pub(crate) async fn cancel(write: Writing<'_>) -> Answer {
 /// `DELETE /tasks`.
 pub(crate) async fn delete(write: Writing<'_>) -> Answer {
     let filter = TaskFilter::from_query_string(write.query, FilterAction::Delete)?;
-    let tasks = write.gateway.log.matching(&filter).await.map_err(|error| log_error(&error))?;
+    let tasks = visible(&write, &filter).await?;
     let query = format!("?{}", write.query);
     answer(write, Operation::TaskDeletion { query, tasks }).await
+}
+
+/// The tasks a filter means, of those the sender may see.
+async fn visible(write: &Writing<'_>, filter: &TaskFilter) -> Result<Uids, ResponseError> {
+    let log = &write.gateway.log;
+    let tasks = log.matching(filter).await.map_err(|error| log_error(&error))?;
+    if write.access.allows_all() {
+        return Ok(tasks);
+    }
+    let mut seen = Vec::new();
+    for uid in tasks.iter() {
+        let task = log.task(uid).await.map_err(|error| log_error(&error))?;
+        if task.is_some_and(|task| sees_task(&write.access, &task)) {
+            seen.push(uid);
+        }
+    }
+    Ok(seen.into_iter().collect())
 }
 
 /// Unlike other writes, these are answered with 200.

@@ -4,4 +4,3 @@ mod connections;
 mod cover;
 mod fleet;
 mod server;
-mod tls;

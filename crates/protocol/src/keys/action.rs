@@ -111,13 +111,33 @@ impl Action {
     /// (`documents.*`), or all that only read (`*.get`).
     pub fn allows(self, wanted: Self) -> bool {
         match self {
-            Self::All => true,
+            Self::All => wanted != Self::AllGet,
             Self::AllGet => wanted.only_reads(),
+            // Editing documents by a function needs `documents.*` as a whole, which is not one of its own parts.
             _ => match self.name().strip_suffix('*') {
-                Some(things) => wanted.name().starts_with(things),
+                Some(things) => wanted != self && wanted.name().starts_with(things),
                 None => self == wanted,
             },
         }
+    }
+
+    /// Whether what it allows can be about several indexes, of which each is checked on its own.
+    pub fn is_checked_by_index(self) -> bool {
+        matches!(
+            self,
+            Self::Search
+                | Self::DocumentsGet
+                | Self::IndexesCreate
+                | Self::IndexesGet
+                | Self::IndexesSwap
+                | Self::TasksCancel
+                | Self::TasksDelete
+                | Self::TasksGet
+                | Self::SettingsGet
+                | Self::StatsAll
+                | Self::StatsGet
+                | Self::ChatCompletions
+        )
     }
 
     /// Whether it changes nothing. Reading keys does not count, as whoever has a key can do what it allows.
@@ -139,6 +159,12 @@ mod tests {
         assert!(Action::All.allows(Action::Search));
         assert!(Action::DocumentsAll.allows(Action::DocumentsAdd));
         assert!(!Action::DocumentsAll.allows(Action::IndexesGet));
+        assert!(
+            Action::All.allows(Action::DocumentsAll) && !Action::DocumentsAll.allows(Action::DocumentsAll)
+        );
+        assert!(
+            Action::ChatsAll.allows(Action::ChatsGet) && !Action::ChatsAll.allows(Action::ChatsSettingsGet)
+        );
         assert!(Action::Search.allows(Action::Search) && !Action::Search.allows(Action::DocumentsGet));
     }
 

@@ -2,7 +2,9 @@
 
 mod action;
 mod expiry;
+mod key;
 mod pattern;
+mod rules;
 
 use std::convert::Infallible;
 
@@ -15,7 +17,9 @@ use self::expiry::Expiry;
 pub use self::{
     action::Action,
     expiry::InvalidExpiry,
+    key::Key,
     pattern::{IndexUidPattern, InvalidIndexUidPattern},
+    rules::{IndexRules, SearchRules, both_filters},
 };
 use crate::{
     error::{Code, ResponseError, marker},

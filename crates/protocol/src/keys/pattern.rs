@@ -30,6 +30,11 @@ impl IndexUidPattern {
         self.0 == "*"
     }
 
+    /// Whether it is the name of one index.
+    pub fn is_exact(&self) -> bool {
+        !self.0.ends_with('*')
+    }
+
     /// Whether the name matches.
     pub fn matches(&self, uid: &str) -> bool {
         match self.0.strip_suffix('*') {

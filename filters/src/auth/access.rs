@@ -1,0 +1,101 @@
+//! What the sender of a request may see.
+
+use std::sync::Arc;
+
+use miroir_protocol::keys::{Action, Key, SearchRules, both_filters};
+use serde_json::Value;
+
+/// What the sender of a request may see. That the operation is allowed at all has been checked; what it names in its
+/// body, and what its answer lists, is checked by whoever serves it.
+///
+/// Set by the filter `auth`. The default may see everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Access {
+    key: Option<Arc<Key>>,
+    rules: Option<Arc<SearchRules>>,
+}
+
+impl Access {
+    /// All that is allowed by a key, and by the tenant token it has signed, if there is one.
+    pub fn new(key: Arc<Key>, rules: Option<Arc<SearchRules>>) -> Self {
+        Self { key: Some(key), rules }
+    }
+
+    /// Whether the index may be seen.
+    pub fn allows(&self, index: &str) -> bool {
+        self.key.as_ref().is_none_or(|key| key.is_for_index(index))
+            && self.rules.as_ref().is_none_or(|rules| rules.allow(index))
+    }
+
+    /// Whether all indexes may be seen, and what is about none.
+    pub fn allows_all(&self) -> bool {
+        self.key.as_ref().is_none_or(|key| key.is_for_all_indexes())
+            && self.rules.as_ref().is_none_or(|rules| rules.patterns().iter().any(|pattern| pattern.is_all()))
+    }
+
+    /// Whether the index may be created, by itself or by a write to it.
+    pub fn may_create(&self, index: &str) -> bool {
+        self.key.as_ref().is_none_or(|key| key.has(Action::IndexesCreate)) && self.allows(index)
+    }
+
+    /// Adds what a tenant token says about searches in the index to the filter of one.
+    pub fn restrict(&self, index: &str, filter: &mut Option<Value>) {
+        let rule = self.rules.as_ref().and_then(|rules| rules.filter(index));
+        if let Some(rule) = rule {
+            *filter = both_filters(filter.take(), Some(rule.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miroir_protocol::keys::{CreateKey, IndexUidPattern};
+    use serde_json::json;
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    fn key(actions: &[Action], index: &str) -> Arc<Key> {
+        let asked = CreateKey {
+            description: None,
+            name: None,
+            uid: None,
+            actions: actions.to_vec(),
+            indexes: vec![IndexUidPattern::try_from(index.to_owned()).expect("a pattern")],
+            expires_at: None,
+        };
+        Arc::new(Key::new(asked, OffsetDateTime::UNIX_EPOCH))
+    }
+
+    #[test]
+    fn the_master_key_sees_everything() {
+        let access = Access::default();
+        assert!(access.allows("any") && access.allows_all() && access.may_create("any"));
+        let mut filter = Some(json!("a = 1"));
+        access.restrict("any", &mut filter);
+        assert_eq!(filter, Some(json!("a = 1")));
+    }
+
+    #[test]
+    fn a_key_sees_its_indexes() {
+        let access = Access::new(key(&[Action::DocumentsAdd], "mov*"), None);
+        assert!(access.allows("movies") && !access.allows("books") && !access.allows_all());
+        assert!(!access.may_create("movies"));
+        let access = Access::new(key(&[Action::IndexesAll], "mov*"), None);
+        assert!(access.may_create("movies") && !access.may_create("books"));
+    }
+
+    #[test]
+    fn a_token_narrows_its_key() {
+        let rules = serde_json::from_value(json!({ "movies": { "filter": "user = 1" }, "b*": null }));
+        let access = Access::new(key(&[Action::Search], "*"), Some(Arc::new(rules.expect("rules"))));
+        assert!(access.allows("movies") && access.allows("books") && !access.allows("airports"));
+        assert!(!access.allows_all());
+        let mut filter = Some(json!(["a = 1"]));
+        access.restrict("movies", &mut filter);
+        assert_eq!(filter, Some(json!(["a = 1", "user = 1"])));
+        let mut filter = None;
+        access.restrict("books", &mut filter);
+        assert_eq!(filter, None);
+    }
+}
