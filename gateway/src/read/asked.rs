@@ -81,7 +81,7 @@ impl AskedSearch {
             displayed.allow(client.attributes_to_retrieve.as_ref()).map(|mut names| {
                 names.insert(SEQUENCE_FIELD.to_owned());
                 names.extend(spec.distinct.iter().cloned());
-                names.extend(spec.strip.iter().cloned());
+                names.extend(counted.iter().filter(|_| spec.distinct.is_some()).cloned());
                 names
             });
         query.show_performance_details = false;
@@ -154,6 +154,8 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
         None => BTreeSet::new(),
     };
     let strip: Vec<String> = needed.into_iter().filter(|name| !wants(name)).cloned().collect();
+    let retrieved = displayed.allow(client.attributes_to_retrieve.as_ref()).unwrap_or_default();
+    let whole = strip.iter().filter_map(|name| whole_member(name, &retrieved));
     SearchSpec {
         paging,
         max_total_hits: Some(max_total_hits(settings)),
@@ -161,13 +163,20 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
         show_ranking_score_details: client.show_ranking_score_details,
         displayed: displayed.names(),
         strip_formatted: strip.iter().filter(|name| !formats(name)).cloned().collect(),
-        strip,
+        strip: whole.chain(strip.iter().cloned()).collect(),
         facets: client.facets.as_ref().map(|_| facet_spec(settings)),
         strip_facets: strip_facets.into_iter().collect(),
         distinct,
         semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
         ..SearchSpec::default()
     }
+}
+
+/// The member that holds a nested attribute, where the client retrieves nothing of it: without the attribute, nodes would
+/// send nothing of it, not even empty lists of objects.
+fn whole_member(name: &str, retrieved: &BTreeSet<String>) -> Option<String> {
+    let (member, _) = name.split_once('.')?;
+    (!retrieved.iter().any(|other| is_within(other, member))).then(|| member.to_owned())
 }
 
 /// Where a node could be content with the hits by words of a hybrid search, it is asked for these and for both halves.

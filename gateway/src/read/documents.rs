@@ -69,12 +69,8 @@ pub(crate) async fn browse(
 /// What the nodes are asked, and what is made of it.
 fn asked(query: &BrowseQuery) -> (BrowseQuery, DocumentsSpec) {
     let sort: Vec<SortKey> = query.sort.iter().flatten().filter_map(|text| SortKey::parse(text)).collect();
-    let mut asked = BrowseQuery {
-        offset: 0,
-        limit: query.offset.saturating_add(query.limit),
-        filter: query.filter.as_ref().map(guarded_filter),
-        ..query.clone()
-    };
+    let mut asked =
+        BrowseQuery { offset: 0, filter: query.filter.as_ref().map(guarded_filter), ..query.clone() };
     let mut strip = Vec::new();
     if let Some(fields) = asked.fields.as_mut().filter(|fields| !fields.iter().any(|field| field == "*")) {
         let wanted: BTreeSet<String> = fields.iter().cloned().collect();
@@ -91,7 +87,9 @@ fn asked(query: &BrowseQuery) -> (BrowseQuery, DocumentsSpec) {
         fields.push(SEQUENCE_FIELD.to_owned());
         strip.extend(extra);
     }
-    (asked, DocumentsSpec { offset: query.offset, limit: query.limit, sort, strip })
+    let spec = DocumentsSpec { offset: query.offset, limit: query.limit, sort, strip };
+    asked.limit = spec.node_limit();
+    (asked, spec)
 }
 
 fn body(query: &BrowseQuery) -> Bytes {

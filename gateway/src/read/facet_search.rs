@@ -19,7 +19,7 @@ use super::{
     pins::slots_of_filter,
     reserved::guarded_filter,
     scatter::{Terms, scatter},
-    search::{elapsed_ms, mark_partial, missing_member},
+    search::{elapsed_ms, hidden_in, mark_partial, missing_member},
     targets::{Scope, Target, turn},
 };
 use crate::{
@@ -50,7 +50,7 @@ pub(crate) async fn facet_search(
         |target: &Target| NodeRequest::query(path.clone(), body(query, target.filter.as_deref())),
     )
     .await
-    .map_err(|error| named_as_asked(error, &query.facet_name))?;
+    .map_err(|error| hidden_in(named_as_asked(error, &query.facet_name), &index.settings))?;
     let facets = facet_spec(&index.settings);
     let spec = FacetSearchSpec {
         facet_query: query.facet_query.clone(),

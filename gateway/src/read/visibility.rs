@@ -72,7 +72,8 @@ impl Displayed {
             return message;
         }
         let Some((before, listed)) = message.rsplit_once(" are: `") else { return message };
-        let Some((listed, after)) = listed.split_once('`').filter(|(_, after)| *after == ".") else {
+        let is_end = |after: &str| after == "." || after.starts_with(". To make it ");
+        let Some((listed, after)) = listed.split_once('`').filter(|(_, after)| is_end(after)) else {
             return message;
         };
         let mut names: Vec<&str> =
@@ -81,7 +82,7 @@ impl Displayed {
             // What Meilisearch says where it may name none.
             Some((error, what)) if names.is_empty() => {
                 let what = what.strip_suffix(" patterns").unwrap_or(what);
-                format!("{error} This index does not have configured {what}.")
+                format!("{error} This index does not have configured {what}{after}")
             }
             _ => {
                 if names.len() < listed.split(", ").count() {
@@ -151,6 +152,17 @@ mod tests {
             "No. Available sortable attributes are: `title, <..hidden-attributes>`."
         );
         assert_eq!(says("secret"), "No. This index does not have configured sortable attributes.");
+        let facet = |list: &str| {
+            let more = "To make it facet-searchable add it to the `filterableAttributes` index settings.";
+            let available = if list.is_empty() {
+                "This index does not have configured facet-searchable attributes".to_owned()
+            } else {
+                format!("Available facet-searchable attributes patterns are: `{list}`")
+            };
+            format!("Attribute `x` is not facet-searchable. {available}. {more}")
+        };
+        assert_eq!(displayed.hide_in_list(facet("secret")), facet(""));
+        assert_eq!(displayed.hide_in_list(facet("secret, year")), facet("year, <..hidden-attributes>"));
         let quoted = "Available filterable attribute patterns are: `a`, `b`.\n1:2 c";
         assert_eq!(displayed.hide_in_list(quoted.to_owned()), quoted);
         let facets = "Invalid facet distribution: Available filterable attributes patterns are: `secret`.";

@@ -74,6 +74,17 @@ pub(crate) const INDEXES: &[Index] = &[
         documents: all_airports,
     },
     Index {
+        uid: "rewritten",
+        primary_key: "id",
+        texts: &["title", "director"],
+        filterable: &["genre", "year", "director"],
+        sortable: &["year", "imdb_rating"],
+        geo: false,
+        vectors: false,
+        settings: rewritten,
+        documents: few_movies,
+    },
+    Index {
         uid: "synthetic",
         primary_key: "id",
         texts: &["name", "notes", "nested.depth.word", "colour"],
@@ -111,7 +122,31 @@ impl Index {
             let task = client.ended(task);
             assert_eq!(task["status"], "succeeded", "{task}");
         }
+        if self.uid == "rewritten" {
+            write_again(client, &path, &documents);
+        }
     }
+}
+
+/// A few documents as they are, and a few only in part.
+fn write_again(client: &Client, path: &str, documents: &[Value]) {
+    let whole: Value = documents.iter().step_by(11).cloned().collect();
+    client.post(path).json(&whole).succeeds();
+    let part = |film: &Value| json!({ "id": film["id"], "seen": true });
+    let parts: Value = documents.iter().skip(3).step_by(13).map(part).collect();
+    client.put(path).json(&parts).succeeds();
+}
+
+fn rewritten() -> Value {
+    json!({
+        "searchableAttributes": ["title", "director"],
+        "filterableAttributes": ["genre", "year", "director"],
+        "sortableAttributes": ["year", "imdb_rating"],
+    })
+}
+
+fn few_movies() -> Vec<Value> {
+    data::parsed(&data::movies()[..900])
 }
 
 fn plain() -> Value {

@@ -84,10 +84,12 @@ impl Probe {
 
     /// The attributes by which hits are grouped.
     pub(crate) fn distinct(&self) -> Vec<&str> {
-        let Some(body) = &self.body else { return Vec::new() };
-        let queries = body["queries"].as_array().into_iter().flatten();
-        let asked = queries.chain([body, &body["federation"]]);
-        let mut names: Vec<&str> = asked.filter_map(|query| query["distinct"].as_str()).collect();
+        let mut names = Vec::new();
+        if let Some(body) = &self.body {
+            let queries = body["queries"].as_array().into_iter().flatten();
+            let asked = queries.chain([body, &body["federation"]]);
+            names.extend(asked.filter_map(|query| query["distinct"].as_str()));
+        }
         if self.index == "grouped" {
             names.push("director");
         }

@@ -84,7 +84,7 @@ fn document(dice: &mut Dice, number: usize) -> Value {
     set("nested", nested(dice));
     set("on", [json!(true), json!(false), Value::Null][dice.below(3)].clone());
     if dice.percent(50) {
-        set("_geo", json!({"lat": dice.between(26, 48), "lng": dice.between(-124, -70)}));
+        set("_geo", json!({"lat": degrees(dice, 26, 48), "lng": degrees(dice, -124, -70)}));
     }
     let vector = if number % 10 == 3 { json!(vector(dice)) } else { Value::Null };
     set("_vectors", json!({ "manual": vector }));
@@ -95,6 +95,11 @@ fn document(dice: &mut Dice, number: usize) -> Value {
 pub(crate) fn vector(dice: &mut Dice) -> Vec<i64> {
     let far = dice.between(1, 3);
     (0..DIMENSIONS).map(|_| dice.between(-far, 3)).collect()
+}
+
+/// With so many digits that no two places are equally far from a third.
+fn degrees(dice: &mut Dice, low: i64, high: i64) -> f64 {
+    dice.between(low * 10_000, high * 10_000) as f64 / 10_000.0
 }
 
 fn text(dice: &mut Dice, least: i64, most: i64) -> String {

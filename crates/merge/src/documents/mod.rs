@@ -13,14 +13,14 @@ use self::source::Listing;
 use crate::{
     MergeError,
     error::InNode,
-    kway::merge,
+    kway::{AHEAD, merge},
     record::{Record, Shape},
     scan::{Cursor, push_count},
 };
 
 /// What a merged listing of documents is made of and looks like.
 ///
-/// The nodes have to be asked with `offset: 0`, `limit: offset + limit` and, where the client names `fields`, with
+/// The nodes have to be asked with `offset: 0`, [`limit`](DocumentsSpec::node_limit) and, where the client names `fields`, with
 /// `_miroir.n` and the attributes of `sort` added.
 #[derive(Debug, Clone, Default)]
 pub struct DocumentsSpec {
@@ -32,6 +32,14 @@ pub struct DocumentsSpec {
     pub sort: Vec<SortKey>,
     /// Dotted paths that the nodes were asked for beyond what the client wants.
     pub strip: Vec<String>,
+}
+
+impl DocumentsSpec {
+    /// How many documents each node has to be asked for.
+    pub fn node_limit(&self) -> usize {
+        let needed = self.offset.saturating_add(self.limit);
+        if self.limit == 0 { needed } else { needed.saturating_add(AHEAD) }
+    }
 }
 
 /// Merges the listings (`GET /documents`, `POST /documents/fetch`) of several nodes into one, in the order of `sort`,

@@ -1,13 +1,13 @@
 //! One node's listing of documents, read from front to back.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::VecDeque};
 
 use super::sort::{Held, SortKey};
 use crate::{
     MergeError,
     error::InNode,
-    kway::Source,
-    record::{Record, Shape},
+    kway::{AHEAD, Source},
+    record::{Record, Shape, is_in_sequence},
     scan::{Cursor, Scan, count},
     search::order_sequences,
 };
@@ -22,6 +22,11 @@ pub(super) struct Listing<'a, 's> {
     is_read: bool,
     record: Record<'a>,
     held: Vec<Held<'a>>,
+    /// The next documents with what they hold, and whether they are looked at: see [`AHEAD`].
+    ahead: VecDeque<(Record<'a>, Vec<Held<'a>>)>,
+    looks_ahead: bool,
+    /// The earliest place among the current document and the next ones that are sorted the same.
+    sequence: &'a [u8],
     total: Option<u64>,
 }
 
@@ -42,6 +47,9 @@ impl<'a, 's> Listing<'a, 's> {
             is_read: false,
             record: Record::default(),
             held: Vec::with_capacity(sort.len()),
+            ahead: VecDeque::new(),
+            looks_ahead: !is_in_sequence(text),
+            sequence: &[],
             total: None,
         };
         listing.read_head().in_node(node, 0)?;
@@ -68,15 +76,29 @@ impl<'a, 's> Listing<'a, 's> {
         Ok(())
     }
 
+    /// Makes the next document the current one.
     fn read_document(&mut self) -> Scan<bool> {
+        let most = if self.looks_ahead { AHEAD + 1 } else { 1 };
+        let (mut record, mut held) = (std::mem::take(&mut self.record), std::mem::take(&mut self.held));
+        while self.ahead.len() < most && self.read_record(&mut record, &mut held)? {
+            self.ahead.push_back((std::mem::take(&mut record), std::mem::take(&mut held)));
+        }
+        let Some((record, held)) = self.ahead.pop_front() else { return Ok(false) };
+        let ties = self.ahead.iter().take_while(|(_, next)| *next == held);
+        self.sequence = record.earliest(ties.map(|(record, _)| record));
+        (self.record, self.held) = (record, held);
+        Ok(true)
+    }
+
+    fn read_record(&mut self, record: &mut Record<'a>, held: &mut Vec<Held<'a>>) -> Scan<bool> {
         if self.is_read || !self.cursor.element(&mut self.is_first)? {
             self.is_read = true;
             return Ok(false);
         }
-        self.record.read(&mut self.cursor, self.shape)?;
-        self.held.clear();
+        record.read(&mut self.cursor, self.shape)?;
+        held.clear();
         for key in self.sort {
-            self.held.push(key.read(self.record.text())?);
+            held.push(key.read(record.text())?);
         }
         Ok(true)
     }
@@ -113,6 +135,8 @@ impl Source for Listing<'_, '_> {
         let held = self.held.iter().zip(&other.held);
         let mut by_sort = self.sort.iter().zip(held).map(|(key, (left, right))| key.order(left, right));
         let order = by_sort.find(|order| order.is_ne()).unwrap_or(Ordering::Equal);
-        order.then_with(|| order_sequences(&self.record, &other.record))
+        order
+            .then_with(|| order_sequences(self.sequence, other.sequence))
+            .then_with(|| order_sequences(self.record.sequence(), other.record.sequence()))
     }
 }

@@ -40,15 +40,24 @@ impl<'a> Groups<'a> {
     /// The groups of both.
     pub(crate) fn joined(mut self, other: Groups<'a>) -> Self {
         self.0.extend(other.0);
-        self.0.sort_by(|left, right| left.order(right, Walk::Names));
-        self.0.dedup_by(|later, first| {
+        Self::of(self.0)
+    }
+
+    /// The groups that several nodes counted.
+    pub(super) fn of(mut values: Vec<Value<'a>>) -> Self {
+        values.sort_by(|left, right| left.order(right, Walk::Names));
+        values.dedup_by(|later, first| {
             let same = first.order(later, Walk::Names).is_eq();
             if same {
                 first.count = first.count.max(later.count);
             }
             same
         });
-        self
+        Self(values)
+    }
+
+    pub(super) fn into_values(self) -> Vec<Value<'a>> {
+        self.0
     }
 }
 

@@ -21,7 +21,10 @@ pub(crate) use self::{
     stats::Stats,
 };
 
-use self::values::{Value, Walk, arrange};
+use self::{
+    groups::Groups,
+    values::{Value, Walk, arrange},
+};
 use crate::{
     MergeError,
     error::InNode,
@@ -76,6 +79,8 @@ pub(crate) struct Listing<'l, 'a> {
     pub(crate) stats: &'l Stats<'a>,
     /// Hits that a node counted and that are to be taken off, with their nodes.
     pub(crate) duplicates: &'l [(usize, &'a [u8])],
+    /// The attribute whose values are groups of documents, one of which each node counted.
+    pub(crate) groups: Option<&'l str>,
     /// The documents to count, in place of what the nodes counted, with their nodes.
     pub(crate) documents: Option<&'l [(usize, &'a [u8])]>,
 }
@@ -122,6 +127,9 @@ impl<'a> Distribution<'a> {
         out.push(b'{');
         for (index, (name, attribute)) in self.0.iter().enumerate() {
             attribute.read(name, listing, &mut values)?;
+            if listing.groups == Some(name.as_ref()) {
+                values = Groups::of(values).into_values();
+            }
             arrange(&mut values, listing.spec.walk(name, listing.candidates), listing.spec.max_values);
             push_key(index, attribute.name, out);
             out.push(b'{');

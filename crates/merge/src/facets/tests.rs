@@ -10,7 +10,7 @@ fn merged(nodes: &[(&str, &str)], spec: &FacetSpec, candidates: u64) -> String {
         distribution.add(node, text.as_bytes()).unwrap();
     }
     let mut out = Vec::new();
-    let listing = Listing { spec, candidates, stats: &stats, duplicates: &[], documents: None };
+    let listing = Listing { spec, candidates, stats: &stats, duplicates: &[], documents: None, groups: None };
     distribution.write(&listing, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -56,8 +56,14 @@ fn hits_are_taken_off_value_by_value() {
     let hit: &[u8] = br#"{"a":["drama","DRAMA",true,null,"",7],"b":[{"c":"x"}]}"#;
     let spec = FacetSpec { max_values: 9, ..FacetSpec::default() };
     let stats = Stats::default();
-    let listing =
-        Listing { spec: &spec, candidates: 1, stats: &stats, duplicates: &[(0, hit)], documents: None };
+    let listing = Listing {
+        spec: &spec,
+        candidates: 1,
+        stats: &stats,
+        duplicates: &[(0, hit)],
+        documents: None,
+        groups: None,
+    };
     let mut out = Vec::new();
     distribution.write(&listing, &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":{"5":1,"Drama":1},"b.c":{"x":1}}"#);
@@ -69,7 +75,14 @@ fn what_is_no_count_is_an_error() {
         let mut distribution = Distribution::default();
         distribution.add(7, text.as_bytes()).unwrap();
         let (spec, stats) = (FacetSpec::default(), Stats::default());
-        let listing = Listing { spec: &spec, candidates: 1, stats: &stats, duplicates: &[], documents: None };
+        let listing = Listing {
+            spec: &spec,
+            candidates: 1,
+            stats: &stats,
+            duplicates: &[],
+            documents: None,
+            groups: None,
+        };
         let error = distribution.write(&listing, &mut Vec::new()).unwrap_err();
         assert!(matches!(error, MergeError::Malformed { node: 7, .. }));
     }

@@ -216,7 +216,7 @@ impl Source for Hits<'_, '_> {
                     self.details.order_hybrid(score(self), &other.details, score(other), weights)
                 }
             };
-            return by_rules.then_with(|| order_sequences(&self.record, &other.record));
+            return by_rules.then_with(|| order_sequences(self.record.sequence(), other.record.sequence()));
         }
         let weighted = |hits: &Self| Weighted { weight: hits.query().weight, score: hits.score };
         self.details

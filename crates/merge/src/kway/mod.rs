@@ -4,6 +4,14 @@ use std::{cmp::Ordering, ops::ControlFlow};
 
 use crate::MergeError;
 
+/// How many of the next hits of the same rank are looked at for the place of a hit in the order of insertion.
+///
+/// A document that was written again tells the place of the last write, while its node still lists it where it first was.
+/// It cannot have come later than the documents that the node lists after it: the earliest place among them is nearer to
+/// its own, and it does not hold up those behind it. So many, and not all that the answer holds, so that a hit has one
+/// place whatever the page; nodes are asked for as many hits more.
+pub(crate) const AHEAD: usize = 4;
+
 /// A node's items in the node's order.
 pub(crate) trait Source {
     /// Moves on to the next item; `false` when there is none.

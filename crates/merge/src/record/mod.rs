@@ -92,6 +92,16 @@ impl<'a> Record<'a> {
         self.sequence
     }
 
+    /// The earliest place in the order of insertion among this document and those of `ahead`, which a node lists after it:
+    /// see [`AHEAD`](crate::kway::AHEAD).
+    pub(crate) fn earliest<'r>(&'r self, ahead: impl Iterator<Item = &'r Record<'a>>) -> &'a [u8]
+    where
+        'a: 'r,
+    {
+        let places = ahead.map(Record::sequence).chain([self.sequence()]);
+        places.filter(|place| !place.is_empty()).min().unwrap_or_default()
+    }
+
     /// The `_rankingScore`, as written.
     pub(crate) fn score(&self) -> Option<&'a [u8]> {
         self.score
@@ -136,6 +146,21 @@ impl<'a> Record<'a> {
     fn slice(&self, from: usize, to: usize) -> &'a [u8] {
         self.text.get(from..to).unwrap_or_default()
     }
+}
+
+/// Whether all documents of an answer stand in the order in which they were written, or do not say.
+pub(crate) fn is_in_sequence(answer: &[u8]) -> bool {
+    const MEMBER: &[u8] = b"\"_miroir\":{";
+    const PLACE: &[u8] = b"\"n\":\"";
+    let mut last: &[u8] = &[];
+    memchr::memmem::find_iter(answer, MEMBER).all(|at| {
+        let member = answer.get(at + MEMBER.len()..).unwrap_or_default();
+        let member = member.split(|byte| *byte == b'}').next().unwrap_or_default();
+        let Some(place) = memchr::memmem::find(member, PLACE) else { return true };
+        let rest = member.get(place + PLACE.len()..).unwrap_or_default();
+        let sequence = rest.split(|byte| *byte == b'"').next().unwrap_or_default();
+        std::mem::replace(&mut last, sequence) <= sequence
+    })
 }
 
 /// Appends members that stand together; the first of all loses its comma.

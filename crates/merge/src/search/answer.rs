@@ -1,13 +1,13 @@
 //! One node's answer to a search, read from front to back as the merge needs it.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::VecDeque};
 
 use crate::{
     MergeError,
     error::InNode,
     keys::{Details, Weights},
-    kway::Source,
-    record::{Record, Shape},
+    kway::{AHEAD, Source},
+    record::{Record, Shape, is_in_sequence},
     scan::{Cursor, Scan, count, number},
 };
 
@@ -19,6 +19,11 @@ pub(crate) struct Answer<'a, 's> {
     ranking: Ranking,
     state: State,
     record: Record<'a>,
+    /// The next hits, and whether they are looked at: see [`AHEAD`].
+    ahead: VecDeque<Record<'a>>,
+    looks_ahead: bool,
+    /// The earliest place among the current hit and the next ones that rank the same.
+    sequence: &'a [u8],
     details: Details<'a>,
     score: f64,
     only_semantic: bool,
@@ -74,6 +79,9 @@ impl<'a, 's> Answer<'a, 's> {
             ranking,
             state: State::FirstHit,
             record: Record::default(),
+            ahead: VecDeque::new(),
+            looks_ahead: !matches!(ranking, Ranking::None) && !is_in_sequence(text),
+            sequence: &[],
             details: Details::default(),
             score: 0.0,
             only_semantic: false,
@@ -121,7 +129,24 @@ impl<'a, 's> Answer<'a, 's> {
         }
     }
 
+    /// Makes the next hit the current one.
     fn read_hit(&mut self) -> Scan<bool> {
+        let most = if self.looks_ahead { AHEAD + 1 } else { 1 };
+        let mut record = std::mem::take(&mut self.record);
+        while self.ahead.len() < most && self.read_record(&mut record)? {
+            self.ahead.push_back(std::mem::take(&mut record));
+        }
+        let Some(next) = self.ahead.pop_front() else { return Ok(false) };
+        self.record = next;
+        let ties = self.ahead.iter().take_while(|next| next.details() == self.record.details());
+        self.sequence = self.record.earliest(ties);
+        if let Ranking::Hybrid(_) = self.ranking {
+            self.score = self.record.score().and_then(number).unwrap_or(0.0);
+        }
+        Ok(true)
+    }
+
+    fn read_record(&mut self, record: &mut Record<'a>) -> Scan<bool> {
         let mut first = self.state == State::FirstHit;
         if self.state == State::Tail {
             return Ok(false);
@@ -131,10 +156,7 @@ impl<'a, 's> Answer<'a, 's> {
             return Ok(false);
         }
         self.state = State::Hits;
-        self.record.read(&mut self.cursor, self.shape)?;
-        if let Ranking::Hybrid(_) = self.ranking {
-            self.score = self.record.score().and_then(number).unwrap_or(0.0);
-        }
+        record.read(&mut self.cursor, self.shape)?;
         Ok(true)
     }
 
@@ -142,8 +164,7 @@ impl<'a, 's> Answer<'a, 's> {
         match self.record.details() {
             None => self.details.clear(),
             Some(text) => {
-                let base = self.cursor.at().saturating_sub(text.len());
-                self.details.read(text).in_node(self.node, base)?;
+                self.details.read(text).in_node(self.node, self.record.base())?;
             }
         }
         Ok(())
@@ -202,13 +223,14 @@ impl Source for Answer<'_, '_> {
                 self.details.order_hybrid(self.score, &other.details, other.score, weights)
             }
         };
-        by_rules.then_with(|| order_sequences(&self.record, &other.record))
+        by_rules
+            .then_with(|| order_sequences(self.sequence, other.sequence))
+            .then_with(|| order_sequences(self.record.sequence(), other.record.sequence()))
     }
 }
 
-/// Which of two documents was written first (`Less`); those that do not say come last.
-pub(crate) fn order_sequences(left: &Record<'_>, right: &Record<'_>) -> Ordering {
-    let (left, right) = (left.sequence(), right.sequence());
+/// Which of two places in the order of insertion comes first (`Less`); unknown ones come last.
+pub(crate) fn order_sequences(left: &[u8], right: &[u8]) -> Ordering {
     left.is_empty().cmp(&right.is_empty()).then_with(|| left.cmp(right))
 }
 

@@ -133,7 +133,9 @@ fn write_members<'a>(
     write_paging(candidates, spec, out);
     if let Some(facets) = &spec.facets {
         let (duplicates, documents) = (taken.duplicates.as_slice(), survivors);
-        let listing = Listing { spec: facets, candidates, stats: &stats, duplicates, documents };
+        let is_page = matches!(spec.paging, Paging::Page { .. }) && members.len() > 1;
+        let groups = spec.distinct.as_deref().filter(|_| is_page && survivors.is_none());
+        let listing = Listing { spec: facets, candidates, stats: &stats, duplicates, documents, groups };
         write_facets(members, &listing, &spec.strip_facets, out)?;
     }
     if let Some(request_uid) = &spec.request_uid {

@@ -1,13 +1,14 @@
 //! What the client asked for, as far as the merge has to know it.
 
-use crate::facets::FacetSpec;
+use crate::{facets::FacetSpec, kway::AHEAD};
 
 /// What a merged search answer is made of and looks like.
 ///
 /// How the nodes have to be asked for it:
 /// * the client's query, with its filter and so on;
 /// * [`Paging::Window`]: `offset: 0` and `limit: offset + limit`, within `maxTotalHits`; [`Paging::Page`]: `page: 1` and
-///   `hitsPerPage: page * hitsPerPage`, so that their totals are exhaustive. [`SearchSpec::node_limit`] computes both;
+///   `hitsPerPage: page * hitsPerPage`, so that their totals are exhaustive, and a few more.
+///   [`SearchSpec::node_limit`] computes both;
 /// * `showRankingScoreDetails: true`, and `showRankingScore: true` if the client or `semantic_ratio` asks for it;
 /// * `attributesToRetrieve` with `_miroir.n` added, and with the `distinct` attribute if there is one, then also with
 ///   the facets' attributes (what the client does not want of these goes to `strip` and `strip_formatted`);
@@ -86,10 +87,11 @@ pub(crate) struct Window {
 }
 
 impl SearchSpec {
-    /// How many hits each node has to be asked for: `limit` (with `offset` 0) or `hitsPerPage` (with `page` 1).
+    /// How many hits each node has to be asked for: `limit` (with `offset` 0) or `hitsPerPage` (with `page` 1). Those of
+    /// the page and of the pages before it, and a few that tell how those stand among equals.
     pub fn node_limit(&self) -> usize {
         let Window { skip, take } = self.window();
-        if take == 0 { 0 } else { skip.saturating_add(take) }
+        if take == 0 { 0 } else { skip.saturating_add(take).saturating_add(AHEAD) }
     }
 
     /// Whether no hits are given, but only after some were left out.
@@ -145,8 +147,8 @@ mod tests {
     #[test]
     fn nodes_are_asked_for_all_pages_up_to_this_one() {
         let limit = |page, hits_per_page| spec(Paging::Page { page, hits_per_page }, Some(1000)).node_limit();
-        assert_eq!((limit(1, 20), limit(3, 20), limit(0, 20), limit(5, 0)), (20, 60, 0, 0));
+        assert_eq!((limit(1, 20), limit(3, 20), limit(0, 20), limit(5, 0)), (20 + AHEAD, 60 + AHEAD, 0, 0));
         assert_eq!(limit(usize::MAX, usize::MAX), 0);
-        assert_eq!(spec(Paging::Window { offset: 3, limit: 2 }, None).node_limit(), 5);
+        assert_eq!(spec(Paging::Window { offset: 3, limit: 2 }, None).node_limit(), 5 + AHEAD);
     }
 }

@@ -67,7 +67,7 @@ pub fn merge_similar(answers: &[Bytes], spec: &SimilarSpec) -> Result<Vec<u8>, M
     }
     hits.sort_by(|left, right| {
         let by_score = right.score.partial_cmp(&left.score).unwrap_or(Ordering::Equal);
-        by_score.then_with(|| order_sequences(&left.record, &right.record))
+        by_score.then_with(|| order_sequences(left.record.sequence(), right.record.sequence()))
     });
     let page = hits.iter().skip(spec.offset).take(spec.limit);
     let is_near = |hit: &&Near<'_>| spec.threshold.is_none_or(|threshold| hit.score >= threshold);

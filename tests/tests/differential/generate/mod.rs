@@ -28,7 +28,7 @@ impl Generator {
     }
 
     pub(crate) fn probe(&mut self) -> Probe {
-        let place = *self.dice.pick(&[0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 4, 4]);
+        let place = *self.dice.pick(&[0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 5, 5]);
         let mut making =
             Making { dice: &mut self.dice, index: &INDEXES[place], vocabulary: &self.vocabularies[place] };
         match making.dice.below(100) {
