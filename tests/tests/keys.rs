@@ -145,6 +145,29 @@ fn a_tenants_filter_goes_with_every_kind_of_search() {
 }
 
 #[test]
+fn a_tenant_finds_nothing_that_is_similar_to_what_it_does_not_see() {
+    let (_cluster, client) = filled();
+    let (_, key) = keyed(&client, &["search"], &["movies", "books"]);
+    let tenant = tenant(&client, &key);
+    client.delete("/indexes/movies/documents").succeeds();
+    let embedders = json!({ "embedders": { "e": { "source": "userProvided", "dimensions": 2 } } });
+    client.patch("/indexes/movies/settings").json(&embedders).succeeds();
+    let film =
+        |id: u32, owner: &str| json!({ "id": id, "owner": owner, "_vectors": { "e": [id * id, 100] } });
+    let films: Vec<Value> = (100..106).map(|id| film(id, if id % 2 == 0 { "u1" } else { "u2" })).collect();
+    client.post("/indexes/movies/documents").json(&films.into()).succeeds();
+    let similar = |id: u32| {
+        let body = json!({ "id": id, "embedder": "e", "limit": 3 });
+        tenant.post("/indexes/movies/similar").json(&body).send()
+    };
+    let found = similar(102).body;
+    let ids: Vec<u64> =
+        found["hits"].as_array().into_iter().flatten().filter_map(|hit| hit["id"].as_u64()).collect();
+    assert_eq!((ids, &found["estimatedTotalHits"]), (vec![100, 104], &json!(2)), "{found}");
+    assert_eq!(code(&similar(101)), (400, "not_found_similar_id"));
+}
+
+#[test]
 fn a_tenant_token_does_nothing_but_search() {
     let (_cluster, client) = filled();
     let (own, key) = keyed(&client, &["*"], &["*"]);

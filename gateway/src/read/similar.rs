@@ -38,11 +38,13 @@ use crate::{
 /// then somewhere among all hits.
 const ALL: usize = 10_000;
 
-/// Answers with the documents that are similar to the one that the query names.
+/// Answers with the documents that are similar to the one that the query names, which the client may see only where it
+/// matches the filter `visible`, of its token.
 pub(crate) async fn similar(
     gateway: &Gateway,
     index: &IndexRecord,
     query: &SimilarQuery,
+    visible: Option<&Value>,
     terms: Terms,
 ) -> Answer {
     let start = Instant::now();
@@ -50,7 +52,10 @@ pub(crate) async fn similar(
     // An id that no document can have is refused by any node, in its turn among other errors.
     let id = query.document_id().ok();
     let vector = match &id {
-        Some(id) => vector_of(gateway, index, id, query, terms).await?,
+        Some(id) => {
+            let vector = vector_of(gateway, index, id, query, visible, terms).await;
+            vector.map_err(|error| hidden_in(about_similar(error), &index.settings))?
+        }
         None => None,
     };
     let paths = Paths::of(index)?;
@@ -113,16 +118,24 @@ async fn vector_of(
     index: &IndexRecord,
     id: &str,
     query: &SimilarQuery,
+    visible: Option<&Value>,
     terms: Terms,
 ) -> Result<Option<Value>, ResponseError> {
     let path = path(index, "documents/fetch")?;
-    let body = json!({ "ids": [id], "fields": ["_vectors"], "retrieveVectors": true, "limit": 1 });
+    let mut body = json!({ "ids": [id], "fields": ["_vectors"], "retrieveVectors": true, "limit": 1 });
+    if let Some(visible) = visible {
+        body["filter"] = guarded_filter(visible);
+    }
     let body = Bytes::from(body.to_string());
     let answer = ask_owner(gateway, index, id, terms, &NodeRequest::query(path, body)).await?;
     let answer: Value = serde_json::from_slice(&answer).map_err(|error| {
         tracing::error!(%error, "a document's vectors cannot be read");
         ResponseError::new(Code::MiroirMergeFailed, "The nodes' answers cannot be merged.")
     })?;
+    if visible.is_some() && answer["results"].get(0).is_none() {
+        let message = format!("Document `{id}` not found.");
+        return Err(ResponseError::new(Code::NotFoundSimilarId, message));
+    }
     Ok(first_vector(&answer["results"][0]["_vectors"][query.embedder.as_str()]["embeddings"]))
 }
 
@@ -209,10 +222,10 @@ fn ranks_before_vectors(settings: &Value) -> bool {
     first.next().is_some_and(|rule| rule.ends_with(":asc") || rule.ends_with(":desc"))
 }
 
-/// A node's refusal of a search, as that of a search for similar documents.
+/// A node's refusal of a search or of a listing, as that of a search for similar documents.
 fn about_similar(error: ResponseError) -> ResponseError {
     let code = match error.code_name() {
-        "invalid_search_filter" => Code::InvalidSimilarFilter,
+        "invalid_search_filter" | "invalid_document_filter" => Code::InvalidSimilarFilter,
         "invalid_search_embedder" => Code::InvalidSimilarEmbedder,
         _ => return error,
     };

@@ -7,6 +7,8 @@ use miroir_protocol::{
     search::{FacetSearchQuery, MultiSearch, SearchQuery, SimilarQuery, inside_query},
 };
 
+use serde_json::Value;
+
 use super::call::{Call, Served};
 use crate::read;
 
@@ -37,14 +39,16 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
             let body = call.json().await?;
             let index = call.gateway.known_index(&uid)?;
             let mut query = SimilarQuery::from_json(&body)?;
-            call.access().restrict(&uid, &mut query.filter);
-            read::similar::similar(&call.gateway, &*index.found()?, &query, call.terms()).await?
+            let visible = visible(&uid, &mut query.filter, &call.access());
+            let (gateway, index) = (&call.gateway, index.found()?);
+            read::similar::similar(gateway, &index, &query, visible.as_ref(), call.terms()).await?
         }
         Operation::SimilarByUrl => {
             let index = call.gateway.known_index(&uid)?;
             let mut query = SimilarQuery::from_query_string(call.query())?;
-            call.access().restrict(&uid, &mut query.filter);
-            read::similar::similar(&call.gateway, &*index.found()?, &query, call.terms()).await?
+            let visible = visible(&uid, &mut query.filter, &call.access());
+            let (gateway, index) = (&call.gateway, index.found()?);
+            read::similar::similar(gateway, &index, &query, visible.as_ref(), call.terms()).await?
         }
         Operation::MultiSearch => {
             let body = call.json().await?;
@@ -54,6 +58,14 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         }
         _ => return call.not_served().await,
     })
+}
+
+/// The filter of the sender's token, which is added to that of the query.
+fn visible(uid: &str, filter: &mut Option<Value>, access: &Access) -> Option<Value> {
+    access.restrict(uid, filter);
+    let mut visible = None;
+    access.restrict(uid, &mut visible);
+    visible
 }
 
 /// Refuses searches in indexes that the sender may not see, and adds the filters of the sender's token to the others.

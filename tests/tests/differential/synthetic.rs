@@ -91,10 +91,10 @@ fn document(dice: &mut Dice, number: usize) -> Value {
     members.into()
 }
 
-/// Small whole numbers, so that sums are the same in every order.
+/// So many different numbers that no two documents are equally near: engines differ in whether the rules that follow decide
+/// between these.
 pub(crate) fn vector(dice: &mut Dice) -> Vec<i64> {
-    let far = dice.between(1, 3);
-    (0..DIMENSIONS).map(|_| dice.between(-far, 3)).collect()
+    (0..DIMENSIONS).map(|_| dice.between(-99, 150)).collect()
 }
 
 /// With so many digits that no two places are equally far from a third.
