@@ -51,8 +51,8 @@ impl From<LogConfig> for LogStore {
 }
 
 impl From<ClusterConfig> for Cluster {
-    fn from(ClusterConfig { shards, replicas, nodes }: ClusterConfig) -> Self {
-        Self { shards, replicas, nodes: nodes.into_iter().map(Node::from).collect() }
+    fn from(ClusterConfig { shards, replicas, ca, nodes }: ClusterConfig) -> Self {
+        Self { shards, replicas, ca, nodes: nodes.into_iter().map(Node::from).collect() }
     }
 }
 

@@ -52,11 +52,12 @@ impl Default for TelemetryConfig {
 }
 
 /// The chain that a gateway needs whatever stands behind it, for files that do not choose one.
-const FILTERS: [&str; 10] = [
+const FILTERS: [&str; 11] = [
     "request_id",
     "trace",
     "access_log",
     "metrics",
+    "cors",
     "compression",
     "auth",
     "concurrency",

@@ -124,6 +124,10 @@ pub(crate) struct ClusterConfig {
     #[serde(default = "defaults::replicas")]
     #[schemars(range(min = 1))]
     pub(crate) replicas: u8,
+    /// Certificates of authorities that `https` nodes may have theirs from, a PEM file; beside those that browsers trust.
+    #[serde(default)]
+    #[schemars(extend("format" = "existing-file"))]
+    pub(crate) ca: Option<PathBuf>,
     /// The Meilisearch servers.
     #[schemars(length(min = 1))]
     pub(crate) nodes: Vec<NodeConfig>,

@@ -88,6 +88,8 @@ pub struct Cluster {
     pub shards: u16,
     /// Copies of every shard within each group; at least one, at most the nodes of the smallest group.
     pub replicas: u8,
+    /// Certificates of authorities that nodes may have theirs from, a PEM file; beside those that browsers trust.
+    pub ca: Option<PathBuf>,
     /// The nodes; at least one, names unique.
     pub nodes: Vec<Node>,
 }
@@ -97,7 +99,7 @@ pub struct Cluster {
 pub struct Node {
     /// The name by which its shards and its place in the log are remembered.
     pub name: String,
-    /// `http`, host, and port where it is not 80; no path.
+    /// `http` or `https`, host, and port where it is not the scheme's; no path.
     pub url: http::Uri,
     /// The key sent to the node.
     pub key: Option<Secret>,

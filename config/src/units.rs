@@ -99,12 +99,9 @@ impl FromStr for NodeUrl {
 fn node_url(text: &str) -> Result<http::Uri, &'static str> {
     let uri: http::Uri = text.parse().map_err(|_| "it is not a URL")?;
     match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            return Err("nodes are reached by http only so far: use a private network or a tunnel");
-        }
-        Some(_) => return Err("its scheme must be http"),
-        None => return Err("it must start with http://"),
+        Some("http" | "https") => {}
+        Some(_) => return Err("its scheme must be http or https"),
+        None => return Err("it must start with http:// or https://"),
     }
     let authority = uri.authority().ok_or("its host is missing")?;
     if authority.as_str().contains('@') {
@@ -232,13 +229,17 @@ mod tests {
 
     #[test]
     fn node_urls_are_a_scheme_a_host_and_a_port() {
-        for url in ["http://127.0.0.1:7701", "http://search.example.com/", "http://[::1]:7700"] {
+        for url in [
+            "http://127.0.0.1:7701",
+            "http://search.example.com/",
+            "https://search.example.com",
+            "http://[::1]:7700",
+        ] {
             url.parse::<NodeUrl>().expect(url);
         }
         for (url, problem) in [
-            ("127.0.0.1:7701", "it must start with http://"),
-            ("https://host", "nodes are reached by http only so far: use a private network or a tunnel"),
-            ("ftp://host", "its scheme must be http"),
+            ("127.0.0.1:7701", "it must start with http:// or https://"),
+            ("ftp://host", "its scheme must be http or https"),
             ("http://", "it is not a URL"),
             ("http://:7700", "its host is missing"),
             ("http://host:77000", "its port must be a number from 1 to 65535"),

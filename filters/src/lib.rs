@@ -33,6 +33,7 @@ filters! {
     trace => Trace(TraceConfig),
     access_log => AccessLog(AccessLogConfig),
     metrics => Metrics(MetricsConfig),
+    cors => Cors(CorsConfig),
     compression => Compression(CompressionConfig),
     auth => Auth(AuthConfig),
     concurrency => Concurrency(ConcurrencyConfig),

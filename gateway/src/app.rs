@@ -3,16 +3,19 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use miroir_config::{Cluster, Config};
+use miroir_filters::MetricRegistry;
 use miroir_log::{Log, LogError, SqliteLog, SqliteOptions, StoredMap};
-use miroir_nodes::{Fleet, Node, NodeConfig, Prober};
+use miroir_nodes::{Fleet, Node, NodeConfig, Prober, Tls, TlsError};
 use miroir_replicate::{CurrentTopology, Replication, Topology};
 use miroir_shard::{GroupLayout, Layout, LayoutError, NodeLayout, ShardMap, StoredMapError};
 use thiserror::Error;
 use tokio::{task::AbortHandle, time::Instant};
 
 use crate::{
+    instance::{chats, features, features::FeatureSwitch, mirror::Mirror, versions},
     keys::ApiKeys,
     state::{Gateway, Inner, SearchLimits, WriteLimits},
+    telemetry::Messages,
 };
 
 /// Idle connections kept per node.
@@ -59,6 +62,12 @@ pub enum StartError {
     /// A node's address or key cannot be used.
     #[error("node `{0}` has an address or a key that cannot be used")]
     Node(String),
+    /// The certificates that nodes may have cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A node's version is not supported.
+    #[error(transparent)]
+    Version(#[from] versions::TooOld),
 }
 
 /// The running parts behind the listeners.
@@ -66,13 +75,23 @@ pub(crate) struct App {
     /// What requests are answered from.
     pub gateway: Gateway,
     replication: Replication,
-    prober: AbortHandle,
+    background: Vec<AbortHandle>,
+}
+
+/// What the parts need that the program has made before them.
+pub(crate) struct Surroundings {
+    /// What the filters count.
+    pub metrics: MetricRegistry,
+    /// The program's messages, where it writes them itself.
+    pub messages: Option<Messages>,
+    /// Whether a running process hands over to this one.
+    pub upgrade: bool,
 }
 
 impl App {
     /// Opens the log and starts everything that runs in the background, on the current tokio runtime.
-    pub(crate) async fn start(config: &Config, upgrade: bool) -> Result<Self, StartError> {
-        let patience = if upgrade { config.server.grace + PATIENCE } else { Duration::ZERO };
+    pub(crate) async fn start(config: &Config, with: Surroundings) -> Result<Self, StartError> {
+        let patience = if with.upgrade { config.server.grace + PATIENCE } else { Duration::ZERO };
         let log = open_log(&config.log.directory, patience).await?;
         let topology = build_topology(config, &*log).await?;
         let fleet = Arc::new(topology.fleet.with_own_connections());
@@ -80,11 +99,11 @@ impl App {
         let replication = Replication::start(log.clone(), topology.clone())
             .await
             .map_err(|error| log_failed(&config.log.directory, error))?;
+        let failed = |error| log_failed(&config.log.directory, error);
+        let switch = FeatureSwitch::load(&*log).await.map_err(failed)?;
         let prober = Prober::new(move || fleet.clone(), PROBE_INTERVAL, PROBE_TIMEOUT);
         let master_key = config.master_key.as_ref().map(|key| key.expose());
-        let keys = ApiKeys::open(log.clone(), master_key)
-            .await
-            .map_err(|error| log_failed(&config.log.directory, error))?;
+        let keys = ApiKeys::open(log.clone(), master_key).await.map_err(failed)?;
         let gateway = Gateway::new(Inner {
             log,
             keys: Arc::new(keys),
@@ -96,13 +115,21 @@ impl App {
                 max_backlog: config.log.max_backlog,
                 max_tasks: config.log.max_tasks,
             },
+            features: switch,
+            mirror: Mirror::default(),
+            metrics: with.metrics,
+            messages: with.messages,
         });
-        Ok(Self { gateway, replication, prober: tokio::spawn(prober.run()).abort_handle() })
+        gateway.mirror.want(features::of_nodes(&gateway.features.now()));
+        chats::wanted(&gateway).await.map_err(failed)?.into_iter().for_each(|chat| gateway.mirror.want(chat));
+        let background = [tokio::spawn(prober.run()), tokio::spawn(Mirror::run(gateway.clone()))];
+        let background = background.iter().map(tokio::task::JoinHandle::abort_handle).collect();
+        Ok(Self { gateway, replication, background })
     }
 
     /// Stops what runs in the background. The log knows how to go on.
     pub(crate) async fn stop(self) {
-        self.prober.abort();
+        self.background.iter().for_each(AbortHandle::abort);
         self.replication.stop().await;
     }
 }
@@ -137,6 +164,7 @@ async fn build_topology(config: &Config, log: &dyn Log) -> Result<Topology, Star
         }
     };
     let fleet = build_fleet(config)?;
+    versions::check_all(&fleet).await?;
     let placed: Vec<&str> = map.nodes().iter().map(|node| node.name.as_str()).collect();
     let configured: Vec<&str> = fleet.iter().map(Node::name).collect();
     if placed.iter().any(|name| fleet.get(name).is_none()) || placed.len() != configured.len() {
@@ -162,6 +190,9 @@ fn layout(cluster: &Cluster) -> Layout {
 }
 
 fn build_fleet(config: &Config) -> Result<Fleet, StartError> {
+    let by_tls = |node: &miroir_config::Node| node.url.scheme_str() == Some("https");
+    let tls = config.cluster.nodes.iter().any(by_tls).then(|| Tls::new(config.cluster.ca.clone()));
+    let tls = tls.transpose()?;
     let nodes = config.cluster.nodes.iter().map(|node| {
         let authority = authority(&node.url).ok_or_else(|| StartError::Node(node.name.clone()))?;
         Node::new(NodeConfig {
@@ -171,6 +202,10 @@ fn build_fleet(config: &Config) -> Result<Fleet, StartError> {
             connect_timeout: config.search.connect_timeout,
             max_idle: MAX_IDLE,
             max_answer: MAX_ANSWER,
+        })
+        .map(|client| match tls.clone().filter(|_| by_tls(node)) {
+            Some(tls) => client.with_tls(tls),
+            None => client,
         })
         .ok_or_else(|| StartError::Node(node.name.clone()))
     });

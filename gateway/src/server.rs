@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 
 use miroir_config::{Config, Listener};
 use miroir_edge::{Binding, Edge, EdgeConfig, EdgeError, Shutdown};
-use miroir_filters::Deps;
+use miroir_filters::{Deps, MetricRegistry};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     admin,
-    app::{App, StartError},
+    app::{App, StartError, Surroundings},
     stack,
+    telemetry::Messages,
 };
 
 /// Threads for what runs in the background: the log, the appliers.
@@ -43,6 +44,15 @@ pub struct Server {
 impl Server {
     /// Binds the listeners, opens the log, starts the background work. Connections wait until [`Server::run`].
     pub fn start(config: &Config, upgrade: bool) -> Result<Self, ServeError> {
+        Self::start_with(config, upgrade, None)
+    }
+
+    /// The same, in a process whose messages the gateway may change and stream.
+    pub(crate) fn start_with(
+        config: &Config,
+        upgrade: bool,
+        messages: Option<Messages>,
+    ) -> Result<Self, ServeError> {
         let mut edge = Edge::new(EdgeConfig {
             threads: config.server.threads,
             grace: config.server.grace,
@@ -60,9 +70,11 @@ impl Server {
             .enable_all()
             .build()
             .map_err(ServeError::Runtime)?;
-        let app = background.block_on(App::start(config, upgrade))?;
+        let metrics = MetricRegistry::default();
+        let surroundings = Surroundings { metrics: metrics.clone(), messages, upgrade };
+        let app = background.block_on(App::start(config, surroundings))?;
         let addresses = public.addresses();
-        let deps = Deps::with_keys(app.gateway.keys.clone());
+        let deps = Deps { keys: app.gateway.keys.clone(), metrics };
         edge.attach(public, stack::build(app.gateway.clone(), &config.filters, &deps));
         let admin = operators.as_ref().and_then(|binding| binding.addresses().first().copied());
         if let Some(binding) = operators {

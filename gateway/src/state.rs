@@ -3,11 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use miroir_config::Partial;
+use miroir_filters::MetricRegistry;
 use miroir_log::{IndexRecord, Log};
 use miroir_protocol::{error::ResponseError, index_uid::IndexUid};
 use miroir_replicate::{CurrentTopology, Progress};
 
-use crate::keys::ApiKeys;
+use crate::{
+    instance::{features::FeatureSwitch, mirror::Mirror},
+    keys::ApiKeys,
+    telemetry::Messages,
+};
 
 /// The gateway's state; cheap to clone.
 #[derive(Clone)]
@@ -29,6 +34,14 @@ pub(crate) struct Inner {
     pub search: SearchLimits,
     /// How much may wait in the log.
     pub write: WriteLimits,
+    /// Which experimental features are on.
+    pub features: FeatureSwitch,
+    /// What nodes are to have beside documents and settings.
+    pub mirror: Mirror,
+    /// What the filters count.
+    pub metrics: MetricRegistry,
+    /// The program's messages, where it writes them itself.
+    pub messages: Option<Messages>,
 }
 
 /// How searches are fanned out.

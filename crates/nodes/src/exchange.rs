@@ -81,10 +81,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn send(&mut self, mut head: BytesMut, body: &[u8]) -> io::Result<()> {
         if head.len() + body.len() <= ONE_WRITE {
             head.extend_from_slice(body);
-            return self.stream.write_all(&head).await;
+            self.stream.write_all(&head).await?;
+        } else {
+            self.stream.write_all(&head).await?;
+            self.stream.write_all(body).await?;
         }
-        self.stream.write_all(&head).await?;
-        self.stream.write_all(body).await
+        // TLS may hold something back; a plain connection never does.
+        self.stream.flush().await
     }
 
     async fn receive(&mut self, limit: usize) -> Result<Answer, NodeError> {

@@ -20,6 +20,7 @@ mod node;
 mod pool;
 mod probe;
 mod request;
+mod tls;
 
 pub use self::{
     body::{Body, PooledBody, full},
@@ -32,4 +33,5 @@ pub use self::{
     node::{Node, NodeConfig},
     probe::{Prober, probe},
     request::{Answer, NodeRequest},
+    tls::{Tls, TlsError},
 };

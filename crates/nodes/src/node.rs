@@ -20,6 +20,7 @@ use crate::{
     latency::Latency,
     pool::{Lease, Pool},
     request::{Answer, NodeRequest},
+    tls::Tls,
 };
 
 /// How long an idle connection may take to become ready: its task has to see the end of the last answer, which the
@@ -61,6 +62,7 @@ struct Inner {
     senders: Pool<Sender>,
     health: Arc<Health>,
     latency: Arc<Latency>,
+    tls: Option<Tls>,
 }
 
 // === impl Node ===
@@ -78,7 +80,7 @@ impl Node {
             }
             None => None,
         };
-        Some(Self::with(config, host, authorization, (Arc::default(), Arc::default())))
+        Some(Self::with(config, host, authorization, (Arc::default(), Arc::default()), None))
     }
 
     fn with(
@@ -86,13 +88,14 @@ impl Node {
         host: HeaderValue,
         authorization: Option<HeaderValue>,
         (health, latency): (Arc<Health>, Arc<Latency>),
+        tls: Option<Tls>,
     ) -> Self {
         let mut fields = [b"host: ", host.as_bytes(), b"\r\n"].concat();
         if let Some(key) = &authorization {
             fields.extend_from_slice(&[b"authorization: ", key.as_bytes(), b"\r\n"].concat());
         }
         let (askers, senders) = (Pool::new(config.max_idle), Pool::new(config.max_idle));
-        let inner = Inner { config, host, authorization, fields, askers, senders, health, latency };
+        let inner = Inner { config, host, authorization, fields, askers, senders, health, latency, tls };
         Self { inner: Arc::new(inner) }
     }
 
@@ -100,8 +103,19 @@ impl Node {
     /// one's. Health is shared.
     #[must_use]
     pub fn with_own_connections(&self) -> Self {
+        self.again(self.inner.tls.clone())
+    }
+
+    /// The same node, reached by TLS.
+    #[must_use]
+    pub fn with_tls(&self, tls: Tls) -> Self {
+        self.again(Some(tls))
+    }
+
+    fn again(&self, tls: Option<Tls>) -> Self {
         let Inner { config, host, authorization, health, latency, .. } = &*self.inner;
-        Self::with(config.clone(), host.clone(), authorization.clone(), (health.clone(), latency.clone()))
+        let seen = (health.clone(), latency.clone());
+        Self::with(config.clone(), host.clone(), authorization.clone(), seen, tls)
     }
 
     /// The name the shard map knows it by.
@@ -185,7 +199,10 @@ impl Node {
 
     async fn connect(&self) -> Result<Lease<Asker>, NodeError> {
         let config = &self.inner.config;
-        Ok(self.inner.askers.adopt(connect(&config.authority, config.connect_timeout).await?))
+        Ok(self
+            .inner
+            .askers
+            .adopt(connect(&config.authority, self.inner.tls.as_ref(), config.connect_timeout).await?))
     }
 
     async fn send_prepared(
@@ -221,7 +238,9 @@ impl Node {
 
     async fn connect_to_stream(&self) -> Result<Lease<Sender>, NodeError> {
         let config = &self.inner.config;
-        Ok(self.inner.senders.adopt(connect_streaming(&config.authority, config.connect_timeout).await?))
+        Ok(self.inner.senders.adopt(
+            connect_streaming(&config.authority, self.inner.tls.as_ref(), config.connect_timeout).await?,
+        ))
     }
 
     fn prepare(&self, request: &mut Request<Body>) {

@@ -3,6 +3,7 @@
 mod check;
 #[cfg(feature = "embedded-node")]
 mod dev;
+mod import;
 mod serve;
 
 use std::process::ExitCode;
@@ -23,6 +24,10 @@ enum Command {
     Serve(serve::Arguments),
     /// Check a configuration file: every error, each with its place.
     Check(check::Arguments),
+    /// Take over a running Meilisearch, or a dump, into a running gateway.
+    Import(import::Import),
+    /// Bring a dump back into a running gateway.
+    Restore(import::Restore),
     /// Try it out: start nodes, the gateway in front of them, and load sample data.
     #[cfg(feature = "embedded-node")]
     Dev(dev::Arguments),
@@ -33,6 +38,8 @@ pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Import(arguments) => import::import(&arguments),
+        Command::Restore(arguments) => import::restore(&arguments),
         #[cfg(feature = "embedded-node")]
         Command::Dev(arguments) => dev::run(&arguments),
     }

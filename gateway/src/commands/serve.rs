@@ -26,9 +26,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    telemetry::init(config.telemetry);
+    let messages = telemetry::init(config.telemetry);
     let shutdown = Shutdown::on_signals();
-    let server = match Server::start(&config, arguments.upgrade) {
+    let server = match Server::start_with(&config, arguments.upgrade, messages) {
         Ok(server) => server,
         Err(error) => return fail(&error),
     };

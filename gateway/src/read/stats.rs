@@ -15,7 +15,7 @@ use miroir_protocol::{
 use miroir_replicate::Topology;
 use miroir_shard::is_internal;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::Instant;
 
@@ -77,6 +77,15 @@ pub(crate) async fn of_index(gateway: &Gateway, index: &IndexRecord, terms: Term
 
 /// Answers the statistics of everything; of indexes, those the sender may see.
 pub(crate) async fn of_instance(gateway: &Gateway, access: &Access, terms: Terms) -> Answer {
+    Ok(json(StatusCode::OK, &of_everything(gateway, access, terms).await?))
+}
+
+/// The statistics of everything; of indexes, those the sender may see.
+pub(crate) async fn of_everything(
+    gateway: &Gateway,
+    access: &Access,
+    terms: Terms,
+) -> Result<Value, ResponseError> {
     let catalog = gateway.log.catalog();
     let topology = gateway.topology.load();
     let scope = Scope { indexes: catalog.indexes.keys().map(String::as_str).collect(), slots: None, turn: 0 };
@@ -101,15 +110,12 @@ pub(crate) async fn of_instance(gateway: &Gateway, access: &Access, terms: Terms
         None => everybody(&topology, &Uri::from_static("/stats"), terms).await?,
     };
     let last_update: Option<OffsetDateTime> = visible().map(|(_, index)| index.updated_at).max();
-    Ok(json(
-        StatusCode::OK,
-        &json!({
+    Ok(json!({
             "databaseSize": parts.iter().map(|part: &Stats| part.database_size).sum::<u64>(),
             "usedDatabaseSize": parts.iter().map(|part| part.used_database_size).sum::<u64>(),
             "lastUpdate": last_update.and_then(|at| at.format(&Rfc3339).ok()),
             "indexes": indexes,
-        }),
-    ))
+    }))
 }
 
 /// The statistics of nodes that together hold everything exactly once; none where there are no such nodes, or one of them

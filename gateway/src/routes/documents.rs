@@ -9,7 +9,7 @@ use miroir_protocol::{
 };
 
 use super::call::{Call, Served};
-use crate::{features::check, intake::content_type, read, write};
+use crate::{instance::features::check, intake::content_type, read, write};
 
 pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
     let (uid, id) = (operation.name(), operation.second_name());
@@ -50,7 +50,7 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         }
         Operation::EditDocuments => {
             let body = call.bytes().await?;
-            check(&call.gateway, EDIT_DOCUMENTS, "Using the documents edit route").await?;
+            check(&call.gateway, EDIT_DOCUMENTS, "Using the documents edit route")?;
             require_json(content_type(call.headers()))?;
             write::documents::edit(call.writing(&body)?, &uid, &body).await?
         }

@@ -18,6 +18,6 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         (_, Some(name)) => settings::update(call.writing(&body)?, &uid, name, &body).await,
         (Operation::UpdateSettings, _) => settings::update_all(call.writing(&body)?, &uid, &body).await,
         (Operation::ResetSettings, _) => settings::reset_all(call.writing(&body)?, &uid).await,
-        _ => settings::show_all(&*gateway.index(&uid)?),
+        _ => settings::show_all(gateway, &*gateway.index(&uid)?),
     }?)
 }

@@ -12,7 +12,7 @@ use super::call::{Call, Served};
 use crate::{
     access::{sees_batch, sees_task},
     answer::json,
-    features::check,
+    instance::features::check,
     read, write,
     write::log_error,
 };
@@ -33,7 +33,7 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
             Ok(json(StatusCode::OK, &task.ok_or_else(|| ResponseError::task_not_found(uid))?))
         }
         Operation::TaskDocuments => {
-            check(&call.gateway, TASK_DOCUMENTS, "Getting the documents of an enqueued task").await?;
+            check(&call.gateway, TASK_DOCUMENTS, "Getting the documents of an enqueued task")?;
             let uid = task_uid_from_path(&operation.name())?;
             Ok(read::task_documents::documents(&call.gateway, uid, &call.access()).await?)
         }

@@ -11,11 +11,14 @@ use miroir_protocol::{
 };
 
 use super::enqueue::Writing;
-use crate::answer::{Answer, json};
+use crate::{
+    answer::{Answer, json},
+    state::Gateway,
+};
 
 /// `GET /indexes/{uid}/settings`.
-pub(crate) fn show_all(index: &IndexRecord) -> Answer {
-    Ok(json(StatusCode::OK, &logical(index)?.view()))
+pub(crate) fn show_all(gateway: &Gateway, index: &IndexRecord) -> Answer {
+    Ok(json(StatusCode::OK, &logical(index)?.view_with(&gateway.features.now())))
 }
 
 /// `GET /indexes/{uid}/settings/{name}`.
@@ -27,14 +30,16 @@ pub(crate) fn show(index: &IndexRecord, name: SettingName) -> Answer {
 pub(crate) async fn update_all(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
     let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
-    change(write, &index, &Settings::from_json(body)?, false, metadata).await
+    let settings = Settings::parse(None, body, &write.gateway.features.now())?;
+    change(write, &index, &settings, false, metadata).await
 }
 
 /// `PUT` or `PATCH /indexes/{uid}/settings/{name}`.
 pub(crate) async fn update(write: Writing<'_>, uid: &str, name: SettingName, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
     let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
-    change(write, &index, &Settings::from_json_of(name, body)?, false, metadata).await
+    let settings = Settings::parse(Some(name), body, &write.gateway.features.now())?;
+    change(write, &index, &settings, false, metadata).await
 }
 
 /// `DELETE /indexes/{uid}/settings`.
@@ -58,7 +63,6 @@ async fn change(
     is_deletion: bool,
     metadata: Option<String>,
 ) -> Answer {
-    settings.check_features()?;
     let operation = Operation::SettingsUpdate {
         settings: settings.to_value(),
         is_deletion,

@@ -4,3 +4,4 @@ mod connections;
 mod cover;
 mod fleet;
 mod server;
+mod tls;

@@ -9,6 +9,7 @@ use super::{
     ChatSettings, EmbedderSettings, FacetOrder, Faceting, MinWordSizeForTypos, Pagination, PrefixSearch,
     ProximityPrecision, RankingRule, Setting, Settings, TypoTolerance, embedder_defaults,
 };
+use crate::features::Features;
 
 /// How many values of a facet are listed.
 pub(super) const MAX_VALUES_PER_FACET: usize = 100;
@@ -27,6 +28,19 @@ impl Settings {
     #[must_use]
     pub fn view(&self) -> Self {
         Self { chat: Setting::NotSet, foreign_keys: Setting::NotSet, ..self.full_view() }
+    }
+
+    /// The same where these features are on.
+    #[must_use]
+    pub fn view_with(&self, on: &Features) -> Self {
+        let mut view = self.full_view();
+        if !on.chat_completions {
+            view.chat = Setting::NotSet;
+        }
+        if !on.foreign_keys {
+            view.foreign_keys = Setting::NotSet;
+        }
+        view
     }
 
     /// Every setting with its value or its default, secrets hidden. What has no default is `Reset`, shown as `null`.

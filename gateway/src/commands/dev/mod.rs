@@ -85,8 +85,8 @@ fn dev(arguments: &Arguments) -> Result<(), DevError> {
     println!("Starting {} {kind} nodes in {}", layout.nodes().len(), directory.path().display());
     let fleet = runtime.block_on(Fleet::start(&layout, arguments.meilisearch.as_deref()))?;
     let config = layout.config(&fleet.addresses())?;
-    telemetry::init(config.telemetry);
-    let server = Server::start(&config, false)?;
+    let messages = telemetry::init(config.telemetry);
+    let server = Server::start_with(&config, false, messages)?;
     let address = server.addresses().first().copied().unwrap_or(arguments.listen);
     let serving = {
         let shutdown = shutdown.clone();

@@ -1,0 +1,185 @@
+//! Chat workspaces: their settings are kept by the gateway and told to every node.
+//!
+//! What a workspace's settings may be is for the nodes to say, whose version has chats or has not: the first node that can
+//! be asked takes or refuses a change, and only then it is kept.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Uri};
+use miroir_log::RecordKind;
+use miroir_nodes::{Node, NodeRequest};
+use miroir_protocol::{
+    error::{Code, ResponseError},
+    features::CHAT_COMPLETIONS,
+    index_uid::IndexUid,
+    indexes::Page,
+    parse,
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+
+use super::{mirror::Wanted, not_supported};
+use crate::{
+    answer::{Answer, empty, json as answer_json, json_bytes},
+    state::Gateway,
+    write::log_error,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is kept of a workspace that was deleted: nodes that were away still have to be told.
+const DELETED: &str = "deleted";
+
+/// Refuses what needs chats while they are off.
+pub(crate) fn check(gateway: &Gateway, doing: &str) -> Result<(), ResponseError> {
+    if gateway.features.now().chat_completions { Ok(()) } else { Err(CHAT_COMPLETIONS.needed_for(doing)) }
+}
+
+/// `GET /chats`.
+pub(crate) async fn list(gateway: &Gateway, query: &str) -> Answer {
+    let page = Page::from_query_string(query)?;
+    check(gateway, "listing the chats")?;
+    let records = gateway.log.records(RecordKind::Chat).await.map_err(|error| log_error(&error))?;
+    let there = records.into_iter().filter(|(_, record)| !is_deleted(record));
+    let views: Vec<Value> = there.map(|(uid, _)| json!({ "uid": uid })).collect();
+    Ok(answer_json(StatusCode::OK, &page.of(views.into_iter())))
+}
+
+/// `GET /chats/{uid}`.
+pub(crate) async fn show(gateway: &Gateway, uid: &str) -> Answer {
+    check(gateway, "displaying a chat")?;
+    let uid = IndexUid::from_path(uid)?;
+    kept(gateway, uid.as_str()).await?.ok_or_else(|| gone(format!("chat {} not found", uid.as_str())))?;
+    Ok(answer_json(StatusCode::OK, &json!({ "uid": uid.as_str() })))
+}
+
+/// `DELETE /chats/{uid}`.
+pub(crate) async fn delete(gateway: &Gateway, uid: &str) -> Answer {
+    check(gateway, "deleting a chat")?;
+    kept(gateway, uid).await?.ok_or_else(|| gone(format!("chat {uid} not found")))?;
+    keep(gateway, uid, json!({ DELETED: true })).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// `GET /chats/{uid}/settings`.
+pub(crate) async fn settings(gateway: &Gateway, uid: &str) -> Answer {
+    check(gateway, "using the /chats/settings route")?;
+    kept(gateway, uid).await?.ok_or_else(|| gone(format!("Chat `{uid}` not found")))?;
+    first_answer(gateway, Method::GET, uid, Bytes::new()).await
+}
+
+/// `PATCH /chats/{uid}/settings`.
+pub(crate) async fn update(gateway: &Gateway, uid: &str, body: &Bytes) -> Answer {
+    let change = parse::json_value(body)?;
+    check(gateway, "using the /chats/settings route")?;
+    let answer = first_answer(gateway, Method::PATCH, uid, body.clone()).await?;
+    let mut record = kept(gateway, uid).await?.unwrap_or_else(|| json!({}));
+    merge(&mut record, change);
+    keep(gateway, uid, record).await?;
+    Ok(answer)
+}
+
+/// `DELETE /chats/{uid}/settings`.
+pub(crate) async fn reset(gateway: &Gateway, uid: &str) -> Answer {
+    check(gateway, "using the /chats/settings route")?;
+    kept(gateway, uid).await?.ok_or_else(|| gone(format!("Chat `{uid}` not found")))?;
+    let answer = first_answer(gateway, Method::DELETE, uid, Bytes::new()).await?;
+    let members =
+        ["source", "orgId", "projectId", "apiVersion", "deploymentId", "baseUrl", "apiKey", "prompts"];
+    let reset: Map<String, Value> = members.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
+    keep(gateway, uid, Value::Object(reset)).await?;
+    Ok(answer)
+}
+
+/// `POST /chats/{uid}/chat/completions`. A node would search what it holds itself, a part of the documents, and the model
+/// would be told that this is all there is.
+pub(crate) fn completions(gateway: &Gateway) -> ResponseError {
+    match check(gateway, "using the /chats chat completions route") {
+        Err(error) => error,
+        Ok(()) => not_supported(
+            "Chat completions are not served over several nodes: each would search only the documents it holds.",
+        ),
+    }
+}
+
+/// What nodes are told of the workspaces that were kept.
+pub(crate) async fn wanted(gateway: &Gateway) -> Result<Vec<Wanted>, miroir_log::LogError> {
+    let records = gateway.log.records(RecordKind::Chat).await?;
+    Ok(records.into_iter().map(|(uid, record)| of_nodes(&uid, record)).collect())
+}
+
+fn of_nodes(uid: &str, record: Value) -> Wanted {
+    let name = format!("chat {uid}");
+    let uid = utf8_percent_encode(uid, NON_ALPHANUMERIC);
+    if is_deleted(&record) {
+        return Wanted { name, method: Method::DELETE, path: format!("/chats/{uid}"), body: None };
+    }
+    Wanted { name, method: Method::PATCH, path: format!("/chats/{uid}/settings"), body: Some(record) }
+}
+
+async fn kept(gateway: &Gateway, uid: &str) -> Result<Option<Value>, ResponseError> {
+    let record = gateway.log.record(RecordKind::Chat, uid).await.map_err(|error| log_error(&error))?;
+    Ok(record.filter(|record| !is_deleted(record)))
+}
+
+async fn keep(gateway: &Gateway, uid: &str, record: Value) -> Result<(), ResponseError> {
+    let kept = gateway.log.put_record(RecordKind::Chat, uid, record.clone()).await;
+    kept.map_err(|error| log_error(&error))?;
+    gateway.mirror.want(of_nodes(uid, record));
+    gateway.mirror.settle(gateway).await;
+    Ok(())
+}
+
+fn is_deleted(record: &Value) -> bool {
+    record.get(DELETED) == Some(&Value::Bool(true))
+}
+
+fn gone(message: String) -> ResponseError {
+    ResponseError::new(Code::ChatNotFound, message)
+}
+
+/// Members of a change over those that were there, and of prompts one by one; `null` stays, as it is what resets.
+fn merge(record: &mut Value, change: Value) {
+    let (Value::Object(record), Value::Object(change)) = (record, change) else { return };
+    for (name, value) in change {
+        match (record.get_mut(&name), value) {
+            (Some(Value::Object(before)), Value::Object(members)) => before.extend(members),
+            (_, value) => _ = record.insert(name, value),
+        }
+    }
+}
+
+/// What the first node that can be asked says.
+async fn first_answer(gateway: &Gateway, method: Method, uid: &str, body: Bytes) -> Answer {
+    let path = format!("/chats/{}/settings", utf8_percent_encode(uid, NON_ALPHANUMERIC));
+    let path: Uri = path.parse().map_err(|_| gone(format!("Chat `{uid}` not found")))?;
+    let topology = gateway.topology.load();
+    let nodes: Vec<&Node> = topology.fleet.iter().filter(|node| node.health().is_up()).collect();
+    for node in nodes {
+        let request = NodeRequest::write(method.clone(), path.clone(), body.clone());
+        let Ok(answer) = node.ask(&request, TIMEOUT).await else { continue };
+        if answer.status.is_success() {
+            return Ok(json_bytes(answer.status, answer.body));
+        }
+        return Err(match serde_json::from_slice::<ResponseError>(&answer.body) {
+            Ok(error) => error.with_status(answer.status),
+            Err(_) => not_supported(format!("Node `{}` has no chats in its version.", node.name())),
+        });
+    }
+    Err(ResponseError::new(Code::MiroirNodeError, "No node can be asked now."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_add_up() {
+        let mut record = json!({ "source": "openAi", "prompts": { "system": "a", "searchQParam": "b" } });
+        merge(&mut record, json!({ "apiKey": null, "prompts": { "system": "c" } }));
+        let expected =
+            json!({ "source": "openAi", "prompts": { "system": "c", "searchQParam": "b" }, "apiKey": null });
+        assert_eq!(record, expected);
+    }
+}

@@ -1,0 +1,174 @@
+//! What every node is to have beside documents and settings: told to each of them until it has it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use http::{Method, StatusCode, Uri};
+use miroir_nodes::{Node, NodeRequest};
+use miroir_protocol::error::ResponseError;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::state::Gateway;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How often nodes that have not got everything are tried again.
+const AGAIN: Duration = Duration::from_secs(2);
+/// How often every node is told everything: it may have been put back to an earlier state.
+const ROUND: Duration = Duration::from_secs(300);
+
+/// A request that brings every node into a state, whatever its state was.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Wanted {
+    /// A later one of the same name takes its place.
+    pub name: String,
+    /// The request's method.
+    pub method: Method,
+    /// Its path.
+    pub path: String,
+    /// Its body.
+    pub body: Option<Value>,
+}
+
+/// What is wanted of the nodes, and which of them have it.
+#[derive(Debug, Default)]
+pub(crate) struct Mirror {
+    state: Mutex<State>,
+    more: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    wanted: BTreeMap<String, Wanted>,
+    /// By node, the names of what it has.
+    had: BTreeMap<String, BTreeSet<String>>,
+    /// Members of bodies that a node's version does not know, by node.
+    lacking: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What a node made of a request.
+enum Told {
+    Done,
+    /// It will never take it.
+    Refused(ResponseError),
+    Unreachable,
+}
+
+// === impl Mirror ===
+
+impl Mirror {
+    /// Wants this of every node from now on.
+    pub(crate) fn want(&self, wanted: Wanted) {
+        let mut state = self.state.lock();
+        state.had.values_mut().for_each(|had| _ = had.remove(&wanted.name));
+        state.wanted.insert(wanted.name.clone(), wanted);
+        drop(state);
+        self.more.notify_one();
+    }
+
+    /// Tells the nodes that are up what they have not got, once.
+    pub(crate) async fn settle(&self, gateway: &Gateway) -> bool {
+        let topology = gateway.topology.load();
+        let up = topology.fleet.iter().filter(|node| node.health().is_up()).cloned();
+        let told = futures_util::future::join_all(up.map(|node| self.tell_all(node))).await;
+        told.into_iter().all(|told| told) && topology.fleet.iter().all(|node| node.health().is_up())
+    }
+
+    /// Tells the nodes, for as long as the program runs.
+    pub(crate) async fn run(gateway: Gateway) {
+        let mirror = &gateway.mirror;
+        let mut settled = false;
+        loop {
+            tokio::select! {
+                () = mirror.more.notified() => {}
+                () = tokio::time::sleep(if settled { ROUND } else { AGAIN }) => {
+                    if settled {
+                        mirror.state.lock().had.clear();
+                    }
+                }
+            }
+            settled = mirror.settle(&gateway).await;
+        }
+    }
+
+    async fn tell_all(&self, node: Node) -> bool {
+        // This runs on any runtime, and connections belong to one.
+        let node = node.with_own_connections();
+        let name = node.name().to_owned();
+        for wanted in self.missing(&name) {
+            match self.tell(&node, &wanted).await {
+                Told::Done => {}
+                Told::Refused(error) => {
+                    tracing::warn!(
+                        node = name,
+                        what = wanted.name,
+                        error = error.message(),
+                        "node refuses it"
+                    );
+                }
+                Told::Unreachable => return false,
+            }
+            let mut state = self.state.lock();
+            if state.wanted.get(&wanted.name) == Some(&wanted) {
+                state.had.entry(name.clone()).or_default().insert(wanted.name);
+            }
+        }
+        true
+    }
+
+    fn missing(&self, node: &str) -> Vec<Wanted> {
+        let state = self.state.lock();
+        let had = state.had.get(node);
+        let missing =
+            state.wanted.values().filter(|wanted| had.is_none_or(|had| !had.contains(&wanted.name)));
+        missing.cloned().collect()
+    }
+
+    /// Tells a node, without the members that it turns out not to know.
+    async fn tell(&self, node: &Node, wanted: &Wanted) -> Told {
+        let Ok(path) = wanted.path.parse::<Uri>() else { return Told::Done };
+        loop {
+            let mut body = wanted.body.clone();
+            if let (Some(Value::Object(members)), Some(lacking)) =
+                (&mut body, self.state.lock().lacking.get(node.name()))
+            {
+                members.retain(|name, _| !lacking.contains(name));
+            }
+            let bytes = body.map(|body| body.to_string()).unwrap_or_default();
+            let request = NodeRequest::write(wanted.method.clone(), path.clone(), bytes);
+            let Ok(answer) = node.ask(&request, TIMEOUT).await else { return Told::Unreachable };
+            // What is not there is gone.
+            let gone = wanted.method == Method::DELETE && answer.status == StatusCode::NOT_FOUND;
+            if answer.status.is_success() || gone {
+                return Told::Done;
+            }
+            let Ok(error) = serde_json::from_slice::<ResponseError>(&answer.body) else {
+                let error = super::not_supported(format!("the node answers {}", answer.status));
+                return if answer.status.is_client_error() {
+                    Told::Refused(error)
+                } else {
+                    Told::Unreachable
+                };
+            };
+            match unknown_field(&error) {
+                Some(field) => {
+                    tracing::warn!(node = node.name(), field, "node's version does not know it");
+                    let mut state = self.state.lock();
+                    if !state.lacking.entry(node.name().to_owned()).or_default().insert(field) {
+                        return Told::Refused(error);
+                    }
+                }
+                None if answer.status.is_client_error() => return Told::Refused(error),
+                None => return Told::Unreachable,
+            }
+        }
+    }
+}
+
+fn unknown_field(error: &ResponseError) -> Option<String> {
+    let (field, rest) = error.message().strip_prefix("Unknown field `")?.split_once('`')?;
+    rest.starts_with(':').then(|| field.to_owned())
+}

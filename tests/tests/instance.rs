@@ -1,0 +1,140 @@
+//! What is asked of the instance as a whole: features, metrics, messages, the network.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+};
+
+use http::Method;
+use miroir_tests::{Client, MASTER_KEY, cluster, data};
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_miroir-under-test");
+
+fn switch(client: &Client, features: &Value) -> Value {
+    client.patch("/experimental-features").json(features).send().ok()
+}
+
+#[test]
+fn features_are_told_to_every_node_and_outlive_the_gateway() {
+    let mut cluster = cluster(PROGRAM).nodes(2).start();
+    let client = cluster.client();
+    client.patch("/indexes/films/settings").json(&json!({ "filterableAttributes": ["director"] })).succeeds();
+    client.post("/indexes/films/documents").ndjson(&data::movies()[..100]).succeeds();
+    let search = json!({ "filter": "director CONTAINS berg" });
+    assert_eq!(client.search("films", &search).refused(400), "feature_not_enabled");
+
+    assert_eq!(switch(&client, &json!({ "containsFilter": true }))["containsFilter"], true);
+    client.search("films", &search).ok();
+    for node in cluster.nodes() {
+        assert_eq!(node.client().get("/experimental-features").send().ok()["containsFilter"], true);
+    }
+    cluster.gateway().kill();
+    cluster.gateway().start();
+    assert_eq!(client.get("/experimental-features").send().ok()["containsFilter"], true);
+    client.search("films", &search).ok();
+}
+
+#[test]
+fn a_node_that_was_away_is_told_the_features_when_it_is_back() {
+    let mut cluster = cluster(PROGRAM).nodes(2).start();
+    let client = cluster.client();
+    cluster.nodes()[1].stop();
+    switch(&client, &json!({ "containsFilter": true }));
+    cluster.nodes()[1].start();
+    miroir_tests::eventually("the node has the feature", || {
+        let features = cluster.nodes()[1].client().get("/experimental-features").send().ok();
+        (features["containsFilter"] == true).then_some(())
+    });
+}
+
+#[test]
+fn settings_of_features_are_refused_while_they_are_off() {
+    let cluster = cluster(PROGRAM).nodes(1).start();
+    let client = cluster.client();
+    client.post("/indexes").json(&json!({ "uid": "films" })).succeeds();
+    let chat = json!({ "description": "films" });
+    let change = || client.patch("/indexes/films/settings/chat").json(&chat);
+    assert_eq!(change().send().refused(400), "feature_not_enabled");
+    assert!(client.get("/indexes/films/settings").send().ok().get("chat").is_none());
+    switch(&client, &json!({ "chatCompletions": true }));
+    assert!(client.get("/indexes/films/settings").send().ok().get("chat").is_some());
+}
+
+#[test]
+fn metrics_are_those_of_the_whole() {
+    let cluster = cluster(PROGRAM).nodes(2).start();
+    let client = cluster.client();
+    assert_eq!(client.get("/metrics").send().refused(400), "feature_not_enabled");
+    client.post("/indexes/films/documents").ndjson(&data::movies()[..100]).succeeds();
+    switch(&client, &json!({ "metrics": true }));
+    let answer = client.get("/metrics").send();
+    assert_eq!(answer.status, 200);
+    for line in [
+        "meilisearch_index_count 1",
+        "meilisearch_index_docs_count{index=\"films\"} 100",
+        "meilisearch_nb_tasks{kind=\"statuses\",value=\"succeeded\"} 1",
+        "# TYPE meilisearch_db_size_bytes gauge",
+    ] {
+        assert!(answer.text.lines().any(|found| found == line), "{line} in\n{}", answer.text);
+    }
+    assert!(answer.text.contains("miroir_http_requests_total"));
+}
+
+#[test]
+fn messages_are_streamed_to_one_client_at_a_time() {
+    let cluster = cluster(PROGRAM).nodes(1).start();
+    let client = cluster.client();
+    let wanted = json!({ "target": "miroir=info", "mode": "json" });
+    assert_eq!(client.post("/logs/stream").json(&wanted).send().refused(400), "feature_not_enabled");
+    switch(&client, &json!({ "logsRoute": true }));
+    let none = client.post("/logs/stream").json(&json!({ "target": "" })).send();
+    assert_eq!(none.refused(400), "bad_request");
+
+    let stream = TcpStream::connect(client.address()).expect("connected");
+    let body = wanted.to_string();
+    write!(
+        &stream,
+        "POST /logs/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {MASTER_KEY}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("sent");
+    let mut lines = BufReader::new(&stream).lines();
+    assert!(lines.next().expect("a line").expect("text").starts_with("HTTP/1.1 200"));
+    client.get("/indexes/nothing-here").send();
+    let about = lines.map_while(Result::ok).find(|line| line.contains("/indexes/nothing-here"));
+    assert!(about.expect("a message").starts_with('{'));
+    assert_eq!(client.post("/logs/stream").json(&wanted).send().refused(400), "bad_request");
+    assert_eq!(client.delete("/logs/stream").send().status, 204);
+    assert_eq!(client.post("/logs/stderr").json(&json!({ "target": "info" })).send().status, 204);
+}
+
+#[test]
+fn the_network_is_answered_and_cannot_be_changed() {
+    let cluster = cluster(PROGRAM).nodes(1).start();
+    let client = cluster.client();
+    assert_eq!(client.get("/network").send().refused(400), "feature_not_enabled");
+    switch(&client, &json!({ "network": true }));
+    assert_eq!(client.get("/network").send().ok()["remotes"], json!({}));
+    let change = client.patch("/network").json(&json!({ "self": "me" })).send();
+    assert_eq!(change.body["code"], "miroir_not_supported");
+}
+
+#[test]
+fn web_pages_of_any_origin_are_let_in() {
+    let cluster = cluster(PROGRAM).nodes(1).start();
+    let client = cluster.client().with_key(None);
+    let preflight = client
+        .request(Method::OPTIONS, "/indexes/films/search")
+        .header("origin", "https://shop.example")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type")
+        .send();
+    assert_eq!((preflight.status, preflight.text.as_str()), (200, ""));
+    assert_eq!(preflight.header("access-control-allow-origin"), "*");
+    assert_eq!(preflight.header("access-control-allow-headers"), "authorization,content-type");
+    assert_eq!(preflight.header("access-control-max-age"), "86400");
+    let refused = client.get("/indexes").header("origin", "https://shop.example").send();
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (401, "*"));
+}
