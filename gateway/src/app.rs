@@ -16,6 +16,7 @@ use crate::{
     keys::ApiKeys,
     state::{Gateway, Inner, SearchLimits, WriteLimits},
     telemetry::Messages,
+    webhooks::{self, Webhooks},
 };
 
 /// Idle connections kept per node.
@@ -96,10 +97,12 @@ impl App {
         let topology = build_topology(config, &*log).await?;
         let fleet = Arc::new(topology.fleet.with_own_connections());
         let topology = CurrentTopology::new(topology);
+        let failed = |error| log_failed(&config.log.directory, error);
+        // Before any task can end.
+        let webhooks = Webhooks::load(log.clone()).await.map_err(failed)?;
         let replication = Replication::start(log.clone(), topology.clone())
             .await
-            .map_err(|error| log_failed(&config.log.directory, error))?;
-        let failed = |error| log_failed(&config.log.directory, error);
+            .map_err(failed)?;
         let switch = FeatureSwitch::load(&*log).await.map_err(failed)?;
         let prober = Prober::new(move || fleet.clone(), PROBE_INTERVAL, PROBE_TIMEOUT);
         let master_key = config.master_key.as_ref().map(|key| key.expose());
@@ -109,6 +112,7 @@ impl App {
             keys: Arc::new(keys),
             topology,
             progress: replication.progress(),
+            webhooks,
             search: SearchLimits { timeout: config.search.timeout, partial: config.search.partial },
             write: WriteLimits {
                 max_payload: config.log.max_payload,
@@ -122,7 +126,12 @@ impl App {
         });
         gateway.mirror.want(features::of_nodes(&gateway.features.now()));
         chats::wanted(&gateway).await.map_err(failed)?.into_iter().for_each(|chat| gateway.mirror.want(chat));
-        let background = [tokio::spawn(prober.run()), tokio::spawn(Mirror::run(gateway.clone()))];
+        let sender = webhooks::Sender::new(&gateway.webhooks, gateway.progress.clone());
+        let background = [
+            tokio::spawn(prober.run()),
+            tokio::spawn(Mirror::run(gateway.clone())),
+            tokio::spawn(sender.run()),
+        ];
         let background = background.iter().map(tokio::task::JoinHandle::abort_handle).collect();
         Ok(Self { gateway, replication, background })
     }

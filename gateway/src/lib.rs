@@ -21,4 +21,5 @@ mod state;
 mod telemetry;
 mod transfer;
 mod version;
+mod webhooks;
 mod write;

@@ -12,6 +12,7 @@ use crate::{
     instance::{features::FeatureSwitch, mirror::Mirror},
     keys::ApiKeys,
     telemetry::Messages,
+    webhooks::Webhooks,
 };
 
 /// The gateway's state; cheap to clone.
@@ -30,6 +31,8 @@ pub(crate) struct Inner {
     pub topology: CurrentTopology,
     /// How far the nodes are.
     pub progress: Arc<Progress>,
+    /// Who is told of finished tasks.
+    pub webhooks: Webhooks,
     /// How searches are fanned out.
     pub search: SearchLimits,
     /// How much may wait in the log.

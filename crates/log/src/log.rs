@@ -124,8 +124,8 @@ pub trait Log: Send + Sync + 'static {
     /// [forgotten](Log::forget_ends). Not kept over a restart.
     fn keep_ends(&self, keep: bool);
 
-    /// The first `max` tasks of that list, with their places in it.
-    async fn ends(&self, max: usize) -> Result<Vec<(u64, u32)>>;
+    /// The first `max` tasks of that list behind a place in it, with their places. Places start at 1.
+    async fn ends(&self, after: u64, max: usize) -> Result<Vec<(u64, u32)>>;
 
     /// Takes tasks off the list, up to this place.
     async fn forget_ends(&self, place: u64) -> Result<()>;

@@ -19,6 +19,7 @@ mod size;
 pub mod stats;
 pub mod swap;
 pub mod tasks;
+pub mod webhooks;
 
 pub use self::{
     error::{Code, ResponseError},

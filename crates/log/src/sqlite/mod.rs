@@ -257,8 +257,8 @@ impl Log for SqliteLog {
         self.shared.keeps_ends.store(keep, Ordering::Release);
     }
 
-    async fn ends(&self, max: usize) -> Result<Vec<(u64, u32)>> {
-        self.readers.read(move |connection| reads::ends(connection, max)).await
+    async fn ends(&self, after: u64, max: usize) -> Result<Vec<(u64, u32)>> {
+        self.readers.read(move |connection| reads::ends(connection, after, max)).await
     }
 
     async fn forget_ends(&self, place: u64) -> Result<()> {

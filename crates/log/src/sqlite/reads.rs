@@ -101,10 +101,13 @@ pub(super) fn payload_files(connection: &Connection) -> Result<HashSet<String>> 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn ends(connection: &Connection, max: usize) -> Result<Vec<(u64, u32)>> {
-    let mut select = connection.prepare_cached("SELECT place, uid FROM ended ORDER BY place LIMIT ?1")?;
+pub(super) fn ends(connection: &Connection, after: u64, max: usize) -> Result<Vec<(u64, u32)>> {
+    let sql = "SELECT place, uid FROM ended WHERE place > ?1 ORDER BY place LIMIT ?2";
+    let mut select = connection.prepare_cached(sql)?;
     let max = i64::try_from(max).unwrap_or(i64::MAX);
-    let rows = select.query_map([max], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
+    let rows = select.query_map([after.cast_signed(), max], |row| {
+        Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -87,7 +87,7 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_by_uid ON idempotency (uid);
 CREATE TABLE ended (
-    place INTEGER PRIMARY KEY,
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
     uid INTEGER NOT NULL
 ) STRICT;
 ";

@@ -63,7 +63,7 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_by_uid ON idempotency (uid);
 CREATE TABLE ended (
-    place INTEGER PRIMARY KEY,
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
     uid INTEGER NOT NULL
 ) STRICT;
 INSERT INTO meta VALUES ('head', 4);

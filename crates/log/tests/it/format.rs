@@ -69,13 +69,19 @@ fn dump(directory: &Path) -> String {
         let value: u32 = database.pragma_query_value(None, pragma, |row| row.get(0)).unwrap();
         writeln!(text, "PRAGMA {pragma} = {value};").unwrap();
     }
-    let mut schema =
-        database.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid").unwrap();
+    let mut schema = database
+        .prepare(
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid",
+        )
+        .unwrap();
     for sql in schema.query_map([], |row| row.get::<_, String>(0)).unwrap() {
         writeln!(text, "{};", sql.unwrap()).unwrap();
     }
-    let mut tables =
-        database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid").unwrap();
+    let mut tables = database
+        .prepare(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid",
+        )
+        .unwrap();
     for table in tables.query_map([], |row| row.get::<_, String>(0)).unwrap() {
         dump_table(&database, &table.unwrap(), &mut text);
     }

@@ -254,7 +254,7 @@ impl EmbedderSettings {
 }
 
 /// Leaves a few characters of a secret, the more the longer it is.
-fn hide_secret(secret: &mut String) {
+pub(crate) fn hide_secret(secret: &mut String) {
     let (kept, mask) = match secret.len() {
         0..10 => (0, "XXX..."),
         10..20 => (2, "XXXX..."),

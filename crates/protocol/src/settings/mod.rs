@@ -13,6 +13,7 @@ mod setting;
 mod table;
 mod values;
 
+pub(crate) use self::embedder::hide_secret;
 pub use self::{
     chat::{ChatHybrid, ChatSearchParameters, ChatSettings},
     embedder::{DistributionShift, EmbedderSettings, EmbedderSource, Fragment, Pooling, SubEmbedderSettings},

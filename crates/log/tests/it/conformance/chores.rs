@@ -151,10 +151,16 @@ pub(crate) async fn ends_are_listed_until_they_are_forgotten<B: Backend>() {
     let by = log.append(cancelation(&[3])).await.unwrap().uid;
     log.cancel(by, 1).await.unwrap();
     backend.reopen();
-    let ends = backend.log().ends(9).await.unwrap();
+    let ends = backend.log().ends(0, 9).await.unwrap();
     assert_eq!(ends.iter().map(|(_, uid)| *uid).collect::<Vec<_>>(), [2, 3, by]);
     backend.log().forget_ends(ends[1].0).await.unwrap();
-    assert_eq!(backend.log().ends(9).await.unwrap(), [ends[2]]);
+    assert_eq!(backend.log().ends(0, 9).await.unwrap(), [ends[2]]);
+    assert_eq!(backend.log().ends(ends[2].0, 9).await.unwrap(), []);
+    backend.log().forget_ends(ends[2].0).await.unwrap();
+    backend.log().keep_ends(true);
+    backend.log().finish(vec![succeeded(1)]).await.unwrap();
+    let later = backend.log().ends(0, 9).await.unwrap()[0].0;
+    assert!(later > ends[2].0, "places are not given twice");
 }
 
 pub(crate) async fn the_tasks_that_match_are_found<B: Backend>() {

@@ -1,0 +1,94 @@
+//! One request to a webhook.
+
+use std::{io::Write, time::Duration};
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use miroir_nodes::{Node, NodeConfig, full};
+use miroir_protocol::{tasks::TaskView, webhooks::Webhook};
+use uuid::Uuid;
+
+/// How long a webhook may take over a request, as in Meilisearch.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What of its answer is read at the most.
+const MAX_ANSWER: usize = 1 << 20;
+/// How often a request is sent, and how long after the first failure it is sent again, doubled each time.
+const TRIES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Sends the tasks as NDJSON, compressed. A webhook that fails again and again is not told of them.
+pub(super) async fn deliver(uuid: Uuid, webhook: &Webhook, tasks: &[TaskView]) {
+    let body = match compressed(tasks) {
+        Ok(body) => body,
+        Err(error) => return tracing::error!(%error, %uuid, "tasks cannot be written"),
+    };
+    let mut pause = FIRST_PAUSE;
+    for try_number in 1..=TRIES {
+        match send(webhook, body.clone()).await {
+            Ok(()) => return,
+            Err(error) if try_number == TRIES => {
+                let (first, last) = (tasks.first(), tasks.last());
+                let (first, last) = (first.map(|task| task.uid), last.map(|task| task.uid));
+                tracing::error!(error, %uuid, ?first, ?last, "webhook is not told of these tasks");
+            }
+            Err(error) => {
+                tracing::warn!(error, %uuid, try_number, "webhook failed, trying again");
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+        }
+    }
+}
+
+async fn send(webhook: &Webhook, body: Bytes) -> Result<(), String> {
+    let uri: Uri = webhook.url.parse().map_err(|error| format!("{}: {error}", webhook.url))?;
+    let node = client(&uri)?;
+    let mut request = Request::new(full(body));
+    *request.method_mut() = Method::POST;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = path.parse().map_err(|error| format!("{path}: {error}"))?;
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    for (name, value) in &webhook.headers {
+        // They were checked when they were set.
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
+            headers.insert(name, value);
+        }
+    }
+    let answer = node.ask_once(request, TIMEOUT).await.map_err(|error| error.to_string())?;
+    if answer.status < StatusCode::BAD_REQUEST {
+        Ok(())
+    } else {
+        Err(format!("it answered {}", answer.status))
+    }
+}
+
+/// A client for one request: a webhook is called now and then, and its address may change.
+fn client(uri: &Uri) -> Result<Node, String> {
+    if uri.scheme_str() != Some("http") {
+        return Err(format!("{uri}: webhooks are called over plain HTTP only"));
+    }
+    let host = uri.host().ok_or_else(|| format!("{uri} names no host"))?;
+    let config = NodeConfig {
+        name: "webhook".to_owned(),
+        authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)),
+        key: None,
+        connect_timeout: CONNECT_TIMEOUT,
+        max_idle: 0,
+        max_answer: MAX_ANSWER,
+    };
+    Node::new(config).ok_or_else(|| format!("{uri} cannot be called"))
+}
+
+fn compressed(tasks: &[TaskView]) -> std::io::Result<Bytes> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    for task in tasks {
+        serde_json::to_writer(&mut gzip, task)?;
+        gzip.write_all(b"\n")?;
+    }
+    Ok(gzip.finish()?.into())
+}
