@@ -100,9 +100,7 @@ impl App {
         let failed = |error| log_failed(&config.log.directory, error);
         // Before any task can end.
         let webhooks = Webhooks::load(log.clone()).await.map_err(failed)?;
-        let replication = Replication::start(log.clone(), topology.clone())
-            .await
-            .map_err(failed)?;
+        let replication = Replication::start(log.clone(), topology.clone()).await.map_err(failed)?;
         let switch = FeatureSwitch::load(&*log).await.map_err(failed)?;
         let prober = Prober::new(move || fleet.clone(), PROBE_INTERVAL, PROBE_TIMEOUT);
         let master_key = config.master_key.as_ref().map(|key| key.expose());

@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
-use miroir_nodes::{Node, NodeConfig, full};
+use miroir_nodes::{Node, NodeConfig, Tls, full};
 use miroir_protocol::{tasks::TaskView, webhooks::Webhook};
 use uuid::Uuid;
 
@@ -69,19 +69,25 @@ async fn send(webhook: &Webhook, body: Bytes) -> Result<(), String> {
 
 /// A client for one request: a webhook is called now and then, and its address may change.
 fn client(uri: &Uri) -> Result<Node, String> {
-    if uri.scheme_str() != Some("http") {
-        return Err(format!("{uri}: webhooks are called over plain HTTP only"));
-    }
+    let (by_tls, port) = match uri.scheme_str() {
+        Some("http") => (false, 80),
+        Some("https") => (true, 443),
+        _ => return Err(format!("{uri}: webhooks are called by HTTP")),
+    };
     let host = uri.host().ok_or_else(|| format!("{uri} names no host"))?;
     let config = NodeConfig {
         name: "webhook".to_owned(),
-        authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)),
+        authority: format!("{host}:{}", uri.port_u16().unwrap_or(port)),
         key: None,
         connect_timeout: CONNECT_TIMEOUT,
         max_idle: 0,
         max_answer: MAX_ANSWER,
     };
-    Node::new(config).ok_or_else(|| format!("{uri} cannot be called"))
+    let node = Node::new(config).ok_or_else(|| format!("{uri} cannot be called"))?;
+    match by_tls {
+        true => Ok(node.with_tls(Tls::new(None).map_err(|error| error.to_string())?)),
+        false => Ok(node),
+    }
 }
 
 fn compressed(tasks: &[TaskView]) -> std::io::Result<Bytes> {
