@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use miroir_merge::{
-    DocumentsSpec, FacetSpec, MergeError, Paging, SearchSpec, SortKey, merge_documents, merge_search,
-    strip_internal,
+    DocumentsSpec, FacetSpec, FederatedQuery, FederatedSpec, MergeError, MergedFacets, Paging, SearchSpec,
+    SimilarSpec, SortKey, merge_documents, merge_federated, merge_hybrid, merge_search, merge_similar,
+    merge_surveyed, strip_internal,
 };
 use proptest::prelude::*;
 
@@ -65,6 +66,10 @@ fn jsonish() -> impl Strategy<Value = Vec<u8>> {
         "\"vectorSort\":{\"order\":0,\"similarity\":0.5}",
         "\"x:asc\":{\"order\":1,\"value\":\"\\u0041\"}",
         "_matchesPosition",
+        "\"_federation\":{\"queriesPosition\":0,\"weightedRankingScore\":0.5}",
+        "\"_rankingScore\":0.9",
+        "\"facetsByIndex\":{\"i\":{\"distribution\":{\"a\":{",
+        "\"semanticHitCount\":1",
     ];
     let piece = prop_oneof![
         8 => proptest::sample::select(words.to_vec()).prop_map(|word| word.as_bytes().to_vec()),
@@ -86,7 +91,24 @@ fn check(answers: &[Bytes], spec: &SearchSpec) {
         strip: spec.strip.clone(),
         ..DocumentsSpec::default()
     };
-    for result in [merge_search(answers, spec), merge_documents(answers, &listing)] {
+    let federated = FederatedSpec {
+        paging: spec.paging,
+        queries: vec![FederatedQuery { index: "i".to_owned(), weight: 0.5, search: spec.clone() }],
+        distinct: spec.distinct.clone().filter(|_| spec.pinned),
+        merge_facets: spec.facets.as_ref().map(|_| MergedFacets { max_values: Some(2) }),
+        ..FederatedSpec::default()
+    };
+    let similar =
+        SimilarSpec { limit: 5, threshold: spec.semantic_ratio.map(f64::from), ..SimilarSpec::default() };
+    let (first, rest) = answers.split_at(answers.len().min(1));
+    for _ in [merge_surveyed(first, rest, spec), merge_hybrid(first, rest, spec)] {}
+    let results = [
+        merge_search(answers, spec),
+        merge_documents(answers, &listing),
+        merge_federated(answers, &federated),
+        merge_similar(answers, &similar),
+    ];
+    for result in results {
         if let Err(MergeError::Malformed { node, offset, .. }) = result {
             assert!(node < answers.len() && offset <= answers[node].len());
         }
