@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use http::{Method, Request, Response, StatusCode, header};
 use miroir_edge::RequestBody;
 use miroir_filters::{Body, Deps};
-use miroir_nodes::HealthState;
+use miroir_nodes::{Health, HealthState};
 use serde_json::{Value, json};
 use tower::{service_fn, util::BoxCloneSyncService};
 
@@ -13,6 +13,9 @@ use crate::{
     answer::{empty, json as answer_json, json_bytes},
     state::Gateway,
 };
+
+/// A node that is so many entries behind is catching up.
+const CATCHING_UP: u32 = 256;
 
 /// What the operators' listener serves.
 pub(crate) fn build(
@@ -36,7 +39,7 @@ pub(crate) fn build(
 }
 
 /// Every node: where it is, how it is, how far it is.
-fn nodes(gateway: &Gateway) -> Value {
+pub(crate) fn nodes(gateway: &Gateway) -> Value {
     let topology = gateway.topology.load();
     let written = gateway.log.positions().next;
     let nodes = topology.map.nodes().iter().enumerate().map(|(number, node)| {
@@ -49,7 +52,7 @@ fn nodes(gateway: &Gateway) -> Value {
             "number": number,
             "group": topology.map.groups().get(usize::from(node.group)).map(|group| group.name.clone()),
             "address": client.map(|client| client.authority().to_owned()),
-            "state": state.as_ref().map_or("unknown", HealthState::name),
+            "state": standing(gateway, client.map(|client| client.health()), &node.name, written.saturating_sub(applied)),
             "shards": id.map_or(0, |id| topology.map.shards_of(id).count()),
             "applied": applied,
             "behind": written.saturating_sub(applied),
@@ -64,6 +67,18 @@ fn nodes(gateway: &Gateway) -> Value {
         entry
     });
     json!({ "epoch": topology.map.epoch(), "log": written, "nodes": nodes.collect::<Vec<_>>() })
+}
+
+/// The state of a node in a word: what is wrong with it, or else what it is at.
+fn standing(gateway: &Gateway, health: Option<&Health>, name: &str, behind: u32) -> &'static str {
+    let Some(health) = health else { return "unknown" };
+    match health.state() {
+        HealthState::Up if gateway.rebalancer.is_filling(name) => "filling",
+        HealthState::Up if gateway.rebalancer.is_giving(name) => "draining",
+        HealthState::Up if !health.is_trusted() => "unverified",
+        HealthState::Up if behind > CATCHING_UP => "catching up",
+        state => state.name(),
+    }
 }
 
 fn text(text: String) -> Response<Body> {

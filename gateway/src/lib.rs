@@ -8,6 +8,7 @@ mod admin;
 mod answer;
 mod app;
 pub mod commands;
+mod fleet;
 mod instance;
 mod intake;
 mod keys;

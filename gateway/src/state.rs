@@ -6,7 +6,7 @@ use miroir_config::Partial;
 use miroir_filters::MetricRegistry;
 use miroir_log::{IndexRecord, Log};
 use miroir_protocol::{error::ResponseError, index_uid::IndexUid};
-use miroir_replicate::{CurrentTopology, Progress};
+use miroir_replicate::{CurrentTopology, Progress, Rebalancer};
 
 use crate::{
     instance::{features::FeatureSwitch, mirror::Mirror},
@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub progress: Arc<Progress>,
     /// Who is told of finished tasks.
     pub webhooks: Webhooks,
+    /// Changes the fleet.
+    pub rebalancer: Rebalancer,
     /// How searches are fanned out.
     pub search: SearchLimits,
     /// How much may wait in the log.

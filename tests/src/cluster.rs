@@ -120,6 +120,14 @@ impl Cluster {
         &mut self.nodes
     }
 
+    /// Starts a node that the gateway does not know, and says how it would join, in the group of the first node.
+    pub fn spare_node(&mut self, name: &str) -> Value {
+        let node = Node::start_new(name, self.directory.path(), NODE_KEY);
+        let url = format!("http://{}", node.address());
+        self.nodes.push(node);
+        json!({ "name": name, "url": url, "key": NODE_KEY, "group": "g1" })
+    }
+
     /// Waits until every node has applied everything that was written, as far as the gateway knows.
     pub fn wait_until_applied(&self) {
         let operators = self.gateway.operators();

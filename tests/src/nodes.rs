@@ -79,6 +79,12 @@ impl Node {
         });
     }
 
+    /// Starts it where it was before, without the data it had.
+    pub fn start_empty(&mut self) {
+        std::fs::remove_dir_all(&self.directory).expect("the data are removed");
+        self.start();
+    }
+
     /// Stops it; its data stay. Nobody listens at its address then.
     pub fn stop(&mut self) {
         match self.running.take() {

@@ -21,7 +21,7 @@ pub(crate) fn applied_everywhere(topology: &Topology, progress: &Progress) -> u3
     let groups = topology.map.groups();
     let up = groups.iter().filter_map(|group| position(group, &shards, &nodes, |node| node.up)).min();
     let any = || groups.iter().filter_map(|group| position(group, &shards, &nodes, |_| true)).min();
-    up.or_else(any).unwrap_or(0)
+    up.or_else(any).unwrap_or(0).min(progress.gated())
 }
 
 fn standing(topology: &Topology, progress: &Progress, name: &str) -> Standing {

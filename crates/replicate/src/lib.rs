@@ -3,15 +3,18 @@
 //! - The `sequencer` decides entries in order: what each does, or which error its task gets.
 //! - One `applier` per node sends it what concerns it, in order, and follows the node's tasks.
 //! - The `tracker` finishes tasks once enough copies have applied them.
+//! - The `mover` brings shards from node to node while all this goes on; [`Rebalancer`] is how it is told to.
 //! - [`Progress`] is what they know together; reads ask it which nodes are [fresh](Progress::is_fresh).
 
 mod applier;
 mod aside;
 mod completion;
+mod crew;
 mod edition;
 mod failures;
 mod fleet_state;
 mod head;
+mod mover;
 mod payloads;
 mod physical;
 mod prepared;
@@ -30,6 +33,7 @@ mod work;
 
 pub use self::{
     edition::check as check_edition,
+    mover::{Change, ChangeError, Connect, KeptNodes, NewNode, Rebalancer},
     progress::Progress,
     replication::Replication,
     topology::{CurrentTopology, Topology},

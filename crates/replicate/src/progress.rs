@@ -1,7 +1,7 @@
 //! How far every node has come, and what came of each entry there.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -27,7 +27,7 @@ pub(crate) struct Counts {
 /// entries with a uid below `n` are done.
 #[derive(Debug)]
 pub struct Progress {
-    nodes: BTreeMap<String, NodeProgress>,
+    nodes: ArcSwap<BTreeMap<String, Arc<NodeProgress>>>,
     /// By entry and node, of tasks that are not finished and where there was anything to count.
     counts: Mutex<BTreeMap<u32, BTreeMap<String, Counts>>>,
     /// Per index the position a node must have reached to be read; other indexes need `floor`.
@@ -36,6 +36,11 @@ pub struct Progress {
     /// What nodes must not be read for, however far they are.
     aside: Aside,
     changed_settings: ChangedSettings,
+    /// Nodes that no task may finish without, whatever the map says: they are about to be read.
+    gates: Mutex<BTreeSet<String>>,
+    /// Positions from which on payloads are still needed, by who needs them.
+    holds: Mutex<BTreeMap<u64, u32>>,
+    next_hold: AtomicU64,
     /// Bytes of payloads that wait for their tasks to finish.
     backlog: AtomicU64,
     prepared: watch::Sender<u32>,
@@ -43,9 +48,18 @@ pub struct Progress {
     finished: watch::Sender<u32>,
 }
 
-#[derive(Debug, Default)]
+/// Keeps payloads from being removed.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    progress: Arc<Progress>,
+    id: u64,
+}
+
+#[derive(Debug)]
 struct NodeProgress {
     position: AtomicU32,
+    /// No entry from here on has ever been sent to it; the largest position there is while that is not known.
+    sent: AtomicU32,
     /// Whether it has refused to go on for a while, though it may answer.
     stuck: AtomicBool,
 }
@@ -55,15 +69,17 @@ struct NodeProgress {
 impl Progress {
     /// The state after a start: where the nodes are known to be, everything before `finished` finished.
     pub fn new(nodes: BTreeMap<String, u32>, prepared: u32, finished: u32) -> Arc<Self> {
-        let at =
-            |position| NodeProgress { position: AtomicU32::new(position), stuck: AtomicBool::new(false) };
+        let nodes = nodes.into_iter().map(|(name, position)| (name, NodeProgress::at(position)));
         Arc::new(Self {
-            nodes: nodes.into_iter().map(|(name, position)| (name, at(position))).collect(),
+            nodes: ArcSwap::from_pointee(nodes.collect()),
             counts: Mutex::default(),
             needs: ArcSwap::default(),
             floor: AtomicU32::new(finished),
             aside: Aside::default(),
             changed_settings: ChangedSettings::default(),
+            gates: Mutex::default(),
+            holds: Mutex::default(),
+            next_hold: AtomicU64::new(0),
             backlog: AtomicU64::new(0),
             prepared: watch::Sender::new(prepared),
             applied: watch::Sender::new(0),
@@ -73,7 +89,72 @@ impl Progress {
 
     /// How far a node has come; 0 for a node that is not known.
     pub fn applied(&self, node: &str) -> u32 {
-        self.nodes.get(node).map_or(0, |node| node.position.load(Ordering::Acquire))
+        self.nodes.load().get(node).map_or(0, |node| node.position.load(Ordering::Acquire))
+    }
+
+    /// A node has come that is done with everything before `position`, or starts from there anew.
+    pub(crate) fn enter(&self, node: &str, position: u32) {
+        let mut nodes = BTreeMap::clone(&self.nodes.load());
+        nodes.insert(node.to_owned(), NodeProgress::at(position));
+        self.nodes.store(Arc::new(nodes));
+        self.applied.send_modify(|moves| *moves += 1);
+    }
+
+    /// A node has gone.
+    pub(crate) fn leave(&self, node: &str) {
+        let mut nodes = BTreeMap::clone(&self.nodes.load());
+        nodes.remove(node);
+        self.nodes.store(Arc::new(nodes));
+        self.applied.send_modify(|moves| *moves += 1);
+    }
+
+    /// The position up to which a node may have been sent entries.
+    pub(crate) fn sent(&self, node: &str) -> u32 {
+        self.nodes.load().get(node).map_or(u32::MAX, |node| node.sent.load(Ordering::Acquire))
+    }
+
+    /// What an earlier process has sent a node is known now: nothing from `position` on.
+    pub(crate) fn knows_sent(&self, node: &str, position: u32) {
+        if let Some(node) = self.nodes.load().get(node) {
+            let known = |sent| if sent == u32::MAX { Some(position) } else { Some(position.max(sent)) };
+            // It always changes.
+            let _ = node.sent.fetch_update(Ordering::AcqRel, Ordering::Acquire, known);
+        }
+    }
+
+    /// A node is about to be sent everything before `position`.
+    pub(crate) fn sends(&self, node: &str, position: u32) {
+        if let Some(node) = self.nodes.load().get(node) {
+            node.sent.fetch_max(position, Ordering::AcqRel);
+        }
+    }
+
+    /// No task finishes from now on that this node has not applied.
+    pub(crate) fn gate(&self, node: &str) {
+        self.gates.lock().insert(node.to_owned());
+    }
+
+    /// Tasks finish without this node again, unless the map wants it.
+    pub(crate) fn ungate(&self, node: &str) {
+        self.gates.lock().remove(node);
+        self.applied.send_modify(|moves| *moves += 1);
+    }
+
+    /// The position that the gates let through.
+    pub(crate) fn gated(&self) -> u32 {
+        self.gates.lock().iter().map(|node| self.applied(node)).min().unwrap_or(u32::MAX)
+    }
+
+    /// Payloads of entries from `position` on are kept until this is dropped.
+    pub(crate) fn hold(self: &Arc<Self>, position: u32) -> Hold {
+        let id = self.next_hold.fetch_add(1, Ordering::Relaxed);
+        self.holds.lock().insert(id, position);
+        Hold { progress: self.clone(), id }
+    }
+
+    /// The first position whose payload somebody holds.
+    pub(crate) fn held(&self) -> u32 {
+        self.holds.lock().values().copied().min().unwrap_or(u32::MAX)
     }
 
     /// Whether a node has everything of an index that clients were told is there, and the settings it should have.
@@ -99,11 +180,11 @@ impl Progress {
 
     /// Whether a node has been refusing to go on for a while. Tasks do not wait for it while another group has them.
     pub fn is_stuck(&self, node: &str) -> bool {
-        self.nodes.get(node).is_none_or(|node| node.stuck.load(Ordering::Relaxed))
+        self.nodes.load().get(node).is_none_or(|node| node.stuck.load(Ordering::Relaxed))
     }
 
     pub(crate) fn set_stuck(&self, node: &str, stuck: bool) {
-        if let Some(node) = self.nodes.get(node)
+        if let Some(node) = self.nodes.load().get(node)
             && node.stuck.swap(stuck, Ordering::Relaxed) != stuck
         {
             self.applied.send_modify(|moves| *moves += 1);
@@ -148,7 +229,7 @@ impl Progress {
 
     /// A node is done with everything before `position`.
     pub(crate) fn move_to(&self, node: &str, position: u32) {
-        if let Some(node) = self.nodes.get(node) {
+        if let Some(node) = self.nodes.load().get(node) {
             node.position.store(position, Ordering::Release);
         }
         self.applied.send_modify(|moves| *moves += 1);
@@ -171,8 +252,8 @@ impl Progress {
     pub(crate) fn require(&self, touched: &BTreeMap<String, u32>) {
         let mut needs = BTreeMap::clone(&self.needs.load());
         // What every node has done nobody needs to be asked about again.
-        let everywhere =
-            self.nodes.values().map(|node| node.position.load(Ordering::Acquire)).min().unwrap_or(0);
+        let nodes = self.nodes.load();
+        let everywhere = nodes.values().map(|node| node.position.load(Ordering::Acquire)).min().unwrap_or(0);
         if everywhere >= self.floor.load(Ordering::Acquire) {
             needs.retain(|_, position| *position > everywhere);
         }
@@ -185,6 +266,23 @@ impl Progress {
         *counts = counts.split_off(&position);
         drop(counts);
         self.finished.send_replace(position);
+    }
+}
+
+// === impl NodeProgress ===
+
+impl NodeProgress {
+    fn at(position: u32) -> Arc<Self> {
+        let (position, sent) = (AtomicU32::new(position), AtomicU32::new(u32::MAX));
+        Arc::new(Self { position, sent, stuck: AtomicBool::new(false) })
+    }
+}
+
+// === impl Hold ===
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.progress.holds.lock().remove(&self.id);
     }
 }
 

@@ -3,24 +3,25 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use miroir_log::{Log, LogError};
-use miroir_nodes::Node;
 use tokio::task::JoinSet;
 
 use crate::{
-    applier::{Applier, Shared},
-    failures::Failures,
+    crew::Crew,
+    mover::{Connect, Rebalancer},
     payloads::Payloads,
     progress::Progress,
     sequencer::Sequencer,
     settings_check::SettingsCheck,
-    topology::CurrentTopology,
+    topology::{CurrentTopology, Topology},
     tracker::Tracker,
 };
 
 /// The running sequencer, appliers and tracker. Dropping it stops them where they are; the log knows how to go on.
-#[derive(Debug)]
 pub struct Replication {
+    log: Arc<dyn Log>,
+    topology: CurrentTopology,
     progress: Arc<Progress>,
+    crew: Arc<Crew>,
     tasks: JoinSet<()>,
 }
 
@@ -38,28 +39,30 @@ impl Replication {
         let progress = Progress::new(nodes, finished, finished);
         progress.waits(waiting_bytes(&*log, finished).await?);
         let payloads = Arc::new(Payloads::new(log.clone()));
-        let failures = Arc::new(Failures::new(log.clone()));
         let sequencer =
             Sequencer::resume(log.clone(), progress.clone(), payloads.clone(), topology.clone()).await?;
         let release = sequencer.release();
+        let parts = (release.clone(), payloads);
+        let crew = Arc::new(Crew::new(log.clone(), progress.clone(), parts, topology.clone()));
         let mut tasks = JoinSet::new();
-        for node in fleet.fleet.iter().map(Node::with_own_connections) {
-            let shared = Shared {
-                log: log.clone(),
-                progress: progress.clone(),
-                release: release.clone(),
-                payloads: payloads.clone(),
-                failures: failures.clone(),
-                topology: topology.clone(),
-            };
-            let applier = Applier::new(shared, node);
-            tasks.spawn(applier.run());
+        for node in fleet.fleet.iter().filter(|node| is_member(&fleet, &watermarks, finished, node.name())) {
+            crew.start(node);
         }
         let settings = SettingsCheck::new(log.clone(), progress.clone(), topology.clone());
         tasks.spawn(settings.run());
-        tasks.spawn(Tracker::new(log, progress.clone(), release, topology).run());
+        tasks.spawn(Tracker::new(log.clone(), progress.clone(), release, topology.clone()).run());
         tasks.spawn(sequencer.run());
-        Ok(Self { progress, tasks })
+        Ok(Self { log, topology, progress, crew, tasks })
+    }
+
+    /// Starts what changes the fleet, and goes on with a change that was under way. `connect` makes the clients of nodes
+    /// that join.
+    pub async fn start_moving(&mut self, connect: Connect) -> Result<Rebalancer, LogError> {
+        let (log, progress) = (self.log.clone(), self.progress.clone());
+        let (topology, crew) = (self.topology.clone(), self.crew.clone());
+        let rebalancer = Rebalancer::new(log, progress, topology, crew, connect).await?;
+        self.tasks.spawn(rebalancer.mover().run());
+        Ok(rebalancer)
     }
 
     /// How far everything is.
@@ -71,6 +74,14 @@ impl Replication {
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
     }
+}
+
+/// Whether a node gets its part of the log from where it is, or from the beginning. One that has joined since and is not
+/// known to have started is prepared first.
+fn is_member(topology: &Topology, watermarks: &BTreeMap<String, u32>, finished: u32, node: &str) -> bool {
+    let map = &topology.map;
+    let is_read = |id| map.shards_of(id).any(|(_, state)| state.is_read());
+    finished == 0 || watermarks.contains_key(node) || map.node_id(node).is_some_and(is_read)
 }
 
 /// How many bytes of payloads the log holds for unfinished tasks.

@@ -3,13 +3,15 @@
 use http::Method;
 use miroir_log::{Entry, Method as Write, Operation, Selection};
 use miroir_protocol::tasks::{Kind, Swap};
-use miroir_shard::{Slot, SlotSet};
+use miroir_shard::Slot;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::{
+    applier::Owned,
     edition, physical,
     prepared::{Effect, Prepared},
+    work::Work,
 };
 
 /// One request, or for documents a few, each of which makes one task on a node.
@@ -42,8 +44,21 @@ impl Step {
     }
 }
 
-/// The steps of an entry for the node that owns `slots`; none where the entry does not concern it.
-pub(crate) fn steps(entry: &Entry, prepared: &Prepared, slots: &SlotSet) -> Vec<Step> {
+/// The steps of an entry that change documents, for a node that is past it: it does them for slots that it was given since.
+pub(crate) fn document_steps(work: &Work, owned: &Owned) -> Vec<Step> {
+    let is_of_documents = matches!(
+        work.entry.operation,
+        Operation::DocumentAdditionOrUpdate { .. }
+            | Operation::DocumentDeletion { .. }
+            | Operation::DocumentEdition { .. }
+    );
+    let Some(effect) = work.prepared.effect().filter(|_| is_of_documents) else { return Vec::new() };
+    let known = Effect { creates_index: false, sets_primary_key: None, ..effect.clone() };
+    steps(&work.entry, &Prepared::Apply(known), owned)
+}
+
+/// The steps of an entry for a node, as far as it owns what the entry is about; none where the entry does not concern it.
+pub(crate) fn steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<Step> {
     if let (Operation::IndexSwap { swaps }, Prepared::Apply(_)) = (&entry.operation, prepared) {
         return swap(swaps);
     }
@@ -77,9 +92,10 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, slots: &SlotSet) -> Vec<
             });
         }
         Operation::DocumentAdditionOrUpdate { .. } => {}
-        Operation::DocumentDeletion { selection } => steps.extend(deletion(uid, selection, slots)),
+        Operation::DocumentDeletion { selection } => steps.extend(deletion(uid, selection, owned)),
         Operation::DocumentEdition { function, context, filter } => {
             let function = edition::guarded(function);
+            let filter = among(filter.as_ref(), owned.filter());
             let body = json!({ "function": function, "context": context, "filter": filter });
             steps.push(json_step(Method::POST, format!("/indexes/{uid}/documents/edit"), Some(body), None));
         }
@@ -129,20 +145,38 @@ fn update_index(uid: &str, new_uid: Option<&str>) -> Option<Step> {
     Some(json_step(Method::PATCH, format!("/indexes/{uid}"), Some(rename), Some("index_not_found")))
 }
 
-fn deletion(uid: &str, selection: &Selection, slots: &SlotSet) -> Option<Step> {
+/// A filter within what the node owns, where it holds more than that.
+fn among(filter: Option<&Value>, own: Option<String>) -> Option<Value> {
+    match (filter, own) {
+        (filter, None) => filter.cloned(),
+        (None, Some(own)) => Some(Value::from(own)),
+        (Some(Value::Array(terms)), Some(own)) => {
+            Some(Value::Array(terms.iter().cloned().chain([Value::from(own)]).collect()))
+        }
+        (Some(filter), Some(own)) => Some(json!([filter, own])),
+    }
+}
+
+fn deletion(uid: &str, selection: &Selection, owned: &Owned) -> Option<Step> {
     let documents = format!("/indexes/{uid}/documents");
     match selection {
         Selection::ByIds { ids } => {
             let own: Vec<&str> =
-                ids.iter().map(String::as_str).filter(|id| slots.contains(Slot::of(id))).collect();
+                ids.iter().map(String::as_str).filter(|id| owned.slots.contains(Slot::of(id))).collect();
             let path = format!("{documents}/delete-batch");
             (!own.is_empty()).then(|| json_step(Method::POST, path, Some(json!(own)), None))
         }
         Selection::ByFilter { filter } => {
-            let body = json!({ "filter": filter });
+            let body = json!({ "filter": among(Some(filter), owned.filter()) });
             Some(json_step(Method::POST, format!("{documents}/delete"), Some(body), None))
         }
-        Selection::All => Some(json_step(Method::DELETE, documents, None, None)),
+        Selection::All => Some(match owned.filter() {
+            None => json_step(Method::DELETE, documents, None, None),
+            Some(own) => {
+                let body = json!({ "filter": own });
+                json_step(Method::POST, format!("{documents}/delete"), Some(body), None)
+            }
+        }),
     }
 }
 
@@ -174,7 +208,12 @@ fn swap(swaps: &[Swap]) -> Vec<Step> {
     vec![marker, Step { found_as: Some(Kind::IndexSwap), ..swap }]
 }
 
-fn json_step(method: Method, path: String, body: Option<Value>, done: Option<&'static str>) -> Step {
+pub(crate) fn json_step(
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    done: Option<&'static str>,
+) -> Step {
     Step { method, path, content: Content::Json(body), done, found_as: None }
 }
 

@@ -29,4 +29,9 @@ impl CurrentTopology {
     pub fn load(&self) -> Arc<Topology> {
         self.0.load_full()
     }
+
+    /// Puts another one in its place, and gives the one before: whoever has loaded that still works with it.
+    pub(crate) fn replace(&self, topology: Topology) -> Arc<Topology> {
+        self.0.swap(Arc::new(topology))
+    }
 }

@@ -130,7 +130,7 @@ impl Tracker {
     async fn trim(&mut self) -> Result<(), LogError> {
         let topology = self.topology.load();
         let applied = topology.fleet.iter().map(|node| self.progress.applied(node.name())).min();
-        let below = applied.unwrap_or(0).min(self.next);
+        let below = applied.unwrap_or(0).min(self.next).min(self.progress.held());
         if below > self.trimmed {
             self.trimmed = self.log.trim(below).await?.max(below);
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Slot, SlotSet,
+    GroupLayout, Layout, NodeLayout, Slot, SlotSet,
     codes::{MAX_SHARD_BITS, shard_of},
     slots_filter,
     stored::StoredMap,
@@ -25,7 +25,7 @@ pub struct NodeId(pub u16);
 pub enum OwnerState {
     /// It holds the whole shard: it is read and written.
     Readable,
-    /// It is being given the shard: it is written, but not read.
+    /// It is being given the shard: whoever moves the shard writes it, nobody reads it.
     Filling,
     /// It gave the shard away: neither read nor written, its copy waits to be deleted.
     Draining,
@@ -82,9 +82,9 @@ impl OwnerState {
         self == Self::Readable
     }
 
-    /// Whether writes go to this copy.
+    /// Whether writes of the log go to this copy.
     pub fn is_written(self) -> bool {
-        self != Self::Draining
+        self == Self::Readable
     }
 }
 
@@ -222,6 +222,64 @@ impl ShardMap {
                 .collect();
         }
         Some(map)
+    }
+
+    /// The layout that the map is of.
+    pub fn layout(&self) -> Layout {
+        let nodes = |place: usize| {
+            let members = self.nodes.iter().filter(move |node| usize::from(node.group) == place);
+            members.map(|node| NodeLayout { name: node.name.clone(), weight: node.weight }).collect()
+        };
+        let groups = self.groups.iter().enumerate().map(|(place, group)| GroupLayout {
+            name: group.name.clone(),
+            replicas: group.replicas,
+            nodes: nodes(place),
+        });
+        Layout { shard_bits: self.shard_bits, groups: groups.collect() }
+    }
+
+    /// The map that also knows the nodes and groups of `wanted`, which hold nothing yet: where the way from this map to that
+    /// one starts. Weights and copies stay what they are.
+    #[must_use]
+    pub fn united(&self, wanted: &Self) -> Self {
+        let mut map = self.clone();
+        map.epoch += 1;
+        for (place, group) in wanted.groups.iter().enumerate() {
+            let own = map.groups.iter().position(|known| known.name == group.name).unwrap_or_else(|| {
+                let owners = vec![Vec::new(); self.groups.first().map_or(0, |group| group.owners.len())];
+                map.groups.push(Group { name: group.name.clone(), replicas: group.replicas, owners });
+                map.groups.len() - 1
+            });
+            let members = wanted.nodes.iter().filter(|node| usize::from(node.group) == place);
+            for node in members.filter(|node| map.node_id(&node.name).is_none()).cloned().collect::<Vec<_>>()
+            {
+                map.nodes.push(Node { group: own as u16, ..node });
+            }
+        }
+        map
+    }
+
+    /// The map in which a node has another name: another one in its place.
+    #[must_use]
+    pub fn renamed(&self, node: NodeId, name: &str) -> Self {
+        let mut map = self.clone();
+        map.epoch += 1;
+        if let Some(node) = map.nodes.get_mut(usize::from(node.0)) {
+            name.clone_into(&mut node.name);
+        }
+        map
+    }
+
+    /// The map in which all copies that a node can be read for are being filled.
+    #[must_use]
+    pub fn refilling(&self, node: NodeId) -> Self {
+        let mut map = self.clone();
+        map.epoch += 1;
+        let owners = map.groups.iter_mut().flat_map(|group| group.owners.iter_mut().flatten());
+        for owner in owners.filter(|owner| owner.node == node && owner.state == OwnerState::Readable) {
+            owner.state = OwnerState::Filling;
+        }
+        map
     }
 
     /// The same map with another epoch, for a plan's outcome that follows a newer map.

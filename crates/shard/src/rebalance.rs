@@ -22,6 +22,20 @@ impl ShardMap {
     /// does; in the others every node gets its share, within one shard, with the fewest copies moved. The number of
     /// shards must be this map's: split first. The epoch is one higher.
     pub fn rebalanced(&self, layout: &Layout) -> Result<Self, LayoutError> {
+        self.rebalanced_where(layout, |_| true)
+    }
+
+    /// The same, but that only groups whose layout has changed are looked at: what is not level elsewhere stays so.
+    pub fn adapted(&self, layout: &Layout) -> Result<Self, LayoutError> {
+        let own = self.layout();
+        self.rebalanced_where(layout, |group| !own.groups.contains(group))
+    }
+
+    fn rebalanced_where(
+        &self,
+        layout: &Layout,
+        is_levelled: impl Fn(&GroupLayout) -> bool,
+    ) -> Result<Self, LayoutError> {
         layout.check()?;
         if layout.shard_bits != self.shard_bits {
             return Err(LayoutError::OtherShards { current: self.shard_bits, wanted: layout.shard_bits });
@@ -32,7 +46,8 @@ impl ShardMap {
             let first = nodes.len() as u16;
             nodes.extend(group.nodes.iter().map(|node| node_of(node, place as u16)));
             let owners = match self.groups.iter().find(|known| known.name == group.name) {
-                Some(known) => Table::new(self, known, group).deal(first),
+                Some(known) if is_levelled(group) => Table::new(self, known, group).deal(first),
+                Some(known) => Table::new(self, known, group).owners(first),
                 None => (0..layout.shards()).map(|shard| top(group, first, shard)).collect(),
             };
             groups.push(Group { name: group.name.clone(), replicas: group.replicas, owners });
@@ -75,6 +90,10 @@ impl<'a> Table<'a> {
             while self.owners[shard].len() < usize::from(self.group.replicas) && self.add_missing(shard) {}
         }
         while self.level() {}
+        self.owners(first)
+    }
+
+    fn owners(self, first: u16) -> Vec<Vec<Owner>> {
         let owner = |node: usize| Owner { node: NodeId(first + node as u16), state: OwnerState::Readable };
         self.owners.into_iter().map(|nodes| nodes.into_iter().map(owner).collect()).collect()
     }

@@ -4,6 +4,8 @@ mod check;
 #[cfg(feature = "embedded-node")]
 mod dev;
 mod import;
+mod nodes;
+mod remote;
 mod serve;
 
 use std::process::ExitCode;
@@ -28,6 +30,12 @@ enum Command {
     Import(import::Import),
     /// Bring a dump back into a running gateway.
     Restore(import::Restore),
+    /// Look at the nodes of a gateway that runs, and change them.
+    Nodes(nodes::NodesArguments),
+    /// Compare all copies, show what differs, and mend it with `--mend`.
+    Verify(nodes::VerifyArguments),
+    /// Follow and steer a change of the fleet.
+    Rebalance(nodes::RebalanceArguments),
     /// Try it out: start nodes, the gateway in front of them, and load sample data.
     #[cfg(feature = "embedded-node")]
     Dev(dev::Arguments),
@@ -40,6 +48,9 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Import(arguments) => import::import(&arguments),
         Command::Restore(arguments) => import::restore(&arguments),
+        Command::Nodes(arguments) => nodes::nodes(&arguments),
+        Command::Verify(arguments) => nodes::verify(&arguments),
+        Command::Rebalance(arguments) => nodes::rebalance(&arguments),
         #[cfg(feature = "embedded-node")]
         Command::Dev(arguments) => dev::run(&arguments),
     }

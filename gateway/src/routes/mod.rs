@@ -4,6 +4,7 @@ mod call;
 mod chats;
 mod documents;
 mod features;
+mod fleet;
 mod indexes;
 mod instance;
 mod keys;

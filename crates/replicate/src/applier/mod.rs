@@ -5,33 +5,49 @@
 //! or slow holds up its own applier and nobody else.
 
 mod dispatch;
+mod errand;
 mod error;
 mod lacking;
 mod node_tasks;
 mod pace;
 mod send;
+mod share;
 mod window;
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use miroir_log::{Log, LogError};
 use miroir_nodes::Node;
-use miroir_shard::SlotSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 
 use self::{
-    dispatch::{Dispatch, Report},
+    dispatch::Dispatch,
     error::ApplyError,
-    node_tasks::NodeTasks,
     pace::{Backoff, Poll},
     send::Sender,
+    share::Share,
     window::{Verdict, Window, flows},
+};
+pub(crate) use self::{
+    dispatch::{Blame, Report},
+    errand::{Done, Errand, ErrandError, Ordered, Span, Starts, exchanged},
+    node_tasks::NodeTasks,
+    share::Owned,
 };
 use crate::{
     failures::Failures, payloads::Payloads, progress::Progress, release::Release, steps::steps,
     topology::CurrentTopology, work::Work,
 };
 
+/// How long the node may take to show that its data are what they were.
+const LOOK: Duration = Duration::from_secs(5);
 /// How many entries are read ahead.
 const READ_AHEAD: usize = 256;
 /// How many bytes of payloads are released at once, or one payload.
@@ -53,11 +69,17 @@ pub(crate) struct Applier {
     node: Node,
     tasks: NodeTasks,
     sender: Sender,
+    /// Sends what is not the node's part of the log.
+    carrier: Sender,
+    /// What has been ordered, and what of it waits for its time.
+    orders: mpsc::Receiver<Ordered>,
+    errands: VecDeque<Ordered>,
+    /// The last entry sent that made another index of it, by index.
+    exchanged: BTreeMap<String, u32>,
+    share: Share,
     window: Window,
     /// Entries read from the log, from the next one on.
     ahead: Vec<Work>,
-    /// What the node owns, and the epoch of the map that says so.
-    slots: Option<(u64, Arc<SlotSet>)>,
 }
 
 /// How many of these entries are released together: what is not can be canceled.
@@ -82,11 +104,26 @@ struct Filled {
 // === impl Applier ===
 
 impl Applier {
-    pub(crate) fn new(shared: Shared, node: Node) -> Self {
+    pub(crate) fn new(shared: Shared, node: Node, orders: mpsc::Receiver<Ordered>) -> Self {
         let window = Window::new(shared.progress.applied(node.name()));
-        let tasks = NodeTasks::new(node.clone(), shared.log.id().to_owned());
-        let sender = Sender::new(node.clone(), shared.payloads.clone(), shared.log.id().to_owned());
-        Self { shared, node, tasks, sender, window, ahead: Vec::new(), slots: None }
+        let id = shared.log.id();
+        let tasks = NodeTasks::new(node.clone(), id.to_owned());
+        let sender = Sender::new(node.clone(), shared.payloads.clone(), id.to_owned());
+        let carrier = Sender::new(node.clone(), shared.payloads.clone(), format!("{id}.moved"));
+        let share = Share::new(node.name(), shared.topology.clone());
+        Self {
+            shared,
+            node,
+            tasks,
+            sender,
+            carrier,
+            orders,
+            errands: VecDeque::new(),
+            exchanged: BTreeMap::new(),
+            share,
+            window,
+            ahead: Vec::new(),
+        }
     }
 
     /// Applies until the log is closed.
@@ -116,10 +153,17 @@ impl Applier {
     /// Starts from what the node says it has accepted, then sends and follows until something fails.
     async fn apply(&mut self) -> Result<std::convert::Infallible, ApplyError> {
         self.restart();
-        self.sender.has_accepted(self.tasks.accepted(self.window.done()).await?);
+        if !self.node.health().is_trusted() && !miroir_nodes::probe(&self.node, LOOK).await {
+            return Err(ApplyError::Trouble("its data are not known to be what they were".to_owned()));
+        }
+        let accepted = self.tasks.accepted(self.window.done()).await?;
+        let sent = accepted.keys().map(|tag| tag.last + 1).max().unwrap_or(0);
+        self.shared.progress.knows_sent(self.node.name(), sent.max(self.window.done()));
+        self.sender.has_accepted(accepted);
         let mut prepared = self.shared.progress.prepared();
         let mut poll = Poll::new();
         loop {
+            self.run_errands().await?;
             let filled = self.fill(poll.next()).await?;
             if filled.sent {
                 poll.soon();
@@ -131,13 +175,24 @@ impl Applier {
                     () = sleep_until(poll.next()) => {}
                     // The sender lives as long as the progress that this holds.
                     _ = more, if filled.all => continue,
+                    Some(ordered) = self.orders.recv() => {
+                        self.errands.push_back(ordered);
+                        continue;
+                    }
                 }
                 let ended = self.follow().await?;
                 poll.looked(ended);
                 self.take_ended().await?;
             } else if filled.all {
                 self.shared.progress.set_stuck(self.node.name(), false);
-                let _ = more.await;
+                // What had to wait for what has just ended, or just gone out, waits no longer.
+                if self.has_errand_now() {
+                    continue;
+                }
+                tokio::select! {
+                    _ = more => {}
+                    Some(ordered) = self.orders.recv() => self.errands.push_back(ordered),
+                }
                 poll = Poll::new();
             }
         }
@@ -169,6 +224,7 @@ impl Applier {
                 self.read_ahead_to(last).await?;
             }
             let taken = self.window.group(&self.ahead, accepted_last);
+            let taken = taken.min((self.share.next_change(next) - next) as usize).max(1);
             let group: Vec<Work> = self.ahead.drain(..taken).collect();
             self.dispatch(&group).await?;
             sent = true;
@@ -207,27 +263,22 @@ impl Applier {
 
     async fn dispatch(&mut self, group: &[Work]) -> Result<(), ApplyError> {
         let (first, last) = (&group[0], &group[group.len() - 1]);
-        let (slots, code_bits) = self.slots();
-        let steps = steps(&first.entry, &first.prepared, &slots);
-        let tasks = self.sender.send(group, &steps, &slots, code_bits).await?;
-        tasks.iter().filter_map(|task| task.uid).for_each(|uid| self.tasks.has_given(uid));
+        let owned = self.share.at(first.uid());
+        let steps = steps(&first.entry, &first.prepared, &owned);
+        self.shared.progress.sends(self.node.name(), last.uid() + 1);
+        for index in exchanged(first) {
+            self.exchanged.insert(index.to_owned(), first.uid());
+        }
+        let tasks = self.sender.send(group, &steps, &owned.slots, owned.code_bits).await?;
+        tasks.iter().filter_map(|task| task.uid).for_each(|uid| self.note_given(uid));
         self.window.push(Dispatch::new(first.uid(), last.uid(), tasks, !flows(first)));
         Ok(())
     }
 
-    /// The slots whose writes go to this node, and the level of the shard codes.
-    fn slots(&mut self) -> (Arc<SlotSet>, u32) {
-        let topology = self.shared.topology.load();
-        let map = &topology.map;
-        if let Some((epoch, slots)) = &self.slots
-            && *epoch == map.epoch()
-        {
-            return (slots.clone(), map.code_bits());
-        }
-        let written = |id| map.written_slots(id);
-        let slots = Arc::new(map.node_id(self.node.name()).map_or_else(SlotSet::new, written));
-        self.slots = Some((map.epoch(), slots.clone()));
-        (slots, map.code_bits())
+    /// The node has given a task.
+    fn note_given(&mut self, uid: u32) {
+        self.tasks.has_given(uid);
+        self.node.health().has_given(uid);
     }
 
     /// Looks at the node's tasks; true where one has ended.

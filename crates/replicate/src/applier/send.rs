@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use miroir_log::LogError;
 use miroir_nodes::{Body, Node, NodeRequest, full};
@@ -56,6 +57,7 @@ enum Reply {
 enum Payload<'a> {
     Json(Option<&'a Value>),
     Documents(Piece),
+    Copies(Bytes),
 }
 
 // === impl Sender ===
@@ -140,6 +142,24 @@ impl Sender {
             message: format!("unreadable tasks: {error}"),
         })?;
         Ok(page.results.first().map(|found| found.uid).filter(|uid| *uid > before))
+    }
+
+    /// Sends a step that stands for no entry, with documents where it has some.
+    pub(crate) async fn send_alone(
+        &mut self,
+        step: &Step,
+        documents: Option<Bytes>,
+    ) -> Result<NodeTask, ApplyError> {
+        let payload = match (&step.content, documents) {
+            (_, Some(documents)) => Payload::Copies(documents),
+            (Content::Json(body), None) => Payload::Json(body.as_ref()),
+            (Content::Documents, None) => Payload::Copies(Bytes::new()),
+        };
+        let none = Tag { first: 0, last: 0, step: 0 };
+        Ok(match self.request(none, step, &payload).await? {
+            Reply::Accepted(uid) => NodeTask::accepted(uid, step.done),
+            Reply::Refused(error) => NodeTask::refused(error, step.done),
+        })
     }
 
     /// The node's task for a part of a step: the one it has accepted already, or a new one.
@@ -244,13 +264,14 @@ impl Payload<'_> {
         match self {
             Self::Json(body) => Ok(full(body.map(Value::to_string).unwrap_or_default())),
             Self::Documents(piece) => piece.body(),
+            Self::Copies(documents) => Ok(full(documents.clone())),
         }
     }
 
     fn content_type(&self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Json(_) => "application/json",
-            Self::Documents(_) => "application/x-ndjson",
+            Self::Documents(_) | Self::Copies(_) => "application/x-ndjson",
         })
     }
 }

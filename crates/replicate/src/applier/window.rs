@@ -15,8 +15,8 @@ use crate::work::Work;
 /// How many dispatches may be under way.
 const DISPATCHES: usize = 64;
 /// How many small writes go out as one, and how large they may be together.
-const GROUPED: usize = 256;
-const GROUPED_BYTES: u64 = 8 << 20;
+pub(super) const GROUPED: usize = 256;
+pub(super) const GROUPED_BYTES: u64 = 8 << 20;
 /// How often a node may fail over the same entry, all by itself, before the entry is at fault.
 const UNCLEAR_RETRIES: u32 = 5;
 
@@ -80,6 +80,11 @@ impl Window {
 
     pub(crate) fn has_room(&self) -> bool {
         self.dispatches.len() < DISPATCHES
+    }
+
+    /// Whether something is under way that nothing may go out behind.
+    pub(crate) fn has_barrier(&self) -> bool {
+        self.dispatches.iter().any(|dispatch| dispatch.barrier && !dispatch.tasks.is_empty())
     }
 
     /// Whether an entry has to wait until what is under way has ended.
@@ -221,7 +226,7 @@ pub(crate) fn flows(work: &Work) -> bool {
 }
 
 /// Documents for an index that has its primary key already.
-fn is_addition(work: &Work) -> bool {
+pub(super) fn is_addition(work: &Work) -> bool {
     let addition = matches!(work.entry.operation, Operation::DocumentAdditionOrUpdate { .. });
     let effect = work.prepared.effect();
     addition
@@ -230,7 +235,7 @@ fn is_addition(work: &Work) -> bool {
         })
 }
 
-fn is_alike(one: &Work, other: &Work) -> bool {
+pub(super) fn is_alike(one: &Work, other: &Work) -> bool {
     let shape = |work: &Work| match &work.entry.operation {
         Operation::DocumentAdditionOrUpdate { method, skip_creation, .. } => Some((*method, *skip_creation)),
         _ => None,

@@ -6,10 +6,10 @@ mod split;
 
 use std::sync::Arc;
 
-use miroir_log::{Log, LogError, PayloadRef};
+use miroir_log::{Log, LogError, Operation, PayloadRef, Selection};
 use miroir_payload::{Part, PrimaryKey, Split, SplitError, infer_primary_key, parts};
 use miroir_protocol::error::ResponseError;
-use miroir_shard::SlotSet;
+use miroir_shard::{Slot, SlotSet};
 use tokio::task::spawn_blocking;
 
 pub(crate) use self::piece::Piece;
@@ -70,6 +70,35 @@ impl Payloads {
             .await
         };
         self.splits.get(uid, make).await
+    }
+
+    /// Whether an entry concerns documents of these slots in an index, or may: what is not tied to single documents
+    /// concerns all of them.
+    pub(crate) async fn concerns(
+        &self,
+        work: &Work,
+        index: &str,
+        slots: &Arc<SlotSet>,
+    ) -> Result<bool, LogError> {
+        if !work.prepared.is_sent() {
+            return Ok(false);
+        }
+        let names = |uid: &Option<String>| uid.as_deref() == Some(index);
+        match &work.entry.operation {
+            Operation::IndexSwap { swaps } => {
+                Ok(swaps.iter().any(|swap| swap.indexes.0 == index || swap.indexes.1 == index))
+            }
+            Operation::IndexUpdate { new_uid, .. } => Ok(names(&work.entry.index_uid) || names(new_uid)),
+            _ if !names(&work.entry.index_uid) => Ok(false),
+            Operation::SettingsUpdate { .. } | Operation::IndexCreation { .. } => Ok(false),
+            Operation::DocumentDeletion { selection: Selection::ByIds { ids } } => {
+                Ok(ids.iter().any(|id| slots.contains(Slot::of(id))))
+            }
+            Operation::DocumentAdditionOrUpdate { .. } => {
+                Ok(!self.pieces(std::slice::from_ref(work), slots, 0).await?.is_empty())
+            }
+            _ => Ok(true),
+        }
     }
 
     /// What a node that owns `slots` gets of a group of entries: requests of a bounded size, in order; none where it

@@ -1,12 +1,20 @@
 use miroir_log::PayloadContent;
 use miroir_protocol::error::ResponseError;
 
+use std::sync::Arc;
+
+use miroir_shard::SlotSet;
+
 use super::*;
 use crate::testing::{addition, entry, plain};
 
+fn owned(slots: &SlotSet, among_others: bool) -> Owned {
+    Owned { slots: Arc::new(slots.clone()), among_others, code_bits: 8 }
+}
+
 /// Method, path and body of each step, for a node that owns these slots.
 fn sent(operation: Operation, effect: Effect, slots: &SlotSet) -> Vec<(String, String)> {
-    let steps = steps(&entry(7, operation), &Prepared::Apply(effect), slots);
+    let steps = steps(&entry(7, operation), &Prepared::Apply(effect), &owned(slots, false));
     let body = |content: &Content| match content {
         Content::Json(body) => body.as_ref().map(Value::to_string).unwrap_or_default(),
         Content::Documents => "documents".to_owned(),
@@ -66,7 +74,7 @@ fn a_primary_key_that_is_decided_reaches_nodes_without_documents_too() {
 fn refused_documents_send_the_index_at_most() {
     let refused =
         |creates_index| Prepared::Refused { error: ResponseError::index_not_found("x"), creates_index };
-    let steps_of = |prepared| steps(&entry(7, addition(1)), &prepared, &SlotSet::new()).len();
+    let steps_of = |prepared| steps(&entry(7, addition(1)), &prepared, &owned(&SlotSet::new(), false)).len();
     assert_eq!((steps_of(refused(false)), steps_of(refused(true))), (0, 2));
 }
 
@@ -113,7 +121,7 @@ fn a_reset_of_all_settings_leaves_the_physical_ones() {
 #[test]
 fn steps_that_may_be_met_a_second_time_know_how_that_shows() {
     let done = |operation, effect| {
-        let steps = steps(&entry(7, operation), &Prepared::Apply(effect), &SlotSet::new());
+        let steps = steps(&entry(7, operation), &Prepared::Apply(effect), &owned(&SlotSet::new(), false));
         steps.into_iter().map(|step| step.done).collect::<Vec<_>>()
     };
     let create = Operation::IndexCreation { primary_key: None };
@@ -142,4 +150,27 @@ fn a_payload_that_is_gone_changes_nothing_of_the_steps() {
         payload.content = PayloadContent::Removed;
     }
     assert_eq!(requests(operation, plain()), ["POST /indexes/movies/documents"]);
+}
+
+#[test]
+fn what_else_a_node_holds_is_left_alone() {
+    let slots: SlotSet = (0..64).filter_map(Slot::new).collect();
+    let body = |operation: Operation| {
+        let steps = steps(&entry(7, operation), &Prepared::Apply(plain()), &owned(&slots, true));
+        match &steps[0].content {
+            Content::Json(Some(body)) => (steps[0].path.clone(), body["filter"].clone()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let own = r#"_miroir.s IN ["!!!!"]"#;
+    let deletion = |selection| Operation::DocumentDeletion { selection };
+    assert_eq!(body(deletion(Selection::All)), ("/indexes/movies/documents/delete".to_owned(), json!(own)));
+    let filter = json!("a = 1");
+    assert_eq!(body(deletion(Selection::ByFilter { filter })).1, json!(["a = 1", own]));
+    let filter = json!([["a = 1", "b = 2"]]);
+    assert_eq!(body(deletion(Selection::ByFilter { filter })).1, json!([["a = 1", "b = 2"], own]));
+    let edition =
+        |filter| Operation::DocumentEdition { function: "doc.n += 1".to_owned(), context: None, filter };
+    assert_eq!(body(edition(None)).1, json!(own));
+    assert_eq!(body(edition(Some(json!("a = 1")))).1, json!(["a = 1", own]));
 }

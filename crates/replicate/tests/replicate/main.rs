@@ -3,6 +3,7 @@
 mod fake;
 mod faults;
 mod indexes;
+mod moving;
 mod rig;
 mod simulation;
 mod writes;

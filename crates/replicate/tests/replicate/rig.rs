@@ -7,7 +7,7 @@ use miroir_log::{
 };
 use miroir_nodes::{Fleet, Node, NodeConfig};
 use miroir_protocol::tasks::{TaskStatus, TaskView};
-use miroir_replicate::{CurrentTopology, Progress, Replication, Topology};
+use miroir_replicate::{CurrentTopology, NewNode, Progress, Rebalancer, Replication, Topology};
 use miroir_shard::{GroupLayout, Layout, NodeLayout, ShardMap, Slot};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -20,12 +20,16 @@ const LONG: Duration = Duration::from_secs(60);
 pub(crate) struct Rig {
     directory: TempDir,
     map: ShardMap,
+    /// Whether the fleet changes.
+    moving: bool,
     pub(crate) nodes: Vec<FakeNode>,
     running: Option<Running>,
 }
 
 struct Running {
     log: Arc<SqliteLog>,
+    topology: CurrentTopology,
+    rebalancer: Option<Rebalancer>,
     replication: Replication,
     progress: Arc<Progress>,
 }
@@ -45,7 +49,16 @@ impl Rig {
         }
         let map = ShardMap::place(&layout).expect("a map");
         let directory = TempDir::new().expect("a directory");
-        let mut rig = Self { directory, map, nodes, running: None };
+        let mut rig = Self { directory, map, moving: false, nodes, running: None };
+        rig.resume().await;
+        rig
+    }
+
+    /// The same, of a fleet that can be changed.
+    pub(crate) async fn start_moving(groups: &[usize]) -> Self {
+        let mut rig = Self::start(groups).await;
+        rig.stop().await;
+        rig.moving = true;
         rig.resume().await;
         rig
     }
@@ -54,17 +67,28 @@ impl Rig {
     pub(crate) async fn resume(&mut self) {
         let options = SqliteOptions::new(self.directory.path());
         let log = Arc::new(SqliteLog::open(options).expect("a log"));
-        let fleet: Fleet = self.nodes.iter().map(client).collect();
-        let topology = CurrentTopology::new(Topology { map: self.map.clone(), fleet });
-        let replication = Replication::start(log.clone(), topology).await.expect("started");
+        let map = match log.load_map().await.expect("read") {
+            Some(stored) => ShardMap::from_bytes(&stored.bytes).expect("a map"),
+            None => self.map.clone(),
+        };
+        let known = self.nodes.iter().filter(|node| map.node_id(&node.name).is_some());
+        let fleet: Fleet = known.map(client).collect();
+        let topology = CurrentTopology::new(Topology { map, fleet });
+        let mut replication = Replication::start(log.clone(), topology.clone()).await.expect("started");
         let progress = replication.progress();
-        self.running = Some(Running { log, replication, progress });
+        let connect =
+            Arc::new(|node: &NewNode| Some(client_of(&node.name, node.url.strip_prefix("http://")?)));
+        let rebalancer = match self.moving {
+            true => Some(replication.start_moving(connect).await.expect("started")),
+            false => None,
+        };
+        self.running = Some(Running { log, topology, rebalancer, replication, progress });
     }
 
     /// Stops in the middle of whatever is going on.
     pub(crate) async fn stop(&mut self) {
-        let Running { log, replication, .. } = self.running.take().expect("it runs");
-        drop(replication);
+        let Running { log, replication, rebalancer, .. } = self.running.take().expect("it runs");
+        drop((replication, rebalancer));
         let gone = async {
             while Arc::strong_count(&log) > 1 {
                 tokio::task::yield_now().await;
@@ -84,6 +108,20 @@ impl Rig {
 
     pub(crate) fn log(&self) -> &SqliteLog {
         &self.running().log
+    }
+
+    pub(crate) fn rebalancer(&self) -> &Rebalancer {
+        self.running().rebalancer.as_ref().expect("a fleet that can be changed")
+    }
+
+    /// The map as it is now.
+    pub(crate) fn current_map(&self) -> ShardMap {
+        self.running().topology.load().map.clone()
+    }
+
+    /// The client of a node.
+    pub(crate) fn client(&self, name: &str) -> Option<Node> {
+        self.running().topology.load().fleet.get(name).cloned()
     }
 
     pub(crate) fn progress(&self) -> &Progress {
@@ -211,7 +249,7 @@ impl Rig {
         assert!(waited.is_ok(), "{what} in time: {}", self.positions());
     }
 
-    fn positions(&self) -> String {
+    pub(crate) fn positions(&self) -> String {
         let nodes =
             self.nodes.iter().map(|node| format!("{} {}", node.name, self.progress().applied(&node.name)));
         format!("{:?}, nodes at {}", self.log().positions(), nodes.collect::<Vec<_>>().join(", "))
@@ -219,9 +257,13 @@ impl Rig {
 }
 
 fn client(node: &FakeNode) -> Node {
+    client_of(&node.name, &node.authority)
+}
+
+fn client_of(name: &str, authority: &str) -> Node {
     let config = NodeConfig {
-        name: node.name.clone(),
-        authority: node.authority.clone(),
+        name: name.to_owned(),
+        authority: authority.to_owned(),
         key: Some("nodeKey".to_owned()),
         connect_timeout: Duration::from_secs(5),
         max_idle: 2,

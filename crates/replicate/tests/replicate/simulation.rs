@@ -20,7 +20,7 @@ const STEPS: usize = 60;
 
 /// One write, as the model does it.
 #[derive(Clone, Debug)]
-enum Write {
+pub(crate) enum Write {
     Documents(Op),
     DeleteIndex,
     Settings(u32),
@@ -40,27 +40,27 @@ fn document(dice: &mut StdRng, with_bad: bool) -> Map<String, Value> {
     document.as_object().cloned().unwrap_or_default()
 }
 
-fn write(dice: &mut StdRng) -> Write {
+pub(crate) fn write(dice: &mut StdRng, with_bad: bool) -> Write {
     let ids = |dice: &mut StdRng| (0..3).map(|_| dice.random_range(0..IDS).to_string()).collect();
     match dice.random_range(0..40) {
         0 => Write::DeleteIndex,
         1..3 => Write::Settings(dice.random_range(0..100)),
         3..6 => Write::Documents(Op::DeleteIds(ids(dice))),
-        6..8 => Write::Documents(Op::DeleteWhere { field: "a".to_owned(), equals: dice.random_range(0..3) }),
+        6..8 => Write::Documents(Op::DeleteWhere(json!(format!("a = {}", dice.random_range(0..3))))),
         8 => Write::Documents(Op::Clear),
-        9..12 => Write::Documents(Op::Edit),
+        9..12 => Write::Documents(Op::Edit(Value::Null)),
         12 => Write::Swap,
         13 => Write::Cancel(dice.random_range(1..6)),
         kind => {
             let count = dice.random_range(1..4);
-            let documents = (0..count).map(|_| document(dice, true)).collect();
+            let documents = (0..count).map(|_| document(dice, with_bad)).collect();
             let (merge, skip) = (kind < 24, kind < 16);
             Write::Documents(Op::Put { documents, merge, skip, primary_key: None })
         }
     }
 }
 
-async fn append(rig: &Rig, index: &str, write: &Write) -> u32 {
+pub(crate) async fn append(rig: &Rig, index: &str, write: &Write) -> u32 {
     let operation = match write {
         Write::Swap => {
             let indexes = (INDEXES[0].to_owned(), INDEXES[1].to_owned());
@@ -82,10 +82,10 @@ async fn append(rig: &Rig, index: &str, write: &Write) -> u32 {
         Write::Documents(Op::DeleteIds(ids)) => {
             Operation::DocumentDeletion { selection: Selection::ByIds { ids: ids.clone() } }
         }
-        Write::Documents(Op::DeleteWhere { field, equals }) => Operation::DocumentDeletion {
-            selection: Selection::ByFilter { filter: json!(format!("{field} = {equals}")) },
-        },
-        Write::Documents(Op::Edit) => {
+        Write::Documents(Op::DeleteWhere(filter)) => {
+            Operation::DocumentDeletion { selection: Selection::ByFilter { filter: filter.clone() } }
+        }
+        Write::Documents(Op::Edit(_)) => {
             Operation::DocumentEdition { function: "doc.n += 1".to_owned(), context: None, filter: None }
         }
         Write::Documents(Op::Put { documents, merge, skip, .. }) => {
@@ -173,7 +173,7 @@ async fn simulate(seed: u64) {
     for _ in 0..STEPS {
         for _ in 0..dice.random_range(1..5) {
             let index = INDEXES[usize::from(dice.random_ratio(1, 4))];
-            let write = write(&mut dice);
+            let write = write(&mut dice, true);
             let uid = append(&rig, index, &write).await;
             assert_eq!(uid as usize, writes.len(), "uids have no gaps");
             writes.push((index, write));

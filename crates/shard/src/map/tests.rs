@@ -33,7 +33,7 @@ fn a_shard_is_a_run_of_slots() {
 }
 
 #[test]
-fn writes_reach_every_copy_that_is_not_given_up() {
+fn writes_reach_every_copy_that_is_read() {
     let map = ShardMap::place(&layout(8, 2, 3, 1)).expect("a map");
     let sets: Vec<_> = (0..6).map(|node| map.written_slots(NodeId(node))).collect();
     for slot in Slot::all() {
@@ -42,7 +42,8 @@ fn writes_reach_every_copy_that_is_not_given_up() {
     }
     let (shard, _) = map.shards_of(NodeId(0)).next().expect("a shard");
     let filling = map.with_owner(shard, NodeId(1), Some(OwnerState::Filling));
-    assert_eq!(filling.written_slots(NodeId(1)).len(), sets[1].len() + 64);
+    assert_eq!(filling.written_slots(NodeId(1)).len(), sets[1].len());
+    assert_eq!(filling.refilling(NodeId(1)).written_slots(NodeId(1)).len(), 0);
     let draining = filling.with_owner(shard, NodeId(0), Some(OwnerState::Draining));
     assert_eq!(draining.written_slots(NodeId(0)).len(), sets[0].len() - 64);
     assert_eq!(
@@ -76,4 +77,25 @@ fn an_unknown_node_or_shard_changes_nothing() {
     assert_eq!(same.clone().with_epoch(1), map);
     assert_eq!(map.with_owner(ShardId(99), NodeId(0), None).with_epoch(1), map);
     assert_eq!(map.node_id("nobody"), None);
+}
+
+#[test]
+fn who_joins_holds_nothing_yet_and_who_is_there_stays() {
+    let map = ShardMap::place(&layout(4, 1, 2, 1)).expect("a map");
+    let wanted = ShardMap::place(&layout(4, 2, 3, 1)).expect("a map");
+    let united = map.united(&wanted);
+    assert_eq!((united.epoch(), united.groups().len(), united.nodes().len()), (2, 2, 6));
+    assert_eq!(&united.nodes()[..2], map.nodes());
+    assert!(united.nodes()[2..].iter().all(|node| {
+        let id = united.node_id(&node.name).expect("a node");
+        united.shards_of(id).count() == 0
+    }));
+    assert!(united.shards().all(|shard| united.shard_owners(shard).eq(map.shard_owners(shard))));
+    assert_eq!(crate::diff(&united, &wanted), crate::diff(&map, &wanted));
+}
+
+#[test]
+fn a_layout_is_read_back_from_its_map() {
+    let layout = layout(4, 2, 3, 2);
+    assert_eq!(ShardMap::place(&layout).expect("a map").layout(), layout);
 }

@@ -93,6 +93,16 @@ fn a_fourth_node_takes_its_quarter_and_nothing_else_moves() {
 }
 
 #[test]
+fn groups_that_do_not_change_stay_as_they_are() {
+    let current = ShardMap::place(&layout(8, 2, 3, 1)).expect("a map");
+    let mut changed = layout(8, 2, 3, 1);
+    changed.groups[0].nodes.push(crate::NodeLayout { name: "another".into(), weight: 1 });
+    let wanted = current.adapted(&changed).expect("a map");
+    assert!(diff(&current, &wanted).iter().all(|step| step.group == "g0"));
+    assert!(moved(&current, &wanted) < moved(&current, &current.rebalanced(&changed).expect("a map")));
+}
+
+#[test]
 fn a_replaced_node_hands_over_what_it_had() {
     let balanced = |layout| ShardMap::place(layout).and_then(|map| map.rebalanced(layout)).expect("a map");
     let mut changed = layout(8, 1, 4, 1);

@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use super::{
     Op,
-    queue::{State, Task},
+    queue::{State, Task, matches},
     text,
 };
 
@@ -62,6 +62,11 @@ async fn answer(state: &Shared, request: Request<Incoming>) -> Answer {
             Some(index) => json_answer(StatusCode::OK, json!({ "numberOfDocuments": index.documents.len() })),
             None => refusal(StatusCode::NOT_FOUND, "index_not_found", "not found"),
         }),
+        (&Method::GET, ["indexes"]) => {
+            let results: Vec<Value> = state.indexes.keys().map(|uid| json!({ "uid": uid })).collect();
+            Ok(json_answer(StatusCode::OK, json!({ "results": results })))
+        }
+        (&Method::POST, ["indexes", uid, "documents", "fetch"]) => Ok(fetch(&state, uid, &body)),
         (&Method::GET, _) => Ok(json_answer(StatusCode::OK, json!({ "status": "available" }))),
         (method, path) => write(&mut state, method, path, &query, &body),
     }
@@ -129,13 +134,9 @@ fn operation(method: &Method, path: &[&str], query: &BTreeMap<String, String>, b
         ("POST", ["indexes", _, "documents", "delete-batch"]) => {
             Op::DeleteIds(json().as_array().expect("ids").iter().map(text).collect())
         }
-        ("POST", ["indexes", _, "documents", "delete"]) => {
-            let filter = string(&json()["filter"]).expect("a filter");
-            let (field, equals) = filter.split_once(" = ").expect("a comparison");
-            Op::DeleteWhere { field: field.to_owned(), equals: equals.parse().expect("a number") }
-        }
+        ("POST", ["indexes", _, "documents", "delete"]) => Op::DeleteWhere(json()["filter"].clone()),
         ("DELETE", ["indexes", _, "documents"]) => Op::Clear,
-        ("POST", ["indexes", _, "documents", "edit"]) => Op::Edit,
+        ("POST", ["indexes", _, "documents", "edit"]) => Op::Edit(json()["filter"].clone()),
         other => panic!("unknown route {other:?}"),
     };
     (path[1].to_owned(), op)
@@ -154,8 +155,7 @@ fn tasks(state: &mut State, query: &BTreeMap<String, String>) -> Response<Full<B
         let found = state.tasks.iter().rev().filter(|task| uids.contains(&task.uid));
         return json_answer(StatusCode::OK, json!({ "results": found.map(view).collect::<Vec<_>>() }));
     }
-    if let Some(types) = query.get("types") {
-        assert_eq!(types, "indexSwap");
+    if query.get("types").is_some_and(|types| types == "indexSwap") {
         let newest = state.tasks.iter().rev().find(|task| matches!(task.op, Op::Swap(_)));
         return json_answer(
             StatusCode::OK,
@@ -183,6 +183,18 @@ fn view(task: &Task) -> Value {
         "uid": task.uid, "status": status, "details": details, "customMetadata": task.metadata,
         "error": error.map(|(code, kind, message)| error_body(code, kind, message)),
     })
+}
+
+fn fetch(state: &State, uid: &str, body: &Bytes) -> Response<Full<Bytes>> {
+    let Some(index) = state.indexes.get(uid) else {
+        return refusal(StatusCode::NOT_FOUND, "index_not_found", "not found");
+    };
+    let asked: Value = serde_json::from_slice(body).expect("a body of JSON");
+    let found: Vec<_> =
+        index.documents.values().filter(|document| matches(&asked["filter"], document)).collect();
+    let limit = asked["limit"].as_u64().expect("a limit") as usize;
+    let shown: Vec<_> = found.iter().take(limit).collect();
+    json_answer(StatusCode::OK, json!({ "results": shown, "total": found.len() }))
 }
 
 fn refusal(status: StatusCode, code: &str, message: &str) -> Response<Full<Bytes>> {

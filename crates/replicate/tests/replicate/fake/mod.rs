@@ -76,6 +76,19 @@ impl FakeNode {
         self.state.lock().tasks.retain(|task| task.outcome.is_some());
     }
 
+    /// Loses everything, as a node on a new disk.
+    pub(crate) fn lose_everything(&self) {
+        let mut state = self.state.lock();
+        *state = State::default();
+    }
+
+    /// Loses some documents without a word.
+    pub(crate) fn lose_documents(&self, uid: &str, ids: &[&str]) {
+        let mut state = self.state.lock();
+        let index = state.indexes.get_mut(uid).expect("an index");
+        index.documents.retain(|id, _| !ids.contains(&id.as_str()));
+    }
+
     /// How many tasks wait.
     pub(crate) fn waiting(&self) -> usize {
         self.state.lock().tasks.iter().filter(|task| task.outcome.is_none()).count()

@@ -26,14 +26,11 @@ pub(crate) enum Op {
         primary_key: Option<String>,
     },
     DeleteIds(Vec<String>),
-    /// `field = number`.
-    DeleteWhere {
-        field: String,
-        equals: i64,
-    },
+    /// Those that match a filter: `field = number`, `_miroir.s IN [...]`, or a list of these.
+    DeleteWhere(Value),
     Clear,
-    /// Adds one to `n` of every document.
-    Edit,
+    /// Adds one to `n` of every document that matches.
+    Edit(Value),
     /// The task's index and this one change places.
     Swap(String),
 }
@@ -207,17 +204,16 @@ impl Index {
                 return Ok(json!({ "receivedDocuments": documents.len() }));
             }
             Op::DeleteIds(ids) => self.documents.retain(|id, _| !ids.contains(id)),
-            Op::DeleteWhere { field, equals } => {
-                self.documents
-                    .retain(|_, document| document.get(field).and_then(Value::as_i64) != Some(*equals));
-            }
+            Op::DeleteWhere(filter) => self.documents.retain(|_, document| !matches(filter, document)),
             Op::Clear => self.documents.clear(),
-            Op::Edit => {
-                for document in self.documents.values_mut() {
+            Op::Edit(filter) => {
+                let mut edited = 0;
+                for document in self.documents.values_mut().filter(|document| matches(filter, document)) {
+                    edited += 1;
                     let n = document.get("n").and_then(Value::as_i64).unwrap_or(0);
                     document.insert("n".to_owned(), Value::from(n + 1));
                 }
-                return Ok(json!({ "deletedDocuments": 0, "editedDocuments": before }));
+                return Ok(json!({ "deletedDocuments": 0, "editedDocuments": edited }));
             }
             _ => {}
         }
@@ -234,6 +230,20 @@ impl Index {
         }
         stored.extend(document.clone());
     }
+}
+
+/// Whether a document matches a filter, or there is none.
+pub(super) fn matches(filter: &Value, document: &Map<String, Value>) -> bool {
+    let Some(text) = filter.as_str() else {
+        return filter.as_array().is_none_or(|all| all.iter().all(|one| matches(one, document)));
+    };
+    if let Some(codes) = text.strip_prefix("_miroir.s IN ") {
+        let codes: Vec<Value> = serde_json::from_str(codes).expect("codes");
+        let own = document["_miroir"]["s"].as_array().expect("codes");
+        return own.iter().any(|code| codes.contains(code));
+    }
+    let (field, equals) = text.split_once(" = ").expect("a comparison");
+    document.get(field).and_then(Value::as_i64) == Some(equals.parse().expect("a number"))
 }
 
 fn is_joined(op: &Op) -> bool {

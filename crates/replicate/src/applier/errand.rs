@@ -1,0 +1,342 @@
+//! What a node is given beside its part of the log: copies of documents, and what has to go.
+//!
+//! Only the node's applier sends it writes, so that it is known what comes before what. An errand is done between two
+//! dispatches: everything before [`Window::next`](super::window::Window::next) is in the node's queue then, and nothing
+//! behind it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use http::Method;
+use miroir_log::Operation;
+use miroir_shard::{SlotSet, slots_filter};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::{
+    Applier,
+    error::ApplyError,
+    share::Owned,
+    window::{GROUPED, GROUPED_BYTES, is_addition, is_alike},
+};
+use crate::{
+    steps::{Content, Step, document_steps, json_step},
+    work::Work,
+};
+
+/// How many entries are looked through at the most while the log has to wait.
+const SLICE: u32 = 512;
+
+/// Something to be done on a node.
+#[derive(Clone, Debug)]
+pub(crate) enum Errand {
+    /// Delete the documents of these slots.
+    Clear { indexes: Vec<String>, slots: Arc<SlotSet> },
+    /// Put documents that were read from another node, whose state was that of some position in the span.
+    Put { index: String, documents: Bytes, span: Span },
+    /// Do again what the log says of the slots, from where their copies were taken on. With `join` the slots are the node's
+    /// own from the next entry on.
+    Replay { starts: Arc<Starts>, from: u32, join: bool },
+    /// The slots are not the node's own after all.
+    Part { slots: Arc<SlotSet> },
+    /// Mend documents, unless an entry that concerns their slot came in since they were compared.
+    Mend { index: String, documents: Bytes, ids: Vec<String>, slots: Arc<SlotSet>, span: Span },
+}
+
+/// Positions: a node's state was that of one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Everything before it was there.
+    pub(crate) first: u32,
+    /// Nothing from it on was there.
+    pub(crate) last: u32,
+}
+
+/// From which entries on the copies of slots have to be brought up to date.
+#[derive(Clone, Debug)]
+pub(crate) struct Starts {
+    /// All slots.
+    pub(crate) slots: Arc<SlotSet>,
+    /// Where an index starts that is not listed: it did not exist when the indexes were.
+    pub(crate) since: u32,
+    /// By index: parts of the slots, each with where it starts.
+    pub(crate) indexes: BTreeMap<String, Vec<(Arc<SlotSet>, u32)>>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// The node's tasks for it.
+    pub(crate) tasks: Vec<u32>,
+    /// The position up to which the node has been sent everything.
+    pub(crate) position: u32,
+}
+
+/// Why an errand was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ErrandError {
+    /// The index was exchanged, renamed or deleted since: its copies mean nothing any more.
+    #[error("index `{0}` has become another one")]
+    Superseded(String),
+    /// The documents have been written since.
+    #[error("the documents have been written since")]
+    Written,
+    /// The node did not take it, or not all of it.
+    #[error("{0}")]
+    Failed(String),
+    /// Nobody sends this node anything.
+    #[error("the node is not there any more")]
+    Gone,
+}
+
+/// An errand and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Ordered {
+    pub(crate) errand: Errand,
+    pub(crate) reply: oneshot::Sender<Result<Done, ErrandError>>,
+}
+
+enum Failure {
+    Errand(ErrandError),
+    Node(ApplyError),
+}
+
+// === impl Starts ===
+
+impl Starts {
+    /// The first entry that counts for anything.
+    pub(crate) fn first(&self) -> u32 {
+        let starts = self.indexes.values().flatten().map(|(_, start)| *start);
+        starts.min().unwrap_or(self.since).min(self.since)
+    }
+
+    /// Where an index starts.
+    fn of_index(&self, index: &str) -> u32 {
+        let parts = self.indexes.get(index).map(|parts| parts.iter().map(|(_, start)| *start).min());
+        parts.map_or(self.since, |start| start.unwrap_or(u32::MAX))
+    }
+
+    /// The slots of an index that an entry concerns.
+    fn at(&self, index: &str, uid: u32) -> Arc<SlotSet> {
+        let Some(parts) = self.indexes.get(index) else {
+            return if uid >= self.since { self.slots.clone() } else { Arc::default() };
+        };
+        if parts.iter().all(|(_, start)| *start <= uid) && !parts.is_empty() {
+            return self.slots.clone();
+        }
+        let started = parts.iter().filter(|(_, start)| *start <= uid);
+        Arc::new(started.flat_map(|(slots, _)| slots.iter()).collect())
+    }
+}
+
+/// The indexes that an entry exchanges, renames, deletes, or gives another primary key.
+pub(crate) fn exchanged(work: &Work) -> Vec<&str> {
+    if !work.prepared.is_sent() {
+        return Vec::new();
+    }
+    let own = work.entry.index_uid.iter().map(String::as_str);
+    match &work.entry.operation {
+        Operation::IndexDeletion => own.collect(),
+        Operation::IndexUpdate { new_uid, .. } => own.chain(new_uid.as_deref()).collect(),
+        Operation::IndexSwap { swaps } => {
+            swaps.iter().flat_map(|swap| [swap.indexes.0.as_str(), swap.indexes.1.as_str()]).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+// === impl Applier ===
+
+impl Applier {
+    /// Does what can be done now of what has been ordered.
+    pub(super) async fn run_errands(&mut self) -> Result<(), ApplyError> {
+        while let Ok(ordered) = self.orders.try_recv() {
+            self.errands.push_back(ordered);
+        }
+        while let Some(ordered) = self.errands.front() {
+            if ordered.reply.is_closed() {
+                self.errands.pop_front();
+                continue;
+            }
+            if !self.is_time_for(&ordered.errand) {
+                return Ok(());
+            }
+            let Some(Ordered { errand, reply }) = self.errands.pop_front() else { return Ok(()) };
+            let (answer, error) = match self.run_errand(errand).await {
+                Ok(done) => (Ok(done), None),
+                Err(Failure::Errand(error)) => (Err(error), None),
+                Err(Failure::Node(error)) => (Err(ErrandError::Failed(error.to_string())), Some(error)),
+            };
+            // Whoever ordered it may have gone.
+            let _ = reply.send(answer);
+            if let Some(error) = error {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something that was ordered can be done now.
+    pub(super) fn has_errand_now(&self) -> bool {
+        self.errands.front().is_some_and(|ordered| self.is_time_for(&ordered.errand))
+    }
+
+    /// An entry that went out alone may have to go out again, and what came behind it must not be there then. Copies are
+    /// for a node that has been sent all that is in them.
+    fn is_time_for(&self, errand: &Errand) -> bool {
+        let needed = match errand {
+            Errand::Put { span, .. } | Errand::Mend { span, .. } => span.last,
+            _ => 0,
+        };
+        !self.window.has_barrier() && self.window.next() >= needed
+    }
+
+    async fn run_errand(&mut self, errand: Errand) -> Result<Done, Failure> {
+        let mut done = Done { tasks: Vec::new(), position: self.window.next() };
+        match errand {
+            Errand::Clear { indexes, slots } => {
+                let filter = slots_filter(&slots, self.share.at(0).code_bits);
+                for index in indexes {
+                    let step = clear_step(&index, &filter);
+                    done.tasks.extend(self.send_step(&step, None).await?);
+                }
+            }
+            Errand::Put { index, documents, span } => {
+                self.check_same(&index, span.first)?;
+                done.tasks.extend(self.send_step(&put_step(&index), Some(documents)).await?);
+            }
+            Errand::Replay { starts, from, join } => {
+                let until = if join { done.position } else { done.position.min(from.saturating_add(SLICE)) };
+                done.tasks = self.replay(&starts, from, until).await?;
+                done.position = until.max(from);
+                if join {
+                    self.share.join(done.position, starts.slots.clone());
+                }
+            }
+            Errand::Part { slots } => self.share.part(&slots),
+            Errand::Mend { index, documents, ids, slots, span } => {
+                self.check_same(&index, span.first)?;
+                if self.is_written(&index, &slots, span).await? {
+                    return Err(ErrandError::Written.into());
+                }
+                if !ids.is_empty() {
+                    let path = format!("/indexes/{index}/documents/delete-batch");
+                    let step = json_step(Method::POST, path, Some(json!(ids)), None);
+                    done.tasks.extend(self.send_step(&step, None).await?);
+                }
+                if !documents.is_empty() {
+                    done.tasks.extend(self.send_step(&put_step(&index), Some(documents)).await?);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// Nothing has made another index of this one from the entry `from` on.
+    fn check_same(&self, index: &str, from: u32) -> Result<(), ErrandError> {
+        match self.exchanged.get(index) {
+            Some(uid) if *uid >= from => Err(ErrandError::Superseded(index.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the node has been sent anything for these slots since.
+    async fn is_written(&mut self, index: &str, slots: &Arc<SlotSet>, span: Span) -> Result<bool, Failure> {
+        let mut next = span.first;
+        while next < self.window.next() {
+            let works =
+                Work::read(&*self.shared.log, next, SLICE as usize).await.map_err(ApplyError::from)?;
+            let Some(last) = works.last().map(Work::uid) else { return Ok(true) };
+            for work in works.iter().filter(|work| work.uid() < self.window.next()) {
+                if self.shared.payloads.concerns(work, index, slots).await.map_err(ApplyError::from)? {
+                    return Ok(true);
+                }
+            }
+            next = last + 1;
+        }
+        Ok(false)
+    }
+
+    async fn replay(&mut self, starts: &Starts, from: u32, until: u32) -> Result<Vec<u32>, Failure> {
+        for (index, uid) in &self.exchanged {
+            if *uid >= starts.of_index(index) {
+                return Err(ErrandError::Superseded(index.clone()).into());
+            }
+        }
+        let mut tasks = Vec::new();
+        let mut next = from;
+        while next < until {
+            let mut works =
+                Work::read(&*self.shared.log, next, SLICE as usize).await.map_err(ApplyError::from)?;
+            works.retain(|work| work.uid() < until);
+            let Some(last) = works.last().map(Work::uid) else { break };
+            let mut rest = &works[..];
+            while let Some(first) = rest.first() {
+                let slots = starts.at(first.entry.index_uid.as_deref().unwrap_or_default(), first.uid());
+                let is_whole = Arc::ptr_eq(&slots, &starts.slots);
+                let taken = if is_whole { together(rest) } else { 1 };
+                tasks.extend(self.replay_group(&rest[..taken], slots).await?);
+                rest = &rest[taken..];
+            }
+            next = last + 1;
+        }
+        Ok(tasks)
+    }
+
+    async fn replay_group(&mut self, group: &[Work], slots: Arc<SlotSet>) -> Result<Vec<u32>, Failure> {
+        let code_bits = self.share.at(0).code_bits;
+        let owned = Owned { slots: slots.clone(), among_others: true, code_bits };
+        let steps = if slots.is_empty() { Vec::new() } else { document_steps(&group[0], &owned) };
+        let tasks = self.carrier.send(group, &steps, &slots, code_bits).await.map_err(Failure::Node)?;
+        let given: Vec<u32> = tasks.iter().filter_map(|task| task.uid).collect();
+        given.iter().for_each(|uid| self.note_given(*uid));
+        Ok(given)
+    }
+
+    /// Sends one request; what the node refuses because the index is not there has nothing to be done.
+    async fn send_step(&mut self, step: &Step, documents: Option<Bytes>) -> Result<Option<u32>, Failure> {
+        let task = self.carrier.send_alone(step, documents).await.map_err(Failure::Node)?;
+        if let Some(uid) = task.uid {
+            self.note_given(uid);
+            return Ok(Some(uid));
+        }
+        match task.error() {
+            Some(error) if error.code_name() != "index_not_found" => {
+                Err(ErrandError::Failed(error.to_string()).into())
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+fn clear_step(index: &str, filter: &str) -> Step {
+    let path = format!("/indexes/{index}/documents/delete");
+    json_step(Method::POST, path, Some(json!({ "filter": filter })), None)
+}
+
+fn put_step(index: &str) -> Step {
+    let path = format!("/indexes/{index}/documents");
+    Step { method: Method::POST, path, content: Content::Documents, done: None, found_as: None }
+}
+
+/// How many entries from the first on are documents for the same index, and few enough to go out together.
+fn together(works: &[Work]) -> usize {
+    let mut bytes = 0;
+    let alike = works.iter().take(GROUPED).take_while(|work| {
+        bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
+        bytes <= GROUPED_BYTES && is_addition(work) && is_alike(&works[0], work)
+    });
+    alike.count().max(1)
+}
+
+impl From<ErrandError> for Failure {
+    fn from(error: ErrandError) -> Self {
+        Self::Errand(error)
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        Self::Node(error)
+    }
+}

@@ -1,0 +1,229 @@
+//! What operators do with the mover.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use miroir_log::LogError;
+use miroir_nodes::Node;
+use miroir_shard::OwnerState;
+use serde_json::{Value, json};
+
+use super::{
+    Connect, Mover,
+    plan::{Change, ChangeError, NewNode, Plan, PlanState, to_fill},
+    remote::{MoveError, Remote},
+    store::Kept,
+};
+use crate::{
+    crew::Crew,
+    progress::Progress,
+    topology::{CurrentTopology, Topology},
+};
+use miroir_log::Log;
+
+/// Changes the fleet and says how far that is. Clones are of the same.
+#[derive(Clone)]
+pub struct Rebalancer {
+    mover: Arc<Mover>,
+}
+
+impl Rebalancer {
+    /// Takes up where the log says a change stood.
+    pub(crate) async fn new(
+        log: Arc<dyn Log>,
+        progress: Arc<Progress>,
+        topology: CurrentTopology,
+        crew: Arc<Crew>,
+        connect: Connect,
+    ) -> Result<Self, LogError> {
+        let kept = Kept::read(&*log).await?;
+        let fleet = topology.load();
+        for (name, newest) in kept.tasks {
+            if let Some(node) = fleet.fleet.get(&name) {
+                node.health().has_given(newest);
+            }
+        }
+        let mover = Mover {
+            log,
+            progress,
+            topology,
+            crew,
+            connect,
+            plan: parking_lot::Mutex::new(kept.plan),
+            turn: tokio::sync::Mutex::default(),
+            generation: Default::default(),
+            doing: Default::default(),
+            old: Default::default(),
+            kept_tasks: parking_lot::Mutex::new(BTreeMap::new()),
+            wake: tokio::sync::Notify::new(),
+            scan_wanted: Default::default(),
+            report: Default::default(),
+        };
+        Ok(Self { mover: Arc::new(mover) })
+    }
+
+    pub(crate) fn mover(&self) -> Arc<Mover> {
+        self.mover.clone()
+    }
+
+    /// What a change would move, without doing it.
+    pub fn preview(&self, change: &Change) -> Result<Value, ChangeError> {
+        let map = &self.mover.topology.load().map;
+        let target = change.target(map)?;
+        let moves = to_fill(map, &target);
+        let mut by_node = BTreeMap::<String, usize>::new();
+        moves
+            .iter()
+            .filter_map(|step| step.to.clone())
+            .for_each(|node| *by_node.entry(node).or_default() += 1);
+        let nodes = target.nodes().iter().map(|node| {
+            let shards = target.node_id(&node.name).map_or(0, |id| target.shards_of(id).count());
+            json!({ "name": node.name, "shards": shards, "gets": by_node.get(&node.name).unwrap_or(&0) })
+        });
+        Ok(json!({
+            "change": change.words(),
+            "shardsToMove": moves.len(),
+            "copies": map.shards().count() * map.groups().len(),
+            "nodes": nodes.collect::<Vec<_>>(),
+        }))
+    }
+
+    /// Starts a change. It goes on by itself, over restarts too.
+    pub async fn start(&self, change: &Change) -> Result<Value, ChangeError> {
+        let mover = &self.mover;
+        let _turn = mover.turn.lock().await;
+        if let Some(plan) = mover.plan.lock().as_ref().filter(|plan| plan.is_open()) {
+            return Err(ChangeError::UnderWay(plan.what.clone()));
+        }
+        let map = mover.topology.load().map.clone();
+        let target = change.target(&map)?;
+        let mut clients = Vec::new();
+        for node in change.joining() {
+            clients.push(self.fit(node).await?);
+            mover.remember(node).await?;
+        }
+        let plan = Plan::new(change.words(), map.clone(), target.clone());
+        mover.store_plan(plan).await.map_err(stored)?;
+        // A split is a change of the map and nothing else; otherwise whoever joins is in the map from now on.
+        let next = if *change == (Change::Split {}) { target } else { map.united(&target) };
+        mover.enlarge(next, clients).await.map_err(stored)?;
+        tracing::info!(change = change.words(), "the fleet changes");
+        mover.wake.notify_one();
+        Ok(self.status())
+    }
+
+    /// The client of a node that joins, if it answers and holds nothing.
+    async fn fit(&self, node: &NewNode) -> Result<Node, ChangeError> {
+        let unfit = |reason: String| ChangeError::Unfit { node: node.name.clone(), reason };
+        let client = (self.mover.connect)(node)
+            .ok_or_else(|| unfit("its address or key cannot be used".to_owned()))?;
+        let indexes = Remote(&client).indexes().await.map_err(|error| unfit(error.to_string()))?;
+        if !indexes.is_empty() {
+            return Err(unfit(format!("it holds {} indexes; a node joins empty", indexes.len())));
+        }
+        Ok(client)
+    }
+
+    /// Leaves the rest of a change undone until it is resumed. Shards that are on their way arrive.
+    pub async fn pause(&self) -> Result<Value, ChangeError> {
+        self.turn_to(PlanState::Paused).await
+    }
+
+    /// Goes on with a change that was paused.
+    pub async fn resume(&self) -> Result<Value, ChangeError> {
+        self.turn_to(PlanState::Running).await
+    }
+
+    /// Takes a change back: what has moved moves back.
+    pub async fn abort(&self) -> Result<Value, ChangeError> {
+        self.turn_to(PlanState::Aborting).await
+    }
+
+    async fn turn_to(&self, state: PlanState) -> Result<Value, ChangeError> {
+        let mover = &self.mover;
+        let _turn = mover.turn.lock().await;
+        let Some(plan) = mover.plan.lock().clone().filter(Plan::is_open) else {
+            return Err(ChangeError::Nothing);
+        };
+        if plan.state == PlanState::Aborting && state != PlanState::Aborting {
+            return Err(ChangeError::UnderWay(format!("taking back: {}", plan.what)));
+        }
+        if state == PlanState::Aborting && plan.origin == plan.target {
+            return Err(ChangeError::NotReversible);
+        }
+        mover.change_plan(|plan| plan.state = state).await.map_err(stored)?;
+        if state == PlanState::Aborting {
+            mover.generation.fetch_add(1, Ordering::AcqRel);
+        }
+        mover.wake.notify_one();
+        Ok(self.status())
+    }
+
+    /// How far the change is that is under way, or how the last one ended.
+    pub fn status(&self) -> Value {
+        let map = &self.mover.topology.load().map;
+        let mut status = match &*self.mover.plan.lock() {
+            Some(plan) => plan.view(map),
+            None => json!({ "state": "none" }),
+        };
+        let (doing, error) = self.mover.doing.lock().clone();
+        status["epoch"] = json!(map.epoch());
+        status["doing"] = json!(Some(doing).filter(|doing| !doing.is_empty()));
+        status["lastError"] = json!(error);
+        status
+    }
+
+    /// Compares all copies, as soon as no change of the fleet is under way, and with `mend` makes equal what differs.
+    pub fn verify(&self, mend: bool) -> Value {
+        *self.mover.scan_wanted.lock() = Some(mend);
+        self.mover.report.lock().state = "waiting";
+        self.mover.wake.notify_one();
+        self.verified()
+    }
+
+    /// What the last comparison found, or has found so far.
+    pub fn verified(&self) -> Value {
+        self.mover.report.lock().view()
+    }
+
+    /// Whether a node is being filled anew, or will be, or its log part is not sent yet.
+    pub fn is_filling(&self, node: &str) -> bool {
+        !self.mover.is_member(node) || self.has_any(node, OwnerState::Filling)
+    }
+
+    /// Whether a node gives shards away, or has given some that it still holds.
+    pub fn is_giving(&self, node: &str) -> bool {
+        self.has_any(node, OwnerState::Draining)
+    }
+
+    fn has_any(&self, node: &str, wanted: OwnerState) -> bool {
+        let map = &self.mover.topology.load().map;
+        map.node_id(node).is_some_and(|id| map.shards_of(id).any(|(_, state)| state == wanted))
+    }
+}
+
+impl Mover {
+    /// Works by a map with more nodes in it.
+    async fn enlarge(&self, map: miroir_shard::ShardMap, clients: Vec<Node>) -> Result<(), MoveError> {
+        let topology = self.topology.load();
+        let fleet = topology.fleet.iter().cloned().chain(clients).collect();
+        let bytes = map.to_bytes()?.into();
+        self.log.save_map(miroir_log::StoredMap { epoch: map.epoch(), bytes }).await?;
+        drop(topology);
+        let old = self.topology.replace(Topology { map, fleet });
+        self.old.lock().push(Arc::downgrade(&old));
+        Ok(())
+    }
+}
+
+fn stored(error: MoveError) -> ChangeError {
+    ChangeError::Log(LogError::Damaged(error.to_string()))
+}
+
+impl std::fmt::Debug for Rebalancer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rebalancer").finish_non_exhaustive()
+    }
+}

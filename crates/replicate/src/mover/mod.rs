@@ -1,0 +1,392 @@
+//! Brings the fleet from the map that is to the one that is wanted, while everything runs.
+//!
+//! One loop looks at the map and at what is wanted, and does the next thing that brings both together: a lost node is taken
+//! out and filled anew, leftovers are removed, a few shards are moved. Nothing but the map and the plan, which are both kept
+//! with the log, has to be known for that, so that it goes on after a crash wherever that was.
+
+mod control;
+mod join;
+mod plan;
+mod remote;
+mod scan;
+mod store;
+mod wave;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use miroir_log::{Log, LogError};
+use miroir_nodes::Node;
+use miroir_shard::{Move, NodeId, OwnerState, ShardId, ShardMap, SlotSet, StoredMapError, diff};
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
+
+pub use self::{
+    control::Rebalancer,
+    plan::{Change, ChangeError, NewNode},
+    store::KeptNodes,
+};
+use self::{
+    plan::{Plan, PlanState},
+    remote::{MoveError, Remote},
+    scan::{ROUND, Report},
+    wave::{Wave, with_states},
+};
+use crate::{
+    applier::{Errand, NodeTasks},
+    crew::Crew,
+    progress::Progress,
+    topology::{CurrentTopology, Topology},
+};
+
+/// How many shards are moved together.
+const TOGETHER: usize = 8;
+/// How often it is looked whether there is anything to do, and how long a failure is left alone.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long what a wave needs may take before it is given up and tried again.
+const WAVE: Duration = Duration::from_secs(3600);
+/// Copies that nobody wants are removed when their node is there; that is not waited for longer.
+const CLEARING: Duration = Duration::from_secs(120);
+const READERS: Duration = Duration::from_millis(5);
+
+/// Makes the client of a node.
+pub type Connect = Arc<dyn Fn(&NewNode) -> Option<Node> + Send + Sync>;
+
+/// What the loop and those who watch it share.
+pub(crate) struct Mover {
+    log: Arc<dyn Log>,
+    progress: Arc<Progress>,
+    topology: CurrentTopology,
+    crew: Arc<Crew>,
+    connect: Connect,
+    plan: Mutex<Option<Plan>>,
+    /// Whoever changes the plan for operators has this.
+    turn: tokio::sync::Mutex<()>,
+    /// Counts the changes of direction: what was begun before one is given up.
+    generation: AtomicU64,
+    kept_tasks: Mutex<BTreeMap<String, u32>>,
+    /// What it does now, and what went wrong last.
+    doing: Mutex<(String, Option<String>)>,
+    /// Topologies before the present one, as long as somebody reads by them.
+    old: Mutex<Vec<Weak<Topology>>>,
+    wake: Notify,
+    /// Whether copies are to be compared, and whether they are mended then.
+    scan_wanted: Mutex<Option<bool>>,
+    report: Mutex<Report>,
+}
+
+/// What a look at the map has led to.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// Something was done.
+    Done,
+    /// There is nothing to do.
+    Nothing,
+}
+
+// === impl Mover ===
+
+impl Mover {
+    /// Goes on until the log is closed.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let mut round = Instant::now() + ROUND;
+        loop {
+            self.keep_known_tasks().await;
+            match self.step().await {
+                Ok(Step::Done) => {
+                    self.doing.lock().1 = None;
+                    continue;
+                }
+                Ok(Step::Nothing) => {
+                    self.say(String::new());
+                    let wanted = self.scan_wanted.lock().take();
+                    let due = Instant::now() >= round;
+                    if wanted.is_some() || due {
+                        round = Instant::now() + ROUND;
+                        self.scan(wanted.unwrap_or(true)).await;
+                        continue;
+                    }
+                }
+                Err(MoveError::Changed) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "not moved, trying again");
+                    self.doing.lock().1 = Some(error.to_string());
+                }
+            }
+            // A wake that comes before the wait is not lost.
+            let _ = timeout(LOOK_AGAIN, self.wake.notified()).await;
+        }
+    }
+
+    async fn step(&self) -> Result<Step, MoveError> {
+        if let Some(node) = self.lost_node() {
+            self.take_out(&node).await?;
+            return Ok(Step::Done);
+        }
+        // The map alone: whoever keeps a topology counts as a reader.
+        let map = self.topology.load().map.clone();
+        let Some(plan) = self.plan.lock().clone().filter(Plan::is_open) else {
+            return self.clear_up(&map, &map).await;
+        };
+        if self.clear_up(&map, plan.goal()).await? == Step::Done {
+            return Ok(Step::Done);
+        }
+        if plan.state == PlanState::Paused {
+            return Ok(Step::Nothing);
+        }
+        let moves = diff(&map, plan.goal());
+        let Some(first) = moves.iter().find(|step| self.can_fill(step)) else {
+            return self.without_filling(&map, &plan, &moves).await;
+        };
+        let wave: Vec<Move> =
+            moves.iter().filter(|step| step.to == first.to).take(TOGETHER).cloned().collect();
+        self.fill(&wave).await?;
+        Ok(Step::Done)
+    }
+
+    /// Whether a move brings a copy to a node that can take it.
+    fn can_fill(&self, step: &Move) -> bool {
+        let topology = self.topology.load();
+        let node = step.to.as_deref().and_then(|name| topology.fleet.get(name));
+        node.is_some_and(|node| node.health().answers())
+    }
+
+    async fn fill(&self, moves: &[Move]) -> Result<(), MoveError> {
+        let Some(node) = moves.first().and_then(|step| step.to.as_deref()) else { return Ok(()) };
+        let node = self.topology.load().fleet.get(node).map(Node::with_own_connections);
+        let node = node.ok_or(MoveError::Changed)?;
+        if !self.is_member(node.name()) {
+            self.admit(&node).await?;
+        }
+        self.say(format!("moving {} shards to {}", moves.len(), node.name()));
+        let wave = timeout(WAVE, Wave::new(self, moves, node.clone()).run()).await;
+        let result = wave.unwrap_or_else(|_| Err(Remote(&node).failed("it takes too long")));
+        if result.is_ok() {
+            self.change_plan(|plan| plan.moved += moves.len()).await?;
+        }
+        result
+    }
+
+    /// What is left where nothing can be filled: copies too many are given up, and then all is as it should be.
+    async fn without_filling(&self, map: &ShardMap, plan: &Plan, moves: &[Move]) -> Result<Step, MoveError> {
+        if let Some(step) = moves.iter().find(|step| step.to.is_some()) {
+            let node = step.to.as_deref().unwrap_or_default();
+            self.say(format!("waiting for {node}"));
+            return Ok(Step::Nothing);
+        }
+        if !moves.is_empty() {
+            let mut next = map.clone();
+            for step in moves {
+                if let Some(node) = step.from.as_deref().and_then(|name| next.node_id(name)) {
+                    next = next.with_owner(step.shard, node, Some(OwnerState::Draining));
+                }
+            }
+            self.publish(next.with_epoch(map.epoch() + 1), None).await?;
+            return Ok(Step::Done);
+        }
+        self.conclude(map, plan).await?;
+        Ok(Step::Done)
+    }
+
+    /// Removes copies that nobody reads and nobody wants, of nodes that stay.
+    async fn clear_up(&self, map: &ShardMap, goal: &ShardMap) -> Result<Step, MoveError> {
+        for (place, node) in map.nodes().iter().enumerate() {
+            let id = NodeId(place as u16);
+            let Some(stays) = goal.node_id(&node.name) else { continue };
+            let is_wanted = |shard: ShardId| {
+                goal.shard_owners(shard)
+                    .any(|owner| owner.node == stays && owner.state == OwnerState::Readable)
+            };
+            let unwanted = |(shard, state): &(ShardId, OwnerState)| match state {
+                OwnerState::Readable => false,
+                OwnerState::Draining => true,
+                OwnerState::Filling => !is_wanted(*shard),
+            };
+            let leftovers: Vec<ShardId> =
+                map.shards_of(id).filter(unwanted).map(|(shard, _)| shard).collect();
+            let client = self.topology.load().fleet.get(&node.name).map(Node::with_own_connections);
+            let Some(client) = client.filter(|client| !leftovers.is_empty() && client.health().answers())
+            else {
+                continue;
+            };
+            if self.is_member(&node.name) {
+                let clearing = self.clear(&client, map, &leftovers);
+                let cleared = timeout(CLEARING, clearing).await;
+                cleared.unwrap_or_else(|_| Err(Remote(&client).failed("it takes too long")))?;
+            }
+            let next = leftovers.iter().fold(map.clone(), |map, shard| map.with_owner(*shard, id, None));
+            self.publish(next.with_epoch(map.epoch() + 1), None).await?;
+            return Ok(Step::Done);
+        }
+        Ok(Step::Nothing)
+    }
+
+    async fn clear(&self, node: &Node, map: &ShardMap, shards: &[ShardId]) -> Result<(), MoveError> {
+        self.say(format!("removing {} shards from {}", shards.len(), node.name()));
+        self.readers_gone().await;
+        let slots: Arc<SlotSet> = Arc::new(shards.iter().flat_map(|shard| map.slots_of(*shard)).collect());
+        let indexes = Remote(node).indexes().await?;
+        let failed = |error| Remote(node).failed(error);
+        let part = Errand::Part { slots: slots.clone() };
+        self.crew.order(node.name(), part).await.map_err(failed)?;
+        let done = self.crew.order(node.name(), Errand::Clear { indexes, slots }).await.map_err(failed)?;
+        Remote(node).done(&self.tasks_of(node), &done.tasks).await
+    }
+
+    /// Says in the map that the shards are on their way, so that reads leave them out where they go. Returns once no read
+    /// is under way that does not know.
+    async fn announce(&self, moves: &[Move], to: &Node) -> Result<(), MoveError> {
+        let map = self.topology.load().map.clone();
+        self.publish(with_states(&map, moves, to.name(), OwnerState::Filling, None), None).await?;
+        self.readers_gone().await;
+        Ok(())
+    }
+
+    /// Makes the new copies those that are read, and the old ones leftovers.
+    async fn swap(&self, moves: &[Move], to: &Node) -> Result<(), MoveError> {
+        let map = self.topology.load().map.clone();
+        let next = with_states(&map, moves, to.name(), OwnerState::Readable, Some(OwnerState::Draining));
+        self.publish(next, None).await
+    }
+
+    /// A node that holds less than it was given, where everything it should hold is elsewhere too.
+    fn lost_node(&self) -> Option<Node> {
+        let topology = self.topology.load();
+        let lost =
+            topology.fleet.iter().filter(|node| node.health().state() == miroir_nodes::HealthState::Lost);
+        let mut rebuildable = lost.filter(|node| {
+            let Some(id) = topology.map.node_id(node.name()) else { return false };
+            let mut read = topology.map.shards_of(id).filter(|(_, state)| state.is_read());
+            read.all(|(shard, _)| self.source(shard, node.name()).is_ok())
+        });
+        rebuildable.next().map(Node::with_own_connections)
+    }
+
+    /// Takes a node that has lost its data out of all reads, and has it filled anew.
+    async fn take_out(&self, node: &Node) -> Result<(), MoveError> {
+        let map = self.topology.load().map.clone();
+        let Some(id) = map.node_id(node.name()) else { return Ok(()) };
+        tracing::warn!(node = node.name(), "node is filled anew from other copies");
+        if self.plan.lock().as_ref().is_none_or(|plan| !plan.is_open()) {
+            let what = format!("rebuild {}", node.name());
+            let mut plan = Plan::new(what, map.clone(), map.clone());
+            plan.shards = map.shards_of(id).count();
+            self.store_plan(plan).await?;
+        }
+        self.publish(map.refilling(id), None).await?;
+        self.crew.stop(node.name());
+        self.log.forget_node(node.name()).await?;
+        self.readers_gone().await;
+        self.admit(node).await
+    }
+
+    /// The end of a plan: what leaves has gone.
+    async fn conclude(&self, map: &ShardMap, plan: &Plan) -> Result<(), MoveError> {
+        let goal = plan.goal().clone().with_epoch(map.epoch() + 1);
+        let leaving = map.nodes().iter().filter(|node| goal.node_id(&node.name).is_none());
+        let leaving: Vec<String> = leaving.map(|node| node.name.clone()).collect();
+        // A node that is to join, but without any shard, has to be a member all the same.
+        for node in goal.nodes().iter().filter(|node| !self.is_member(&node.name)) {
+            let client = self.topology.load().fleet.get(&node.name).cloned().ok_or(MoveError::Changed)?;
+            self.admit(&client).await?;
+        }
+        self.publish(goal, Some(&leaving)).await?;
+        for node in &leaving {
+            self.crew.stop(node);
+            self.progress.leave(node);
+            self.log.forget_node(node).await?;
+            self.forget(node).await?;
+        }
+        self.change_plan(Plan::end).await?;
+        tracing::info!(change = plan.what, "the fleet is as it should be");
+        Ok(())
+    }
+
+    /// Keeps a map, then works by it.
+    async fn publish(&self, map: ShardMap, leaving: Option<&[String]>) -> Result<(), MoveError> {
+        let bytes = map.to_bytes()?.into();
+        self.log.save_map(miroir_log::StoredMap { epoch: map.epoch(), bytes }).await?;
+        let topology = self.topology.load();
+        let gone =
+            |node: &&Node| leaving.is_some_and(|leaving| leaving.iter().any(|name| name == node.name()));
+        let fleet = topology.fleet.iter().filter(|node| !gone(node)).cloned().collect();
+        drop(topology);
+        let old = self.topology.replace(Topology { map, fleet });
+        self.old.lock().push(Arc::downgrade(&old));
+        Ok(())
+    }
+
+    /// Waits until nobody reads by an older map.
+    async fn readers_gone(&self) {
+        while self.has_old_readers() {
+            sleep(READERS).await;
+        }
+    }
+
+    fn has_old_readers(&self) -> bool {
+        let mut old = self.old.lock();
+        old.retain(|topology| topology.strong_count() > 0);
+        !old.is_empty()
+    }
+
+    /// A node to copy a shard from: one that is read for it, the one that is furthest.
+    fn source(&self, shard: ShardId, to: &str) -> Result<Node, MoveError> {
+        let topology = self.topology.load();
+        let readable = topology.map.shard_owners(shard).filter(|owner| owner.state.is_read());
+        let names = readable.filter_map(|owner| Some(topology.map.node(owner.node)?.name.as_str()));
+        let nodes = names.filter(|name| *name != to).filter_map(|name| topology.fleet.get(name));
+        let usable = nodes.filter(|node| node.health().answers() && node.health().is_trusted());
+        let furthest = usable.max_by_key(|node| self.progress.applied(node.name()));
+        furthest.map(Node::with_own_connections).ok_or(MoveError::NoSource(shard.0))
+    }
+
+    fn least_applied(&self) -> u32 {
+        let topology = self.topology.load();
+        topology.fleet.iter().map(|node| self.progress.applied(node.name())).min().unwrap_or(0)
+    }
+
+    fn most_applied(&self) -> u32 {
+        let topology = self.topology.load();
+        topology.fleet.iter().map(|node| self.progress.applied(node.name())).max().unwrap_or(0)
+    }
+
+    fn tasks_of(&self, node: &Node) -> NodeTasks {
+        NodeTasks::new(node.clone(), self.log.id().to_owned())
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn copied(&self, documents: u64, bytes: u64) {
+        if let Some(plan) = &mut *self.plan.lock() {
+            plan.documents += documents;
+            plan.bytes += bytes;
+        }
+    }
+
+    fn say(&self, doing: String) {
+        self.doing.lock().0 = doing;
+    }
+}
+
+impl From<LogError> for MoveError {
+    fn from(error: LogError) -> Self {
+        Self::Stored(error.to_string())
+    }
+}
+
+impl From<StoredMapError> for MoveError {
+    fn from(error: StoredMapError) -> Self {
+        Self::Stored(error.to_string())
+    }
+}

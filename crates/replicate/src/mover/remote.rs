@@ -1,0 +1,214 @@
+//! What is asked of nodes beside searches and the log: lists, copies, whether tasks are done.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Uri};
+use miroir_nodes::{Node, NodeRequest};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json, value::RawValue};
+use tokio::time::sleep;
+
+use crate::applier::{Blame, NodeTasks, Report};
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How often tasks are looked at.
+const POLL: Duration = Duration::from_millis(10);
+/// More than any slot holds.
+const ALL: u32 = 10_000_000;
+
+/// Why a step of a move was not done. It is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MoveError {
+    /// A node does not do what it is asked.
+    #[error("node `{node}`: {reason}")]
+    Node {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String,
+    },
+    /// There is nobody to copy from.
+    #[error("no copy of shard {0} can be read")]
+    NoSource(u16),
+    /// The plan has changed.
+    #[error("the plan has changed")]
+    Changed,
+    /// The log or the map cannot be read or written.
+    #[error("{0}")]
+    Stored(String),
+}
+
+/// An index as a node lists it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Listed {
+    pub(crate) uid: String,
+}
+
+#[derive(Deserialize)]
+struct List<T> {
+    results: Vec<T>,
+}
+
+/// Documents as a node gave them, each as its text.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Documents {
+    pub(crate) results: Vec<Box<RawValue>>,
+    pub(crate) total: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Accepted {
+    task_uid: u32,
+}
+
+/// One node.
+pub(crate) struct Remote<'a>(pub(crate) &'a Node);
+
+impl Remote<'_> {
+    pub(crate) fn failed(&self, reason: impl ToString) -> MoveError {
+        MoveError::Node { node: self.0.name().to_owned(), reason: reason.to_string() }
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: NodeRequest) -> Result<T, MoveError> {
+        let answer = self.0.ask(&request, TIMEOUT).await.map_err(|error| self.failed(error))?;
+        if !answer.status.is_success() {
+            let body = String::from_utf8_lossy(&answer.body);
+            return Err(self.failed(format!(
+                "{}: {}",
+                answer.status,
+                body.chars().take(300).collect::<String>()
+            )));
+        }
+        serde_json::from_slice(&answer.body).map_err(|error| self.failed(error))
+    }
+
+    fn path(&self, path: &str) -> Result<Uri, MoveError> {
+        path.parse().map_err(|_| self.failed(format!("`{path}` is no path")))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, MoveError> {
+        self.ask(NodeRequest::get(self.path(path)?)).await
+    }
+
+    /// Changes what takes effect at once.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<(), MoveError> {
+        let request = NodeRequest::write(Method::PATCH, self.path(path)?, body.to_string());
+        self.ask::<Value>(request).await.map(drop)
+    }
+
+    /// The indexes that there are.
+    pub(crate) async fn indexes(&self) -> Result<Vec<String>, MoveError> {
+        let list: List<Listed> = self.ask(NodeRequest::get(self.path("/indexes?limit=1000000")?)).await?;
+        Ok(list.results.into_iter().map(|index| index.uid).collect())
+    }
+
+    /// How many documents of an index match.
+    pub(crate) async fn count(&self, index: &str, filter: &str) -> Result<u64, MoveError> {
+        Ok(self.fetch(index, filter, 0).await?.total)
+    }
+
+    /// All documents of an index that match, as they are at one moment, with what clients do not see.
+    pub(crate) async fn documents(&self, index: &str, filter: &str) -> Result<Documents, MoveError> {
+        let documents = self.fetch(index, filter, ALL).await?;
+        if documents.results.len() as u64 != documents.total {
+            return Err(self.failed("it does not give all documents"));
+        }
+        Ok(documents)
+    }
+
+    async fn fetch(&self, index: &str, filter: &str, limit: u32) -> Result<Documents, MoveError> {
+        let body = json!({ "filter": filter, "limit": limit, "retrieveVectors": true });
+        let path = self.path(&format!("/indexes/{index}/documents/fetch"))?;
+        self.ask(NodeRequest::query(path, body.to_string())).await
+    }
+
+    /// How often somebody else than this log has written documents of an index, as far as the node still knows.
+    pub(crate) async fn foreign_writes(&self, index: &str, log: &str) -> Result<u64, MoveError> {
+        let kinds = "documentAdditionOrUpdate,documentDeletion,documentEdition";
+        let (mut foreign, mut from) = (0, String::new());
+        loop {
+            let page = self.get(&format!("/tasks?limit=1000&indexUids={index}&types={kinds}{from}")).await?;
+            let own = |task: &&Value| {
+                let tag = task["customMetadata"].as_str().and_then(|tag| tag.strip_prefix("miroir:"));
+                tag.is_some_and(|tag| tag.starts_with(log))
+            };
+            let tasks = page["results"].as_array().map_or(&[][..], Vec::as_slice);
+            foreign += tasks.iter().filter(|task| !own(task)).count() as u64;
+            match page["next"].as_u64() {
+                Some(next) => from = format!("&from={next}"),
+                None => return Ok(foreign),
+            }
+        }
+    }
+
+    /// Writes, and waits until that is done.
+    pub(crate) async fn write(
+        &self,
+        tasks: &NodeTasks,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(), MoveError> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let accepted: Accepted = self.ask(NodeRequest::write(method, self.path(path)?, body)).await?;
+        self.done(tasks, &[accepted.task_uid]).await
+    }
+
+    /// Waits until tasks are done. Where one failed for a reason that may pass, or that may be another task's, that is an
+    /// error.
+    pub(crate) async fn done(&self, tasks: &NodeTasks, uids: &[u32]) -> Result<(), MoveError> {
+        let mut open = uids.to_vec();
+        while !open.is_empty() {
+            let reports = tasks.look(&open).await.map_err(|error| self.failed(error))?;
+            if reports.len() < open.len() {
+                return Err(self.failed("it has forgotten a task"));
+            }
+            for report in reports.values() {
+                if let Report::Failed { error } = report {
+                    let blame = Blame::of(error);
+                    return Err(self.failed(format!("a task failed ({blame:?}): {error}")));
+                }
+            }
+            open.retain(|uid| reports.get(uid) == Some(&Report::Open));
+            if !open.is_empty() {
+                sleep(POLL).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Documents {
+    /// The documents as a payload: one a line. A node shows vectors where there are none, too; these are left out.
+    pub(crate) fn payload(&self) -> Bytes {
+        let mut payload = Vec::new();
+        for document in &self.results {
+            let text = document.get();
+            match text.strip_suffix(r#","_vectors":{}}"#) {
+                Some(rest) => {
+                    payload.extend_from_slice(rest.as_bytes());
+                    payload.push(b'}');
+                }
+                None => payload.extend_from_slice(text.as_bytes()),
+            }
+            payload.push(b'\n');
+        }
+        payload.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_passed_on_as_they_are_but_for_vectors_that_are_none() {
+        let answer = r#"{"results":[{"id":1,"a": [1, 2],"_vectors":{}},{"id":2,"_vectors":{"e":{"regenerate":false}}}],"offset":0,"limit":9,"total":2}"#;
+        let documents: Documents = serde_json::from_str(answer).expect("documents");
+        let lines = "{\"id\":1,\"a\": [1, 2]}\n{\"id\":2,\"_vectors\":{\"e\":{\"regenerate\":false}}}\n";
+        assert_eq!(documents.payload(), lines);
+    }
+}
