@@ -124,7 +124,7 @@ fn mixed(dice: &mut Dice) -> Value {
         2 => Value::Null,
         3 => json!([]),
         4 => json!([dice.between(0, 5), "some", null, {"deep": dice.between(0, 3)}]),
-        5 => json!({"deep": dice.between(0, 5), "": 1}),
+        5 => json!({"deep": dice.between(0, 5), "other": 1}),
         _ => json!(""),
     }
 }

@@ -10,7 +10,7 @@ use crate::MergeError;
 /// It cannot have come later than the documents that the node lists after it: the earliest place among them is nearer to
 /// its own, and it does not hold up those behind it. So many, and not all that the answer holds, so that a hit has one
 /// place whatever the page; nodes are asked for as many hits more.
-pub(crate) const AHEAD: usize = 4;
+pub(crate) const AHEAD: usize = 6;
 
 /// A node's items in the node's order.
 pub(crate) trait Source {
