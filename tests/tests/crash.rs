@@ -1,6 +1,8 @@
-//! `kill -9` of the gateway while documents are being added: what it accepted is there afterwards, once.
+//! `kill -9` of the gateway, and ends of its nodes, while documents are being added: what was accepted is there afterwards,
+//! once, on every copy, and the copies are equal.
 //!
-//! `MIROIR_CRASHES`, `MIROIR_DOCUMENTS` and `MIROIR_REQUESTS` set the size of the run; 20, 20000 and 200 are the full one.
+//! `MIROIR_CRASHES`, `MIROIR_NODE_CRASHES` (of each node), `MIROIR_DOCUMENTS` and `MIROIR_REQUESTS` set the size of the run;
+//! 50, 20, 1000000 and 5000 are the full one. Real servers (`MEILISEARCH_BIN`) are killed, embedded nodes shut down.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,6 +31,8 @@ struct Sizes {
     documents: usize,
     requests: usize,
     crashes: usize,
+    /// Ends of each node.
+    node_crashes: usize,
 }
 
 /// What the clients have been told.
@@ -47,9 +51,10 @@ fn nothing_accepted_is_lost_and_nothing_is_there_twice() {
         documents: from_environment("MIROIR_DOCUMENTS", 2_000),
         requests: from_environment("MIROIR_REQUESTS", 40),
         crashes: from_environment("MIROIR_CRASHES", 4),
+        node_crashes: from_environment("MIROIR_NODE_CRASHES", 1),
     };
     let mut dice = Dice::from_environment();
-    let mut cluster = cluster(PROGRAM).nodes(3).start();
+    let mut cluster = cluster(PROGRAM).nodes(2).groups(2).start();
     let client = cluster.client();
     client.post("/indexes").json(&json!({ "uid": "items", "primaryKey": "id" })).succeeds();
 
@@ -65,8 +70,10 @@ fn nothing_accepted_is_lost_and_nothing_is_there_twice() {
     println!("{} requests accepted, {broken} sends broken off by {} kills", sizes.requests, sizes.crashes);
 
     check_tasks(&client, sizes, &record);
+    cluster.wait_until_applied();
     check_documents(&client, sizes);
     check_nodes(&mut cluster, sizes);
+    check_copies(&mut cluster, sizes);
 }
 
 /// Sends requests until all are accepted; one that breaks off is sent again, as a careful client does.
@@ -103,15 +110,31 @@ fn documents(request: usize, sizes: Sizes) -> Value {
 
 /// Kills the gateway at moments spread over the writing, and then some more, while what was accepted is being applied.
 fn crash(cluster: &mut Cluster, sizes: Sizes, record: &Record, dice: &mut Dice) {
-    let afterwards = sizes.crashes.div_ceil(3);
-    let mut moments: Vec<usize> = (afterwards..sizes.crashes).map(|_| dice.below(sizes.requests)).collect();
-    moments.sort_unstable();
-    moments.extend(std::iter::repeat_n(sizes.requests, afterwards));
-    for moment in moments {
+    let nodes = cluster.nodes().len();
+    let mut victims = vec![None; sizes.crashes];
+    victims.extend((0..nodes).flat_map(|node| vec![Some(node); sizes.node_crashes]));
+    let afterwards = victims.len().div_ceil(3);
+    let mut moments: Vec<(usize, Option<usize>)> = Vec::new();
+    while !victims.is_empty() {
+        let victim = victims.swap_remove(dice.below(victims.len()));
+        let late = moments.len() < afterwards;
+        moments.push((if late { sizes.requests } else { dice.below(sizes.requests) }, victim));
+    }
+    moments.sort_by_key(|(moment, _)| *moment);
+    for (moment, victim) in moments {
         eventually("writing goes on", || (record.accepted.load(SeqCst) >= moment).then_some(()));
         thread::sleep(Duration::from_micros(dice.below(JITTER) as u64));
-        cluster.gateway().kill();
-        cluster.gateway().start();
+        match victim {
+            None => {
+                cluster.gateway().kill();
+                cluster.gateway().start();
+            }
+            Some(node) => {
+                cluster.nodes()[node].stop();
+                thread::sleep(Duration::from_micros(dice.below(JITTER) as u64));
+                cluster.nodes()[node].start();
+            }
+        }
     }
 }
 
@@ -165,7 +188,27 @@ fn check_nodes(cluster: &mut Cluster, sizes: Sizes) {
         }
         println!("{}: {} tasks, {} documents", node.name(), tags.len(), stats["numberOfDocuments"]);
     }
-    assert_eq!(total, sizes.documents as u64, "on all nodes together");
+    assert_eq!(total, 2 * sizes.documents as u64, "on all nodes of both groups together");
+}
+
+/// The documents of one group are those of the other, field by field, the internal one too.
+fn check_copies(cluster: &mut Cluster, sizes: Sizes) {
+    let all = |nodes: &[miroir_tests::Node]| {
+        let mut found = BTreeMap::new();
+        for client in nodes.iter().map(miroir_tests::Node::client) {
+            for offset in (0..sizes.documents + PAGE).step_by(PAGE) {
+                let page =
+                    client.get(format!("/indexes/items/documents?offset={offset}&limit={PAGE}")).send().ok();
+                for document in entries(&page) {
+                    let id = document["id"].as_u64().expect("an id");
+                    assert!(found.insert(id, document.clone()).is_none(), "{id} is twice in a group");
+                }
+            }
+        }
+        found
+    };
+    let (one, other) = cluster.nodes().split_at(2);
+    assert!(all(one) == all(other), "the groups hold different documents");
 }
 
 fn entries(page: &Value) -> &[Value] {

@@ -6,23 +6,21 @@
 use std::{collections::HashMap, sync::atomic::Ordering};
 
 use miroir_protocol::tasks::{Kind, TaskView};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
     command::{Command, Reply},
     ledger::Ledger,
-    rows::{DELETED, find_task, to_json, to_nanos},
+    rows::{find_task, to_json, to_nanos},
     shared::{Recent, Shared},
 };
 use crate::{
     catalog::CatalogChange,
     entry::{Entry, Finished, NewEntry, PayloadContent},
     error::{LogError, Result},
-    log::StoredMap,
     record,
-    record_kind::RecordKind,
 };
 
 /// A group's changes, before they are committed.
@@ -240,62 +238,6 @@ impl<'a> Staged<'a> {
         }
         self.catalog.push(change.clone());
         Ok(())
-    }
-
-    fn advance(&self, node: &str, uid: u32) -> Result<Reply> {
-        if uid >= self.ledger.positions.next {
-            return Err(LogError::UnknownEntry(uid));
-        }
-        let sql = "INSERT INTO watermarks (node, uid) VALUES (?1, ?2) \
-                   ON CONFLICT (node) DO UPDATE SET uid = max(uid, excluded.uid)";
-        self.connection.prepare_cached(sql)?.execute((node, uid))?;
-        Ok(Reply::Done)
-    }
-
-    fn forget_node(&self, node: &str) -> Result<Reply> {
-        self.connection.prepare_cached("DELETE FROM watermarks WHERE node = ?1")?.execute([node])?;
-        Ok(Reply::Done)
-    }
-
-    fn save_map(&mut self, map: &StoredMap) -> Result<Reply> {
-        match self.ledger.map_epoch {
-            Some(stored) if stored >= map.epoch => {
-                return Err(LogError::StaleMap { stored, given: map.epoch });
-            }
-            _ => {}
-        }
-        let sql = "INSERT OR REPLACE INTO map (only, epoch, bytes) VALUES (0, ?1, ?2)";
-        self.connection.prepare_cached(sql)?.execute((map.epoch.cast_signed(), map.bytes.as_ref()))?;
-        self.ledger.map_epoch = Some(map.epoch);
-        Ok(Reply::Done)
-    }
-
-    fn put_record(&self, kind: RecordKind, id: &str, json: &str) -> Result<Reply> {
-        let sql = "INSERT OR REPLACE INTO records (kind, id, value) VALUES (?1, ?2, ?3)";
-        self.connection.prepare_cached(sql)?.execute((kind.name(), id, json))?;
-        Ok(Reply::Done)
-    }
-
-    fn delete_record(&self, kind: RecordKind, id: &str) -> Result<Reply> {
-        let sql = "DELETE FROM records WHERE kind = ?1 AND id = ?2";
-        let removed = self.connection.prepare_cached(sql)?.execute((kind.name(), id))?;
-        Ok(Reply::Removed(removed > 0))
-    }
-
-    fn trim(&mut self, below: u32) -> Result<Reply> {
-        let open = "SELECT uid FROM entries WHERE finished_at IS NULL ORDER BY uid LIMIT 1";
-        let open: Option<u32> =
-            self.connection.prepare_cached(open)?.query_row([], |row| row.get(0)).optional()?;
-        let end = below.min(open.unwrap_or(self.ledger.positions.next));
-        let position = end.max(self.ledger.positions.trimmed);
-        let sql = "DELETE FROM payloads WHERE uid < ?1 RETURNING file";
-        let mut delete = self.connection.prepare_cached(sql)?;
-        let files = delete.query_map([position], |row| row.get::<_, Option<String>>(0))?;
-        let files = files.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        let sql = format!("DELETE FROM entries WHERE status = '{DELETED}' AND uid < ?1");
-        self.connection.prepare_cached(&sql)?.execute([position])?;
-        self.ledger.positions.trimmed = position;
-        Ok(Reply::Trimmed { position, files })
     }
 
     /// The task as it is within this transaction.

@@ -10,6 +10,7 @@
 //! hundred callers share one `fsync`. Reads have connections of their own and never wait for it.
 
 mod apply;
+mod calls;
 mod chores;
 mod command;
 mod ledger;
@@ -22,6 +23,7 @@ mod rows;
 mod schema;
 mod shared;
 mod tasks;
+mod upkeep;
 mod writer;
 
 use std::{
@@ -34,7 +36,7 @@ use std::{
 use async_trait::async_trait;
 use miroir_protocol::tasks::{BatchView, TaskFilter, TaskPage, TaskView, TasksQuery};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 pub use self::options::SqliteOptions;
 use self::{
@@ -119,52 +121,6 @@ impl SqliteLog {
     /// The files of the spool that entries name.
     pub async fn payloads_in_use(&self) -> Result<HashSet<String>> {
         self.readers.read(reads::payload_files).await
-    }
-
-    /// Removes the payload of a write that was refused, to make room at once.
-    async fn discard(&self, payload: Option<PayloadRef>) {
-        let Some(payload) = payload.filter(|payload| payload.file().is_some()) else { return };
-        let spool = self.spool.clone();
-        let discarding = tokio::task::spawn_blocking(move || spool.discard(&payload));
-        if let Ok(Err(error)) = discarding.await {
-            tracing::warn!(%error, "could not remove the payload of a refused write");
-        }
-    }
-
-    async fn append_to_log(&self, entry: NewEntry, once: Option<Once>) -> Result<(Entry, bool)> {
-        let payload = entry.operation.payload().cloned();
-        match self.write(Command::Append(Box::new(entry), once)).await {
-            Ok(Reply::Entry(entry)) => Ok((*entry, false)),
-            Ok(Reply::Repeated(entry)) => {
-                self.discard(payload).await;
-                Ok((*entry, true))
-            }
-            Ok(_) => Err(LogError::Closed),
-            Err(error) => {
-                if error.is_certain() {
-                    self.discard(payload).await;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    async fn write(&self, command: Command) -> Result<Reply> {
-        let (reply, answer) = oneshot::channel();
-        let jobs = self.jobs.as_ref().ok_or(LogError::Closed)?;
-        jobs.send(Job { command, reply }).await.map_err(|_| LogError::Closed)?;
-        answer.await.map_err(|_| LogError::Closed)?
-    }
-}
-
-impl Drop for SqliteLog {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the write log's writer had died");
-        }
     }
 }
 

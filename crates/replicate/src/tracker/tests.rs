@@ -1,3 +1,4 @@
+use miroir_log::{CatalogChange, IndexRecord};
 use miroir_protocol::error::ResponseError;
 
 use super::*;
