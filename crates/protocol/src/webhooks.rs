@@ -225,7 +225,7 @@ mod tests {
         let webhook = Webhook { url: "http://a".to_owned(), headers: headers.into() };
         let changed = change(&json!({ "headers": { "a": null, "c": "3" } })).expect("good");
         let changed = changed.apply(Uuid::nil(), webhook).expect("good");
-        assert_eq!(changed.headers.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(changed.headers.into_keys().collect::<Vec<_>>(), ["b", "c"]);
     }
 
     #[test]
