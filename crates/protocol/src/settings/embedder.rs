@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, convert::Infallible};
 
 use deserr::{DeserializeError, Deserr, ErrorKind, ValuePointerRef, take_cf_content};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::Setting;
@@ -209,9 +209,16 @@ pub struct Fragment {
 #[deserr(deny_unknown_fields, validate = in_range -> __Deserr_E)]
 pub struct DistributionShift {
     /// Their mean.
+    #[serde(serialize_with = "as_sent")]
     pub mean: f32,
     /// Their deviation.
+    #[serde(serialize_with = "as_sent")]
     pub sigma: f32,
+}
+
+/// As the number that was sent: taken as it is, 0.1 would become 0.10000000149011612 on its way through JSON.
+fn as_sent<S: Serializer>(number: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(number.to_string().parse().unwrap_or_else(|_| f64::from(*number)))
 }
 
 fn in_range<E: DeserializeError>(

@@ -146,3 +146,10 @@ fn every_setting_has_a_route_of_its_own() {
     assert_eq!(SettingName::Faceting.update_method(), UpdateMethod::Patch);
     assert_eq!(SettingName::StopWords.update_method(), UpdateMethod::Put);
 }
+
+#[test]
+fn numbers_of_a_distribution_are_shown_as_they_were_sent() {
+    let body = br#"{"embedders":{"m":{"source":"userProvided","dimensions":2,"distribution":{"mean":0.7,"sigma":0.1}}}}"#;
+    let settings = Settings::from_json(body).expect("good").to_value();
+    assert_eq!(settings["embedders"]["m"]["distribution"].to_string(), r#"{"mean":0.7,"sigma":0.1}"#);
+}

@@ -1,0 +1,1 @@
+//! The official Rust client against a running gateway; see `tests/sdk.rs`.
