@@ -18,7 +18,7 @@ fn filled() -> (Cluster, Client) {
         client.post("/indexes").json(&json!({ "uid": index, "primaryKey": "id" })).succeeds();
         client.patch(format!("/indexes/{index}/settings")).json(&settings).succeeds();
         let document = |id: u32| {
-            let colour = if id % 2 == 0 { "red" } else { "blue" };
+            let colour = if id.is_multiple_of(2) { "red" } else { "blue" };
             json!({ "id": id, "title": "same", "maker": format!("m{}", id / 2), "colour": colour })
         };
         let documents: Vec<Value> = (0..40).map(document).collect();
