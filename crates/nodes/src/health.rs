@@ -190,24 +190,24 @@ impl Health {
         !self.unverified.load(Ordering::Relaxed) && !self.lost.load(Ordering::Relaxed)
     }
 
-    /// The newest task that it is known to have had.
-    pub fn newest_task(&self) -> Option<u32> {
+    /// The newest task that is known to have ended on it.
+    pub fn newest_ended(&self) -> Option<u32> {
         self.tasks.load(Ordering::Relaxed).checked_sub(1).and_then(|task| u32::try_from(task).ok())
     }
 
-    /// The node has given, or is known to have given, this task.
-    pub fn has_given(&self, task: u32) {
+    /// This task has ended on the node.
+    pub fn has_ended(&self, task: u32) {
         self.tasks.fetch_max(u64::from(task) + 1, Ordering::Relaxed);
     }
 
-    /// The node says which task is its newest, having been asked when `known` was. Tasks are never forgotten from their
-    /// newest end, so one that is older than those it has given shows that the node has lost its data, or some of it.
-    /// True where that is found out now.
+    /// The node says which of its ended tasks is the newest, having been asked when `known` was. Tasks are never forgotten
+    /// from their newest end, so one that is older than one it has ended shows that the node has lost its data, or some of
+    /// it. Tasks that only waited are sent again and show nothing. True where the loss is found out now.
     pub fn verify(&self, known: Option<u32>, newest: Option<u32>) -> bool {
         if known > newest {
             return self.lose();
         }
-        newest.into_iter().for_each(|task| self.has_given(task));
+        newest.into_iter().for_each(|task| self.has_ended(task));
         self.unverified.store(false, Ordering::Relaxed);
         false
     }
@@ -217,7 +217,7 @@ impl Health {
         !self.lost.swap(true, Ordering::Relaxed)
     }
 
-    /// The node starts from nothing, with this newest task: what it had before means nothing any more.
+    /// The node starts from nothing, with this task as the newest that has ended: what it had before means nothing any more.
     pub fn start_anew(&self, newest: Option<u32>) {
         self.tasks.store(newest.map_or(0, |task| u64::from(task) + 1), Ordering::Relaxed);
         self.lost.store(false, Ordering::Relaxed);
@@ -299,18 +299,18 @@ mod tests {
         tokio::time::timeout(SECOND, health.wanted()).await.expect("wanted");
         assert!(!health.verify(None, Some(3)));
         assert!(health.is_trusted());
-        assert_eq!(health.newest_task(), Some(3));
+        assert_eq!(health.newest_ended(), Some(3));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_node_that_has_forgotten_its_tasks_has_lost_its_data() {
         let health = Health::default();
-        health.has_given(7);
-        assert!(health.verify(health.newest_task(), Some(6)), "an older copy of its data");
-        assert!(!health.verify(health.newest_task(), None), "known already");
+        health.has_ended(7);
+        assert!(health.verify(health.newest_ended(), Some(6)), "an older copy of its data");
+        assert!(!health.verify(health.newest_ended(), None), "known already");
         assert_eq!(health.state(), HealthState::Lost);
         assert!(!health.is_trusted() && !health.answers());
         health.start_anew(None);
-        assert!(health.is_trusted() && health.newest_task().is_none());
+        assert!(health.is_trusted() && health.newest_ended().is_none());
     }
 }

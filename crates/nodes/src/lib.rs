@@ -31,7 +31,7 @@ pub use self::{
     health::{Health, HealthState},
     latency::Latency,
     node::{Node, NodeConfig},
-    probe::{Prober, probe},
+    probe::{NEWEST_ENDED, Prober, probe},
     request::{Answer, NodeRequest},
     tls::{Tls, TlsError},
 };

@@ -63,13 +63,16 @@ async fn wanted(fleet: &Fleet) {
     select_all(wanted).await;
 }
 
+/// Where a node says which task has ended on it last.
+pub const NEWEST_ENDED: &str = "/tasks?limit=1&statuses=succeeded,failed,canceled";
+
 /// Looks at one node. False where it does not answer, or its data are not what it was given.
 pub fn probe(node: &Node, timeout: Duration) -> impl Future<Output = bool> + Send {
     let node = node.clone();
     async move {
-        let request = NodeRequest::get(Uri::from_static("/tasks?limit=1"));
+        let request = NodeRequest::get(Uri::from_static(NEWEST_ENDED));
         let was_up = node.health().is_up();
-        let known = node.health().newest_task();
+        let known = node.health().newest_ended();
         let Ok(answer) = node.ask(&request, timeout).await else { return false };
         let page = serde_json::from_slice::<Page>(&answer.body);
         let Some(page) = page.ok().filter(|_| answer.status.is_success()) else {

@@ -66,7 +66,7 @@ async fn the_prober_finds_who_is_down_and_who_is_back() {
     back.wait_seen(3).await;
     assert!(health("back"));
     assert!(!health("down"));
-    assert!(back.seen()[0].text.starts_with("GET /tasks?limit=1 "));
+    assert!(back.seen()[0].text.starts_with("GET /tasks?limit=1&statuses="));
     let trusted = |name: &str| fleet.get(name).expect("a node").health().is_trusted();
     assert!(trusted("back") && !trusted("down"));
     probing.abort();

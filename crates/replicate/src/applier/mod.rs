@@ -278,7 +278,6 @@ impl Applier {
     /// The node has given a task.
     fn note_given(&mut self, uid: u32) {
         self.tasks.has_given(uid);
-        self.node.health().has_given(uid);
     }
 
     /// Looks at the node's tasks; true where one has ended.
@@ -293,6 +292,7 @@ impl Applier {
         }
         let mut any = false;
         for (uid, report) in reports.into_iter().filter(|(_, report)| *report != Report::Open) {
+            self.node.health().has_ended(uid);
             self.window.end(uid, report);
             any = true;
         }

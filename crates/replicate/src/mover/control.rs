@@ -42,7 +42,7 @@ impl Rebalancer {
         let fleet = topology.load();
         for (name, newest) in kept.tasks {
             if let Some(node) = fleet.fleet.get(&name) {
-                node.health().has_given(newest);
+                node.health().has_ended(newest);
             }
         }
         let mover = Mover {

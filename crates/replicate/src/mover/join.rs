@@ -2,7 +2,7 @@
 
 use http::Method;
 use miroir_log::Catalog;
-use miroir_nodes::Node;
+use miroir_nodes::{NEWEST_ENDED, Node};
 use miroir_protocol::settings::Settings;
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ impl Mover {
         if let Some(last) = position.checked_sub(1) {
             self.log.advance(name, last).await?;
         }
-        node.health().start_anew(newest_task(node).await?);
+        node.health().start_anew(newest_ended(node).await?);
         self.progress.enter(name, position);
         self.crew.start(node);
         tracing::info!(node = name, position, "node has joined");
@@ -102,8 +102,8 @@ impl Mover {
     }
 }
 
-/// The newest task of a node.
-pub(super) async fn newest_task(node: &Node) -> Result<Option<u32>, MoveError> {
-    let page = Remote(node).get("/tasks?limit=1").await?;
+/// The newest task that has ended on a node.
+pub(super) async fn newest_ended(node: &Node) -> Result<Option<u32>, MoveError> {
+    let page = Remote(node).get(NEWEST_ENDED).await?;
     Ok(page["results"][0]["uid"].as_u64().and_then(|uid| u32::try_from(uid).ok()))
 }

@@ -101,7 +101,7 @@ impl Mover {
     pub(super) async fn keep_known_tasks(&self) {
         let topology = self.topology.load();
         for node in topology.fleet.iter() {
-            let Some(newest) = node.health().newest_task().filter(|_| node.health().is_trusted()) else {
+            let Some(newest) = node.health().newest_ended().filter(|_| node.health().is_trusted()) else {
                 continue;
             };
             let known = self.kept_tasks.lock().insert(node.name().to_owned(), newest);

@@ -165,7 +165,9 @@ fn tasks(state: &mut State, query: &BTreeMap<String, String>) -> Response<Full<B
     // Small pages, so that there is more than one.
     let limit = number("limit").unwrap_or(20).min(7) as usize;
     let from = number("from").unwrap_or(u32::MAX);
-    let mut found = state.tasks.iter().rev().filter(|task| task.uid <= from);
+    let only_ended = query.contains_key("statuses");
+    let is_asked = |task: &&Task| task.uid <= from && (task.outcome.is_some() || !only_ended);
+    let mut found = state.tasks.iter().rev().filter(is_asked);
     let results: Vec<Value> = found.by_ref().take(limit).map(view).collect();
     let next = found.next().map(|task| task.uid);
     json_answer(StatusCode::OK, json!({ "results": results, "next": next }))
