@@ -109,13 +109,16 @@ fn coordinate(document: &[u8], path: &str) -> Scan<Option<f64>> {
     Ok(found)
 }
 
-/// Along the surface of the earth; only ever compared with others from the same point.
+/// The radius that Meilisearch takes for the earth's, in metres.
+const EARTH: f64 = 6_371_000.0;
+
+/// Along the surface of the earth, in metres.
 fn distance(from: [f64; 2], to: [f64; 2]) -> f64 {
     let [from_latitude, from_longitude] = from.map(f64::to_radians);
     let [to_latitude, to_longitude] = to.map(f64::to_radians);
     let latitude = ((to_latitude - from_latitude) / 2.0).sin().powi(2);
     let longitude = ((to_longitude - from_longitude) / 2.0).sin().powi(2);
-    (latitude + from_latitude.cos() * to_latitude.cos() * longitude).sqrt().min(1.0).asin()
+    2.0 * EARTH * (latitude + from_latitude.cos() * to_latitude.cos() * longitude).sqrt().min(1.0).asin()
 }
 
 #[cfg(test)]

@@ -41,9 +41,16 @@ impl<'a> SortValue<'a> {
     }
 }
 
+/// Distances that differ by no more are one to Meilisearch, which then looks at the next rule; in metres.
+const SAME_DISTANCE: f64 = 1.0;
+
 /// Which distance comes first (`Less`); missing ones come last.
+///
+/// Meilisearch counts from the nearest of those that are the same, which is not known here: of three or more in a row, each
+/// within [`SAME_DISTANCE`] of the next, the order may be another.
 pub(crate) fn order_distances(left: Option<f64>, right: Option<f64>, ascending: bool) -> Ordering {
     match (left, right) {
+        (Some(left), Some(right)) if (left - right).abs() <= SAME_DISTANCE => Ordering::Equal,
         (Some(left), Some(right)) => {
             let order = left.partial_cmp(&right).unwrap_or(Ordering::Equal);
             if ascending { order } else { order.reverse() }
@@ -83,6 +90,7 @@ mod tests {
             assert_eq!(order_distances(Some(1.0), None, ascending), Ordering::Less);
             assert_eq!(order_distances(None, None, ascending), Ordering::Equal);
         }
-        assert_eq!(order_distances(Some(1.0), Some(2.0), false), Ordering::Greater);
+        assert_eq!(order_distances(Some(1.0), Some(2.5), false), Ordering::Greater);
+        assert_eq!(order_distances(Some(1.0), Some(2.0), false), Ordering::Equal);
     }
 }
