@@ -7,7 +7,7 @@ use crate::{
         AdminConfig, ClusterConfig, FileConfig, ListenerConfig, LogConfig, NodeConfig, SearchConfig,
         ServerConfig, TelemetryConfig, TlsConfig,
     },
-    runtime::{Admin, Cluster, Config, Listener, LogStore, Node, Search, Server, Telemetry, Tls},
+    runtime::{Admin, Backup, Cluster, Config, Listener, LogStore, Node, Search, Server, Telemetry, Tls},
 };
 
 impl From<FileConfig> for Config {
@@ -17,6 +17,7 @@ impl From<FileConfig> for Config {
             admin: file.admin.map(|AdminConfig { address }| Admin { address: address.0 }),
             master_key: file.master_key,
             log: file.log.into(),
+            backup: Backup { directory: file.backup.directory },
             cluster: file.cluster.into(),
             search: file.search.into(),
             telemetry: file.telemetry.into(),

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     FilterConfig, LogFormat, LogLevel, Partial,
-    file::{ListenerConfig, LogConfig, SearchConfig, ServerConfig, TelemetryConfig},
+    file::{BackupConfig, ListenerConfig, LogConfig, SearchConfig, ServerConfig, TelemetryConfig},
     units::{Address, DurationText, Name, SizeText},
 };
 
@@ -32,6 +32,12 @@ impl Default for LogConfig {
             max_backlog: SizeText(10 << 30),
             max_tasks: 1_000_000,
         }
+    }
+}
+
+impl Default for BackupConfig {
+    fn default() -> Self {
+        Self { directory: PathBuf::from("miroir-backups") }
     }
 }
 

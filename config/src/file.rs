@@ -29,6 +29,9 @@ pub struct FileConfig {
     /// The log of writes.
     #[serde(default)]
     pub(crate) log: LogConfig,
+    /// Dumps and snapshots.
+    #[serde(default)]
+    pub(crate) backup: BackupConfig,
     /// The nodes and how indexes are spread over them.
     pub(crate) cluster: ClusterConfig,
     /// How searches are fanned out.
@@ -109,6 +112,15 @@ pub(crate) struct LogConfig {
     pub(crate) max_backlog: SizeText,
     /// How many tasks may wait for the nodes before further writes are refused.
     pub(crate) max_tasks: u32,
+}
+
+/// Dumps and snapshots.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(inline)]
+pub(crate) struct BackupConfig {
+    /// Where they are written.
+    pub(crate) directory: PathBuf,
 }
 
 /// The nodes and how indexes are spread over them.

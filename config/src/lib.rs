@@ -33,8 +33,8 @@ pub use self::{
     load::{load, parse},
     report::{ConfigError, Report},
     runtime::{
-        Admin, Cluster, Config, Listener, LogFormat, LogLevel, LogStore, Node, Partial, Search, Server,
-        Telemetry, Tls,
+        Admin, Backup, Cluster, Config, Listener, LogFormat, LogLevel, LogStore, Node, Partial, Search,
+        Server, Telemetry, Tls,
     },
     schema::schema,
     secret::Secret,

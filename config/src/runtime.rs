@@ -18,6 +18,8 @@ pub struct Config {
     pub master_key: Option<Secret>,
     /// The log of writes.
     pub log: LogStore,
+    /// Dumps and snapshots.
+    pub backup: Backup,
     /// The nodes and how indexes are spread over them.
     pub cluster: Cluster,
     /// How searches are fanned out.
@@ -79,6 +81,13 @@ pub struct LogStore {
     pub max_backlog: u64,
     /// How many tasks may wait for the nodes before further writes are refused.
     pub max_tasks: u32,
+}
+
+/// Dumps and snapshots.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// Where they are written.
+    pub directory: PathBuf,
 }
 
 /// The nodes and how indexes are spread over them.

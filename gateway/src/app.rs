@@ -12,7 +12,7 @@ use tokio::{task::AbortHandle, time::Instant};
 
 use crate::{
     fleet::{FirstFleet, FleetError, connect, first_fleet, join, own_fleet},
-    instance::{chats, features, features::FeatureSwitch, mirror::Mirror},
+    instance::{chats, chores, features, features::FeatureSwitch, mirror::Mirror},
     keys::ApiKeys,
     state::{Gateway, Inner, SearchLimits, WriteLimits},
     telemetry::Messages,
@@ -96,15 +96,18 @@ impl App {
             mirror: Mirror::default(),
             metrics: with.metrics,
             messages: with.messages,
+            backups: config.backup.directory.clone(),
         });
         gateway.mirror.want(features::of_nodes(&gateway.features.now()));
         chats::wanted(&gateway).await.map_err(failed)?.into_iter().for_each(|chat| gateway.mirror.want(chat));
         let sender = webhooks::Sender::new(&gateway.webhooks, gateway.progress.clone());
-        let background = [
+        let mut background = vec![
             tokio::spawn(prober.run()),
             tokio::spawn(Mirror::run(gateway.clone())),
             tokio::spawn(sender.run()),
         ];
+        background
+            .extend(replication.chores().map(|chores| tokio::spawn(chores::run(gateway.clone(), chores))));
         let background = background.iter().map(tokio::task::JoinHandle::abort_handle).collect();
         join(&rebalancer, joining).await;
         Ok(Self { gateway, replication, background })

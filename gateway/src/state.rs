@@ -1,6 +1,6 @@
 //! What every request handler shares.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use miroir_config::Partial;
 use miroir_filters::MetricRegistry;
@@ -45,6 +45,8 @@ pub(crate) struct Inner {
     pub mirror: Mirror,
     /// What the filters count.
     pub metrics: MetricRegistry,
+    /// Where dumps and snapshots are written.
+    pub backups: PathBuf,
     /// The program's messages, where it writes them itself.
     pub messages: Option<Messages>,
 }

@@ -1,7 +1,7 @@
 //! `GET /version`.
 
 /// The version of Meilisearch's API that is spoken.
-const API: &str = "1.50.0";
+pub(crate) const API: &str = "1.50.0";
 
 /// The answer: the version of the API, in the shape clients compare with, and Miroir's own.
 pub(crate) fn json() -> String {

@@ -87,6 +87,7 @@ impl Builder {
             "admin": { "address": "127.0.0.1:0" },
             "master_key": MASTER_KEY,
             "log": { "directory": directory.join("log") },
+            "backup": { "directory": directory.join("backups") },
             "cluster": { "nodes": entries.collect::<Vec<_>>() },
             "telemetry": { "log_level": "info", "log_format": "json" },
         });
@@ -140,6 +141,11 @@ impl Cluster {
     /// Where the gateway keeps its log and the payloads that wait in it.
     pub fn log_directory(&self) -> PathBuf {
         self.directory.path().join("log")
+    }
+
+    /// Where the gateway writes dumps.
+    pub fn backup_directory(&self) -> PathBuf {
+        self.directory.path().join("backups")
     }
 
     /// The gateway's configuration file.

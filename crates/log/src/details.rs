@@ -1,9 +1,9 @@
 //! A task's details before anything is known about its end.
 
 use miroir_protocol::{Settings, tasks::Details};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::entry::{Operation, Selection};
+use crate::entry::{Export, Operation, Selection};
 
 impl Operation {
     /// What clients see as the details of a task that is still waiting.
@@ -14,6 +14,9 @@ impl Operation {
                 Ok(settings) => Details::settings(&settings).to_value(),
                 Err(_) => return None,
             },
+            Self::DumpCreation { .. } => json!({ "dumpUid": null }),
+            Self::SnapshotCreation => return None,
+            Self::Export(export) => export.details(),
             other => other.details(index_uid)?.to_value(),
         })
     }
@@ -75,7 +78,32 @@ impl Operation {
                 deleted_tasks: None,
                 original_filter: query.clone(),
             },
-            Self::SettingsUpdate { .. } => return None,
+            Self::SettingsUpdate { .. }
+            | Self::DumpCreation { .. }
+            | Self::SnapshotCreation
+            | Self::Export(_) => return None,
         })
+    }
+}
+
+impl Export {
+    /// What clients see as the details of its task, most of the key hidden.
+    pub fn details(&self) -> Value {
+        let indexes = self.indexes.iter().map(|(pattern, index)| {
+            let details = json!({
+                "filter": index.filter, "overrideSettings": index.override_settings, "matchedDocuments": null,
+            });
+            (pattern.clone(), details)
+        });
+        let mut details = json!({
+            "url": self.url, "indexes": indexes.collect::<serde_json::Map<String, Value>>(),
+        });
+        if let Some(key) = &self.api_key {
+            details["apiKey"] = miroir_protocol::settings::hidden(key).into();
+        }
+        if let Some(bytes) = self.payload_size {
+            details["payloadSize"] = miroir_protocol::size_text(bytes).into();
+        }
+        details
     }
 }

@@ -1,5 +1,7 @@
 //! One client's write, as the log keeps it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use miroir_protocol::{
     ResponseError,
@@ -124,6 +126,15 @@ pub enum Operation {
     },
     /// Make an index's files as small as they can be.
     IndexCompaction,
+    /// Write everything into a dump.
+    DumpCreation {
+        /// Its name.
+        dump_uid: String,
+    },
+    /// Write everything into the snapshot.
+    SnapshotCreation,
+    /// Send indexes to another server.
+    Export(Export),
     /// Give up tasks that no node has been sent yet.
     TaskCancelation {
         /// The client's filter: the query string, with its question mark.
@@ -153,6 +164,9 @@ impl Operation {
             Self::DocumentEdition { .. } => Kind::DocumentEdition,
             Self::SettingsUpdate { .. } => Kind::SettingsUpdate,
             Self::IndexCompaction => Kind::IndexCompaction,
+            Self::DumpCreation { .. } => Kind::DumpCreation,
+            Self::SnapshotCreation => Kind::SnapshotCreation,
+            Self::Export(_) => Kind::Export,
             Self::TaskCancelation { .. } => Kind::TaskCancelation,
             Self::TaskDeletion { .. } => Kind::TaskDeletion,
         }
@@ -161,6 +175,11 @@ impl Operation {
     /// Whether it is about tasks: the log does it itself, no node has a part in it.
     pub fn is_about_tasks(&self) -> bool {
         matches!(self, Self::TaskCancelation { .. } | Self::TaskDeletion { .. })
+    }
+
+    /// Whether the gateway does it, at the entry's place in the log; no node has a part in it.
+    pub fn is_of_the_gateway(&self) -> bool {
+        matches!(self, Self::DumpCreation { .. } | Self::SnapshotCreation | Self::Export(_))
     }
 
     /// The documents that come with it.
@@ -188,6 +207,30 @@ impl Operation {
             _ => Vec::new(),
         }
     }
+}
+
+/// Where indexes go, and which.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Export {
+    /// The other server.
+    pub url: String,
+    /// The key sent to it.
+    pub api_key: Option<String>,
+    /// How large one request with documents is, in bytes.
+    pub payload_size: Option<u64>,
+    /// Which indexes, by pattern.
+    pub indexes: BTreeMap<String, ExportIndex>,
+}
+
+/// What goes of the indexes that match a pattern.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExportIndex {
+    /// Which documents; all of them without.
+    pub filter: Option<Value>,
+    /// Whether settings go to an index that is there already.
+    pub override_settings: bool,
 }
 
 /// What happens to a document that exists already.

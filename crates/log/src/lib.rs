@@ -22,8 +22,8 @@ mod uids;
 pub use self::{
     catalog::{Catalog, CatalogChange, IndexRecord},
     entry::{
-        Entry, Finished, LoggedEntry, Method, NewEntry, Once, Operation, Outcome, PayloadContent, PayloadRef,
-        Selection,
+        Entry, Export, ExportIndex, Finished, LoggedEntry, Method, NewEntry, Once, Operation, Outcome,
+        PayloadContent, PayloadRef, Selection,
     },
     error::{LogError, Result},
     log::{Log, Positions, StoredMap},

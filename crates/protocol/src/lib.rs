@@ -7,6 +7,7 @@ pub mod content_type;
 pub mod document;
 pub mod documents;
 pub mod error;
+pub mod export;
 pub mod features;
 pub mod index_uid;
 pub mod indexes;
@@ -21,6 +22,7 @@ pub mod swap;
 pub mod tasks;
 pub mod webhooks;
 
+pub use self::size::exact as size_text;
 pub use self::{
     error::{Code, ResponseError},
     index_uid::IndexUid,

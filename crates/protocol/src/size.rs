@@ -4,7 +4,7 @@ const BINARY: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 const DECIMAL: [&str; 7] = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
 
 /// A limit, exactly: in powers of 1024 when it is a multiple of 1024, in powers of 1000 otherwise.
-pub(crate) fn exact(bytes: u64) -> String {
+pub fn exact(bytes: u64) -> String {
     let (value, unit) = match bytes % 1024 {
         0 => in_largest_unit(bytes, 1024, BINARY),
         _ => in_largest_unit(bytes, 1000, DECIMAL),

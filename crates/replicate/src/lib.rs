@@ -8,6 +8,7 @@
 
 mod applier;
 mod aside;
+mod chores;
 mod completion;
 mod crew;
 mod edition;
@@ -32,6 +33,7 @@ mod tracker;
 mod work;
 
 pub use self::{
+    chores::{Chore, ChoreEnd},
     edition::check as check_edition,
     mover::{Change, ChangeError, Connect, KeptNodes, NewNode, Rebalancer},
     progress::Progress,

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use miroir_log::{Log, LogError};
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
+    chores::{Chore, Chores},
     crew::Crew,
     mover::{Connect, Rebalancer},
     payloads::Payloads,
@@ -22,6 +23,7 @@ pub struct Replication {
     topology: CurrentTopology,
     progress: Arc<Progress>,
     crew: Arc<Crew>,
+    chores: Option<mpsc::Receiver<Chore>>,
     tasks: JoinSet<()>,
 }
 
@@ -39,8 +41,10 @@ impl Replication {
         let progress = Progress::new(nodes, finished, finished);
         progress.waits(waiting_bytes(&*log, finished).await?);
         let payloads = Arc::new(Payloads::new(log.clone()));
+        let (giver, chores) = Chores::new();
+        let (log_of_it, its_progress) = (log.clone(), progress.clone());
         let sequencer =
-            Sequencer::resume(log.clone(), progress.clone(), payloads.clone(), topology.clone()).await?;
+            Sequencer::resume(log_of_it, its_progress, payloads.clone(), topology.clone(), giver).await?;
         let release = sequencer.release();
         let parts = (release.clone(), payloads);
         let crew = Arc::new(Crew::new(log.clone(), progress.clone(), parts, topology.clone()));
@@ -52,7 +56,7 @@ impl Replication {
         tasks.spawn(settings.run());
         tasks.spawn(Tracker::new(log.clone(), progress.clone(), release, topology.clone()).run());
         tasks.spawn(sequencer.run());
-        Ok(Self { log, topology, progress, crew, tasks })
+        Ok(Self { log, topology, progress, crew, chores: Some(chores), tasks })
     }
 
     /// Starts what changes the fleet, and goes on with a change that was under way. `connect` makes the clients of nodes
@@ -68,6 +72,11 @@ impl Replication {
     /// How far everything is.
     pub fn progress(&self) -> Arc<Progress> {
         self.progress.clone()
+    }
+
+    /// What entries ask of the gateway itself, for who does it: once. Where nobody takes them, such tasks wait.
+    pub fn chores(&mut self) -> Option<mpsc::Receiver<Chore>> {
+        self.chores.take()
     }
 
     /// Stops everything and waits until it has stopped.

@@ -72,6 +72,9 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<St
     match &entry.operation {
         Operation::IndexCreation { .. }
         | Operation::IndexSwap { .. }
+        | Operation::DumpCreation { .. }
+        | Operation::SnapshotCreation
+        | Operation::Export(_)
         | Operation::TaskCancelation { .. }
         | Operation::TaskDeletion { .. } => {}
         Operation::IndexCompaction => {

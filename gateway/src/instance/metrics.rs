@@ -9,6 +9,7 @@ use http::{HeaderValue, Response, StatusCode, Uri, header};
 use miroir_filters::{Body, auth::Access};
 use miroir_nodes::{Call, NodeRequest, fan_out};
 use miroir_protocol::{
+    error::{Code, ResponseError},
     features::METRICS,
     tasks::{TaskFilter, TaskStatus, TasksQuery},
 };
@@ -45,6 +46,11 @@ pub(crate) async fn metrics(gateway: &Gateway, access: &Access, terms: Terms) ->
     if !gateway.features.now().metrics {
         return Err(METRICS.needed_for("Getting metrics"));
     }
+    if !access.allows_all() {
+        let message = "The provided API key is invalid. The API key for the `/metrics` route must allow access to all \
+                       indexes.";
+        return Err(ResponseError::new(Code::InvalidApiKey, message));
+    }
     let mut families = of_whole(gateway, access, terms).await?;
     let own: BTreeSet<String> = families.keys().cloned().collect();
     for (name, family) in of_nodes(gateway, terms).await {
@@ -70,7 +76,7 @@ async fn of_whole(
     gateway: &Gateway,
     access: &Access,
     terms: Terms,
-) -> Result<BTreeMap<String, Family>, miroir_protocol::ResponseError> {
+) -> Result<BTreeMap<String, Family>, ResponseError> {
     let stats = stats::of_everything(gateway, access, terms).await?;
     let mut families = BTreeMap::new();
     let mut gauge = |name: &str, help: &str, series: Vec<(String, f64)>| {

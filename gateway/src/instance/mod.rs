@@ -1,6 +1,9 @@
 //! What belongs to the instance as a whole: its features, its chats, its metrics and its messages.
 
+pub(crate) mod backup;
 pub(crate) mod chats;
+pub(crate) mod chores;
+pub(crate) mod export;
 pub(crate) mod features;
 pub(crate) mod logs;
 pub(crate) mod metrics;

@@ -1,6 +1,7 @@
 //! Reads: planned, scattered, merged.
 
 mod asked;
+pub(crate) mod content;
 pub(crate) mod documents;
 pub(crate) mod explain;
 pub(crate) mod facet_search;

@@ -1,6 +1,7 @@
 //! Requests about the instance as a whole.
 
 use http::StatusCode;
+use miroir_log::Operation as Task;
 use miroir_protocol::{
     features::RENDER_ROUTE,
     operation::{Matched, Operation},
@@ -8,8 +9,8 @@ use miroir_protocol::{
 
 use super::call::{Call, Served};
 use crate::{
-    answer::json_bytes,
-    instance::{logs, metrics, not_supported},
+    answer::{json, json_bytes},
+    instance::{backup, export, logs, metrics, not_supported},
     read, version,
 };
 
@@ -27,6 +28,18 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         Operation::LogsToStderr => {
             let body = call.json().await?;
             logs::stderr(&call.gateway, &body)?
+        }
+        Operation::CreateDump | Operation::CreateSnapshot => {
+            let body = call.bytes().await?;
+            let task = match operation.operation() {
+                Operation::CreateDump => Task::DumpCreation { dump_uid: backup::new_dump_uid() },
+                _ => Task::SnapshotCreation,
+            };
+            json(StatusCode::ACCEPTED, &call.writing(&body)?.enqueue_global(task).await?)
+        }
+        Operation::Export => {
+            let body = call.json().await?;
+            export::enqueue(call.writing(&body)?, &body).await?
         }
         Operation::RenderTemplate => {
             call.json().await?;

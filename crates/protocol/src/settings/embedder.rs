@@ -260,6 +260,13 @@ impl EmbedderSettings {
     }
 }
 
+/// A secret as answers show it.
+pub fn hidden(secret: &str) -> String {
+    let mut secret = secret.to_owned();
+    hide_secret(&mut secret);
+    secret
+}
+
 /// Leaves a few characters of a secret, the more the longer it is.
 pub(crate) fn hide_secret(secret: &mut String) {
     let (kept, mask) = match secret.len() {

@@ -16,7 +16,9 @@ mod values;
 pub(crate) use self::embedder::hide_secret;
 pub use self::{
     chat::{ChatHybrid, ChatSearchParameters, ChatSettings},
-    embedder::{DistributionShift, EmbedderSettings, EmbedderSource, Fragment, Pooling, SubEmbedderSettings},
+    embedder::{
+        DistributionShift, EmbedderSettings, EmbedderSource, Fragment, Pooling, SubEmbedderSettings, hidden,
+    },
     filterable::{FilterFeatures, FilterableFeatures, FilterablePatterns, FilterableRule},
     names::UpdateMethod,
     ranking_rule::{InvalidRankingRule, RankingRule},

@@ -6,11 +6,13 @@ mod swap;
 
 use std::{sync::Arc, time::Duration};
 
-use miroir_log::{Entry, Log, LogError, LoggedEntry, Operation};
+use miroir_log::{Entry, Finished, Log, LogError, LoggedEntry, Operation};
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use self::{heads::Heads, prepare::Preparer};
 use crate::{
+    chores::{ChoreEnd, Chores},
     fleet_state::FleetState,
     head::{Head, HeadChange},
     payloads::Payloads,
@@ -33,6 +35,7 @@ pub(crate) struct Sequencer {
     log: Arc<dyn Log>,
     progress: Arc<Progress>,
     release: Arc<Release>,
+    chores: Chores,
     preparer: Preparer,
     heads: Heads,
     next: u32,
@@ -57,6 +60,7 @@ impl Sequencer {
         progress: Arc<Progress>,
         payloads: Arc<Payloads>,
         topology: CurrentTopology,
+        chores: Chores,
     ) -> Result<Self, LogError> {
         let mut head = Head::from_catalog(&log.catalog());
         let mut next = *progress.finished().borrow();
@@ -76,7 +80,7 @@ impl Sequencer {
         progress.set_prepared(next);
         let preparer = Preparer::new(payloads, FleetState::new(topology, progress.clone()), progress.clone());
         let release = Arc::new(Release::new(log.clone(), progress.clone(), next));
-        Ok(Self { log, progress, release, preparer, heads: Heads::new(head), next, seen: next })
+        Ok(Self { log, progress, release, chores, preparer, heads: Heads::new(head), next, seen: next })
     }
 
     /// Says which entries may be sent.
@@ -119,6 +123,12 @@ impl Sequencer {
             if is_chore(logged) {
                 if decisions.is_empty() {
                     return self.do_chore(entry).await;
+                }
+                break;
+            }
+            if entry.operation.is_of_the_gateway() && !logged.status.is_finished() {
+                if decisions.is_empty() {
+                    return self.do_in_place(entry, &entries, appended).await;
                 }
                 break;
             }
@@ -205,6 +215,39 @@ impl Sequencer {
             self.do_chore(&entry).await?;
         }
         Ok(true)
+    }
+
+    /// Has the gateway do an entry once everything before it is done. Nothing behind it is decided meanwhile, but for what
+    /// cannot wait while nothing has begun.
+    async fn do_in_place(
+        &mut self,
+        entry: &Entry,
+        next_ones: &[LoggedEntry],
+        appended: &mut watch::Receiver<u32>,
+    ) -> Result<Decided, LogError> {
+        let mut finished = self.progress.finished();
+        appended.mark_unchanged();
+        if self.do_what_cannot_wait(next_ones).await? {
+            return Ok(Decided::Some);
+        }
+        tokio::select! {
+            // The sender lives as long as the progress that this holds.
+            _ = finished.wait_for(|finished| *finished >= entry.uid) => {}
+            _ = appended.changed() => return Ok(Decided::Some),
+        }
+        self.log.start(&[entry.uid]).await?;
+        let ChoreEnd { outcome, details } = self.chores.have_done(entry.clone()).await;
+        let end = Finished {
+            uid: entry.uid,
+            outcome,
+            details,
+            started_at: None,
+            finished_at: OffsetDateTime::now_utc(),
+            catalog: Vec::new(),
+            renames: Vec::new(),
+        };
+        self.log.finish(vec![end]).await?;
+        Ok(Decided::Some)
     }
 
     /// Cancels or deletes tasks. Where some are canceled, everything that has not been released is decided again: it was
