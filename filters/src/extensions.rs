@@ -75,11 +75,7 @@ impl RequestId {
     pub fn random() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        Self::from_uuid(uuid::Builder::from_unix_timestamp_millis(milliseconds, &rand::random()).into_uuid())
-    }
-
-    /// An id made here.
-    pub fn from_uuid(uuid: uuid::Uuid) -> Self {
+        let uuid = uuid::Builder::from_unix_timestamp_millis(milliseconds, &rand::random()).into_uuid();
         let mut buffer = uuid::Uuid::encode_buffer();
         let text: &str = uuid.hyphenated().encode_lower(&mut buffer);
         Self(HeaderValue::from_str(text).expect("a UUID is hexadecimal digits and hyphens"))

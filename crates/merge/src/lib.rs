@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod documents;
+mod envelope;
 mod error;
 mod facet_search;
 mod facets;

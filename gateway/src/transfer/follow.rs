@@ -104,7 +104,7 @@ pub(crate) async fn run(
 }
 
 async fn newest(import: &Import) -> Result<Option<u64>, TransferError> {
-    let page = import.source.get("/tasks?limit=1&statuses=succeeded,failed,canceled").await?;
+    let page = import.source.get(miroir_nodes::NEWEST_ENDED).await?;
     // Tasks that are open now may end before the documents are read, or after: they are looked at again.
     let open = import.source.get("/tasks?limit=1&statuses=enqueued,processing&reverse=true").await?;
     let first_open = open["results"][0]["uid"].as_u64();

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::FederatedQuery;
 use crate::{
     MergeError,
+    envelope::Envelope,
     error::InNode,
     keys::{Details, Weighted, Weights},
     kway::Source,
@@ -82,41 +83,15 @@ impl<'a, 's> Hits<'a, 's> {
             score: 0.0,
             members: Members::default(),
         };
-        answer.read_head().in_node(node, 0)?;
+        answer.members.read_head(&mut answer.cursor).in_node(node, 0)?;
         Ok(answer)
-    }
-
-    fn read_head(&mut self) -> Scan<()> {
-        self.cursor.enter_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.key(&mut first)? {
-            if key == b"hits" {
-                return self.cursor.enter_array();
-            }
-            self.members.read(key, &mut self.cursor)?;
-        }
-        self.cursor.fail("expected the member `hits`")
     }
 
     /// Reads what follows the hits; those that were not taken are stepped over.
     pub(super) fn close(&mut self) -> Result<Members<'a>, MergeError> {
-        self.read_tail().in_node(self.node, 0)?;
+        let among_hits = !self.is_done;
+        self.members.read_tail(&mut self.cursor, among_hits).in_node(self.node, 0)?;
         Ok(self.members)
-    }
-
-    fn read_tail(&mut self) -> Scan<()> {
-        if !self.is_done {
-            self.cursor.leave()?;
-        }
-        let mut first = false;
-        while let Some(key) = self.cursor.key(&mut first)? {
-            self.members.read(key, &mut self.cursor)?;
-        }
-        self.cursor.end()?;
-        match self.members.total {
-            Some(_) => Ok(()),
-            None => self.cursor.fail("expected the member `estimatedTotalHits` or `totalHits`"),
-        }
     }
 
     /// The query that found the current hit.
@@ -225,7 +200,7 @@ impl Source for Hits<'_, '_> {
     }
 }
 
-impl<'a> Members<'a> {
+impl<'a> Envelope<'a> for Members<'a> {
     fn read(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Scan<()> {
         let value = cursor.value()?;
         match key {
@@ -236,5 +211,9 @@ impl<'a> Members<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn has_total(&self) -> bool {
+        self.total.is_some()
     }
 }

@@ -4,6 +4,7 @@ use std::{cmp::Ordering, collections::VecDeque};
 
 use crate::{
     MergeError,
+    envelope::Envelope,
     error::InNode,
     keys::{Details, Weights},
     kway::{AHEAD, Source},
@@ -87,7 +88,7 @@ impl<'a, 's> Answer<'a, 's> {
             only_semantic: false,
             members: Members::default(),
         };
-        answer.read_head().in_node(node, 0)?;
+        answer.members.read_head(&mut answer.cursor).in_node(node, 0)?;
         Ok(answer)
     }
 
@@ -96,37 +97,11 @@ impl<'a, 's> Answer<'a, 's> {
         Self { only_semantic: true, ..self }
     }
 
-    fn read_head(&mut self) -> Scan<()> {
-        self.cursor.enter_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.key(&mut first)? {
-            if key == b"hits" {
-                return self.cursor.enter_array();
-            }
-            self.members.read(key, &mut self.cursor)?;
-        }
-        self.cursor.fail("expected the member `hits`")
-    }
-
     /// Reads what follows the hits; those that were not taken are stepped over.
     pub(crate) fn close(&mut self) -> Result<Members<'a>, MergeError> {
-        self.read_tail().in_node(self.node, 0)?;
+        let among_hits = self.state != State::Tail;
+        self.members.read_tail(&mut self.cursor, among_hits).in_node(self.node, 0)?;
         Ok(self.members)
-    }
-
-    fn read_tail(&mut self) -> Scan<()> {
-        if self.state != State::Tail {
-            self.cursor.leave()?;
-        }
-        let mut first = false;
-        while let Some(key) = self.cursor.key(&mut first)? {
-            self.members.read(key, &mut self.cursor)?;
-        }
-        self.cursor.end()?;
-        match self.members.total {
-            Some(_) => Ok(()),
-            None => self.cursor.fail("expected the member `estimatedTotalHits` or `totalHits`"),
-        }
     }
 
     /// Makes the next hit the current one.
@@ -234,7 +209,7 @@ pub(crate) fn order_sequences(left: &[u8], right: &[u8]) -> Ordering {
     left.is_empty().cmp(&right.is_empty()).then_with(|| left.cmp(right))
 }
 
-impl<'a> Members<'a> {
+impl<'a> Envelope<'a> for Members<'a> {
     fn read(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Scan<()> {
         let value = cursor.value()?;
         match key {
@@ -248,5 +223,9 @@ impl<'a> Members<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn has_total(&self) -> bool {
+        self.total.is_some()
     }
 }

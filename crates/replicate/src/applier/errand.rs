@@ -289,7 +289,7 @@ impl Applier {
         let steps = if slots.is_empty() { Vec::new() } else { document_steps(&group[0], &owned) };
         let tasks = self.carrier.send(group, &steps, &slots, code_bits).await.map_err(Failure::Node)?;
         let given: Vec<u32> = tasks.iter().filter_map(|task| task.uid).collect();
-        given.iter().for_each(|uid| self.note_given(*uid));
+        given.iter().for_each(|uid| self.tasks.has_given(*uid));
         Ok(given)
     }
 
@@ -297,7 +297,7 @@ impl Applier {
     async fn send_step(&mut self, step: &Step, documents: Option<Bytes>) -> Result<Option<u32>, Failure> {
         let task = self.carrier.send_alone(step, documents).await.map_err(Failure::Node)?;
         if let Some(uid) = task.uid {
-            self.note_given(uid);
+            self.tasks.has_given(uid);
             return Ok(Some(uid));
         }
         match task.error() {

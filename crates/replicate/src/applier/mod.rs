@@ -270,14 +270,9 @@ impl Applier {
             self.exchanged.insert(index.to_owned(), first.uid());
         }
         let tasks = self.sender.send(group, &steps, &owned.slots, owned.code_bits).await?;
-        tasks.iter().filter_map(|task| task.uid).for_each(|uid| self.note_given(uid));
+        tasks.iter().filter_map(|task| task.uid).for_each(|uid| self.tasks.has_given(uid));
         self.window.push(Dispatch::new(first.uid(), last.uid(), tasks, !flows(first)));
         Ok(())
-    }
-
-    /// The node has given a task.
-    fn note_given(&mut self, uid: u32) {
-        self.tasks.has_given(uid);
     }
 
     /// Looks at the node's tasks; true where one has ended.
