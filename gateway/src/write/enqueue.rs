@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use miroir_filters::auth::Access;
-use miroir_log::{LogError, NewEntry, Once, Operation};
+use miroir_log::{Entry, LogError, NewEntry, Once, Operation};
 use miroir_protocol::{
     error::{Code, ResponseError},
     index_uid::IndexUid,
@@ -49,19 +49,11 @@ impl Writing<'_> {
         self.append(NewEntry { index_uid: None, operation, custom_metadata: None }).await
     }
 
+    /// Appends in a task of its own: what has begun is brought to its end when the client leaves in the middle, so that
+    /// the bytes that wait are counted off again and the payload of a refused write is removed.
     async fn append(self, entry: NewEntry) -> Result<SummarizedTaskView, ResponseError> {
-        let gateway = self.gateway;
-        // Counted before the tracker can count it off again.
-        let bytes = entry.operation.payload().map_or(0, |payload| payload.bytes);
-        gateway.progress.waits(bytes);
-        let appended = match self.once {
-            Some(once) => gateway.log.append_once(entry, once).await,
-            None => gateway.log.append(entry).await.map(|entry| (entry, false)),
-        };
-        let (entry, _) = appended
-            .inspect(|(_, repeated)| gateway.progress.waited(if *repeated { bytes } else { 0 }))
-            .inspect_err(|_| gateway.progress.waited(bytes))
-            .map_err(|error| log_error(&error))?;
+        let appended = tokio::spawn(append(self.gateway.clone(), entry, self.once)).await;
+        let entry = appended.unwrap_or(Err(LogError::Closed)).map_err(|error| log_error(&error))?;
         Ok(SummarizedTaskView {
             task_uid: entry.uid,
             kind: entry.operation.kind(),
@@ -71,6 +63,20 @@ impl Writing<'_> {
             custom_metadata: entry.custom_metadata,
         })
     }
+}
+
+async fn append(gateway: Gateway, entry: NewEntry, once: Option<Once>) -> Result<Entry, LogError> {
+    // Counted before the tracker can count it off again.
+    let bytes = entry.operation.payload().map_or(0, |payload| payload.bytes);
+    gateway.progress.waits(bytes);
+    let appended = match once {
+        Some(once) => gateway.log.append_once(entry, once).await,
+        None => gateway.log.append(entry).await.map(|entry| (entry, false)),
+    };
+    if !matches!(appended, Ok((_, false))) {
+        gateway.progress.waited(bytes);
+    }
+    appended.map(|(entry, _)| entry)
 }
 
 /// Refuses a write while too much waits for the nodes already.
