@@ -12,7 +12,12 @@ use tokio::{task::AbortHandle, time::Instant};
 
 use crate::{
     fleet::{FirstFleet, FleetError, connect, first_fleet, join, own_fleet},
-    instance::{chats, chores, features, features::FeatureSwitch, mirror::Mirror},
+    instance::{
+        chats, chores, features,
+        features::FeatureSwitch,
+        mirror::Mirror,
+        rules::{self, RuleBook},
+    },
     keys::ApiKeys,
     state::{Gateway, Inner, SearchLimits, WriteLimits},
     telemetry::Messages,
@@ -74,6 +79,7 @@ impl App {
         let webhooks = Webhooks::load(log.clone()).await.map_err(failed)?;
         let mut replication = Replication::start(log.clone(), topology.clone()).await.map_err(failed)?;
         let switch = FeatureSwitch::load(&*log).await.map_err(failed)?;
+        let rules = RuleBook::load(&*log).await.map_err(failed)?;
         let connect = connect(config).map_err(FleetError::from)?;
         let rebalancer = replication.start_moving(connect).await.map_err(failed)?;
         let prober = Prober::new(own_fleet(topology.clone()), PROBE_INTERVAL, PROBE_TIMEOUT);
@@ -93,12 +99,14 @@ impl App {
                 max_tasks: config.log.max_tasks,
             },
             features: switch,
+            rules,
             mirror: Mirror::default(),
             metrics: with.metrics,
             messages: with.messages,
             backups: config.backup.directory.clone(),
         });
         gateway.mirror.want(features::of_nodes(&gateway.features.now()));
+        gateway.mirror.want(rules::of_nodes(&gateway));
         chats::wanted(&gateway).await.map_err(failed)?.into_iter().for_each(|chat| gateway.mirror.want(chat));
         let sender = webhooks::Sender::new(&gateway.webhooks, gateway.progress.clone());
         let mut background = vec![

@@ -9,7 +9,7 @@ use miroir_protocol::{error::ResponseError, index_uid::IndexUid};
 use miroir_replicate::{CurrentTopology, Progress, Rebalancer};
 
 use crate::{
-    instance::{features::FeatureSwitch, mirror::Mirror},
+    instance::{features::FeatureSwitch, mirror::Mirror, rules::RuleBook},
     keys::ApiKeys,
     telemetry::Messages,
     webhooks::Webhooks,
@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     pub write: WriteLimits,
     /// Which experimental features are on.
     pub features: FeatureSwitch,
+    /// The dynamic search rules.
+    pub rules: RuleBook,
     /// What nodes are to have beside documents and settings.
     pub mirror: Mirror,
     /// What the filters count.

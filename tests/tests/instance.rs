@@ -121,6 +121,90 @@ fn the_network_is_answered_and_cannot_be_changed() {
     assert_eq!(change.body["code"], "miroir_not_supported");
 }
 
+/// The embedded node is of a version without rules and without rendering.
+fn nodes_are_embedded() -> bool {
+    std::env::var_os("MEILISEARCH_BIN").is_none()
+}
+
+#[test]
+fn pinned_documents_take_their_places_over_all_nodes() {
+    let mut cluster = cluster(PROGRAM).nodes(3).start();
+    let client = cluster.client();
+    let rule = json!({
+        "conditions": { "query": { "words": "star" } },
+        "actions": [
+            { "selector": { "indexUid": "films", "id": "4" }, "action": { "type": "pin", "position": 0 } },
+            { "selector": { "id": "6" }, "action": { "type": "pin", "position": 2 } },
+        ],
+    });
+    let put = || client.patch("/dynamic-search-rules/stars").json(&rule);
+    assert_eq!(put().send().refused(400), "feature_not_enabled");
+    switch(&client, &json!({ "dynamicSearchRules": true }));
+    if nodes_are_embedded() {
+        assert_eq!(put().send().refused(501), "miroir_not_supported");
+        return;
+    }
+    let titles = ["star wars", "star trek", "star gate", "a star", "the star", "nothing"];
+    let films: Vec<Value> =
+        (1..).zip(titles).map(|(id, title)| json!({ "id": id, "title": title })).collect();
+    client.post("/indexes/films/documents").json(&json!(films)).succeeds();
+    let task = put().succeeds();
+    assert_eq!((&task["type"], &task["details"]["updatedRules"]), (&json!("dsrUpdate"), &json!(1)));
+
+    let found = |search: Value| -> Vec<Value> {
+        let answer = client.search("films", &search).ok();
+        answer["hits"].as_array().expect("hits").iter().map(|hit| hit["id"].clone()).collect()
+    };
+    assert_eq!(found(json!({ "q": "star" })), [4, 1, 6, 2, 3, 5]);
+    assert_eq!(found(json!({ "q": "star", "offset": 1, "limit": 2 })), [1, 6]);
+    assert_eq!(found(json!({ "q": "gate" })), [3]);
+
+    let listed = client.post("/dynamic-search-rules").json(&json!({})).send().ok();
+    assert_eq!((&listed["total"], &listed["results"][0]["uid"]), (&json!(1), &json!("stars")));
+    cluster.gateway().kill();
+    cluster.gateway().start();
+    let kept = client.get("/dynamic-search-rules/stars").send().ok();
+    assert_eq!(kept["actions"], rule["actions"]);
+    assert_eq!(found(json!({ "q": "star" })), [4, 1, 6, 2, 3, 5]);
+
+    client.delete("/dynamic-search-rules/stars").succeeds();
+    assert_eq!(found(json!({ "q": "star" })), [1, 2, 3, 4, 5]);
+    let gone = client.get("/dynamic-search-rules/stars").send();
+    assert_eq!(gone.refused(404), "dynamic_search_rule_not_found");
+}
+
+#[test]
+fn templates_are_rendered_on_documents_of_any_node() {
+    let cluster = cluster(PROGRAM).nodes(3).start();
+    let client = cluster.client();
+    let render = |template: &str, input: Value| {
+        let template = json!({ "kind": "inlineDocumentTemplate", "inline": template });
+        client.post("/render-template").json(&json!({ "template": template, "input": input })).send()
+    };
+    let inline = json!({ "kind": "inlineDocument", "inline": { "title": "Jaws" } });
+    assert_eq!(render("{{doc.title}}", inline.clone()).refused(400), "feature_not_enabled");
+    switch(&client, &json!({ "renderRoute": true }));
+    if nodes_are_embedded() {
+        assert_eq!(render("{{doc.title}}", inline).refused(501), "miroir_not_supported");
+        return;
+    }
+    assert_eq!(render("{{doc.title}}!", inline).ok()["rendered"], "Jaws!");
+    let films =
+        json!([{ "id": 1, "title": "Jaws" }, { "id": 2, "title": "Alien" }, { "id": 3, "title": "Brazil" }]);
+    client.post("/indexes/films/documents").json(&films).succeeds();
+    let stored = |id: &str| json!({ "kind": "indexDocument", "indexUid": "films", "id": id });
+    for (id, title) in [("1", "Jaws"), ("2", "Alien"), ("3", "Brazil")] {
+        assert_eq!(render("{{doc.title}}", stored(id)).ok()["rendered"], title);
+        let all = "{% for field in fields %}{{ field.name }}={{ field.value }};{% endfor %}";
+        let rendered = render(all, stored(id)).ok();
+        assert_eq!(
+            (&rendered["template"], &rendered["rendered"]),
+            (&json!(all), &json!(format!("id={id};title={title};")))
+        );
+    }
+    assert_eq!(render("{{doc.title}}", stored("9")).refused(404), "render_document_not_found");
+}
+
 #[test]
 fn web_pages_of_any_origin_are_let_in() {
     let cluster = cluster(PROGRAM).nodes(1).start();

@@ -17,6 +17,8 @@ impl Operation {
             Self::DumpCreation { .. } => json!({ "dumpUid": null }),
             Self::SnapshotCreation => return None,
             Self::Export(export) => export.details(),
+            Self::RuleUpdate { change: Some(change), .. } => json!({ "rule": change, "updatedRules": 1 }),
+            Self::RuleUpdate { change: None, .. } => json!({ "updatedRules": 1 }),
             other => other.details(index_uid)?.to_value(),
         })
     }
@@ -24,7 +26,7 @@ impl Operation {
     /// What clients see as the details of a task that was given up before anything of it was done.
     pub(crate) fn canceled_details(&self, index_uid: Option<&str>) -> Option<Value> {
         match self {
-            Self::SettingsUpdate { .. } => self.initial_details(index_uid),
+            Self::SettingsUpdate { .. } | Self::RuleUpdate { .. } => self.initial_details(index_uid),
             other => Some(other.details(index_uid)?.failed().to_value()),
         }
     }
@@ -39,7 +41,7 @@ impl Operation {
                 old_index_uid: new_uid.as_ref().and(index_uid).map(str::to_owned),
                 new_index_uid: new_uid.clone(),
             },
-            Self::IndexDeletion | Self::DocumentDeletion { selection: Selection::All } => {
+            Self::IndexDeletion | Self::RuleClear | Self::DocumentDeletion { selection: Selection::All } => {
                 Details::ClearAll { deleted_documents: None }
             }
             Self::IndexSwap { swaps } => Details::Swaps { swaps: swaps.clone() },
@@ -81,7 +83,8 @@ impl Operation {
             Self::SettingsUpdate { .. }
             | Self::DumpCreation { .. }
             | Self::SnapshotCreation
-            | Self::Export(_) => return None,
+            | Self::Export(_)
+            | Self::RuleUpdate { .. } => return None,
         })
     }
 }

@@ -135,6 +135,15 @@ pub enum Operation {
     SnapshotCreation,
     /// Send indexes to another server.
     Export(Export),
+    /// Create, change or delete a dynamic search rule.
+    RuleUpdate {
+        /// Its name.
+        rule: String,
+        /// The change, in the client's form; none deletes the rule.
+        change: Option<Value>,
+    },
+    /// Delete every dynamic search rule.
+    RuleClear,
     /// Give up tasks that no node has been sent yet.
     TaskCancelation {
         /// The client's filter: the query string, with its question mark.
@@ -167,6 +176,8 @@ impl Operation {
             Self::DumpCreation { .. } => Kind::DumpCreation,
             Self::SnapshotCreation => Kind::SnapshotCreation,
             Self::Export(_) => Kind::Export,
+            Self::RuleUpdate { .. } => Kind::DsrUpdate,
+            Self::RuleClear => Kind::DsrClear,
             Self::TaskCancelation { .. } => Kind::TaskCancelation,
             Self::TaskDeletion { .. } => Kind::TaskDeletion,
         }
@@ -179,7 +190,14 @@ impl Operation {
 
     /// Whether the gateway does it, at the entry's place in the log; no node has a part in it.
     pub fn is_of_the_gateway(&self) -> bool {
-        matches!(self, Self::DumpCreation { .. } | Self::SnapshotCreation | Self::Export(_))
+        matches!(
+            self,
+            Self::DumpCreation { .. }
+                | Self::SnapshotCreation
+                | Self::Export(_)
+                | Self::RuleUpdate { .. }
+                | Self::RuleClear
+        )
     }
 
     /// The documents that come with it.

@@ -14,6 +14,7 @@ pub mod indexes;
 pub mod keys;
 pub mod operation;
 pub mod parse;
+pub mod rules;
 pub mod search;
 pub mod settings;
 mod size;

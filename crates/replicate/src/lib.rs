@@ -36,6 +36,7 @@ pub use self::{
     chores::{Chore, ChoreEnd},
     edition::check as check_edition,
     mover::{Change, ChangeError, Connect, KeptNodes, NewNode, Rebalancer},
+    physical::template as templates,
     progress::Progress,
     replication::Replication,
     topology::{CurrentTopology, Topology},

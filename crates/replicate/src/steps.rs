@@ -75,6 +75,8 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<St
         | Operation::DumpCreation { .. }
         | Operation::SnapshotCreation
         | Operation::Export(_)
+        | Operation::RuleUpdate { .. }
+        | Operation::RuleClear
         | Operation::TaskCancelation { .. }
         | Operation::TaskDeletion { .. } => {}
         Operation::IndexCompaction => {

@@ -3,12 +3,10 @@
 //! What a workspace's settings may be is for the nodes to say, whose version has chats or has not: the first node that can
 //! be asked takes or refuses a change, and only then it is kept.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use miroir_log::RecordKind;
-use miroir_nodes::{Node, NodeRequest};
+use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
     features::CHAT_COMPLETIONS,
@@ -19,14 +17,16 @@ use miroir_protocol::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::{mirror::Wanted, not_supported};
+use super::{
+    any_node::ask_any_node,
+    mirror::{Wanted, Wish},
+    not_supported,
+};
 use crate::{
     answer::{Answer, empty, json as answer_json, json_bytes},
     state::Gateway,
     write::log_error,
 };
-
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is kept of a workspace that was deleted: nodes that were away still have to be told.
 const DELETED: &str = "deleted";
@@ -66,14 +66,14 @@ pub(crate) async fn delete(gateway: &Gateway, uid: &str) -> Answer {
 pub(crate) async fn settings(gateway: &Gateway, uid: &str) -> Answer {
     check(gateway, "using the /chats/settings route")?;
     kept(gateway, uid).await?.ok_or_else(|| gone(format!("Chat `{uid}` not found")))?;
-    first_answer(gateway, Method::GET, uid, Bytes::new()).await
+    of_a_node(gateway, Method::GET, uid, Bytes::new()).await
 }
 
 /// `PATCH /chats/{uid}/settings`.
 pub(crate) async fn update(gateway: &Gateway, uid: &str, body: &Bytes) -> Answer {
     let change = parse::json_value(body)?;
     check(gateway, "using the /chats/settings route")?;
-    let answer = first_answer(gateway, Method::PATCH, uid, body.clone()).await?;
+    let answer = of_a_node(gateway, Method::PATCH, uid, body.clone()).await?;
     let mut record = kept(gateway, uid).await?.unwrap_or_else(|| json!({}));
     merge(&mut record, change);
     keep(gateway, uid, record).await?;
@@ -84,7 +84,7 @@ pub(crate) async fn update(gateway: &Gateway, uid: &str, body: &Bytes) -> Answer
 pub(crate) async fn reset(gateway: &Gateway, uid: &str) -> Answer {
     check(gateway, "using the /chats/settings route")?;
     kept(gateway, uid).await?.ok_or_else(|| gone(format!("Chat `{uid}` not found")))?;
-    let answer = first_answer(gateway, Method::DELETE, uid, Bytes::new()).await?;
+    let answer = of_a_node(gateway, Method::DELETE, uid, Bytes::new()).await?;
     let members =
         ["source", "orgId", "projectId", "apiVersion", "deploymentId", "baseUrl", "apiKey", "prompts"];
     let reset: Map<String, Value> = members.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
@@ -112,10 +112,12 @@ pub(crate) async fn wanted(gateway: &Gateway) -> Result<Vec<Wanted>, miroir_log:
 fn of_nodes(uid: &str, record: Value) -> Wanted {
     let name = format!("chat {uid}");
     let uid = utf8_percent_encode(uid, NON_ALPHANUMERIC);
-    if is_deleted(&record) {
-        return Wanted { name, method: Method::DELETE, path: format!("/chats/{uid}"), body: None };
-    }
-    Wanted { name, method: Method::PATCH, path: format!("/chats/{uid}/settings"), body: Some(record) }
+    let wish = if is_deleted(&record) {
+        Wish::Request { method: Method::DELETE, path: format!("/chats/{uid}"), body: None }
+    } else {
+        Wish::Request { method: Method::PATCH, path: format!("/chats/{uid}/settings"), body: Some(record) }
+    };
+    Wanted { name, wish }
 }
 
 async fn kept(gateway: &Gateway, uid: &str) -> Result<Option<Value>, ResponseError> {
@@ -150,24 +152,12 @@ fn merge(record: &mut Value, change: Value) {
     }
 }
 
-/// What the first node that can be asked says.
-async fn first_answer(gateway: &Gateway, method: Method, uid: &str, body: Bytes) -> Answer {
+/// What a node says about the settings of a workspace.
+async fn of_a_node(gateway: &Gateway, method: Method, uid: &str, body: Bytes) -> Answer {
     let path = format!("/chats/{}/settings", utf8_percent_encode(uid, NON_ALPHANUMERIC));
     let path: Uri = path.parse().map_err(|_| gone(format!("Chat `{uid}` not found")))?;
-    let topology = gateway.topology.load();
-    let nodes: Vec<&Node> = topology.fleet.iter().filter(|node| node.health().is_up()).collect();
-    for node in nodes {
-        let request = NodeRequest::write(method.clone(), path.clone(), body.clone());
-        let Ok(answer) = node.ask(&request, TIMEOUT).await else { continue };
-        if answer.status.is_success() {
-            return Ok(json_bytes(answer.status, answer.body));
-        }
-        return Err(match serde_json::from_slice::<ResponseError>(&answer.body) {
-            Ok(error) => error.with_status(answer.status),
-            Err(_) => not_supported(format!("Node `{}` has no chats in its version.", node.name())),
-        });
-    }
-    Err(ResponseError::new(Code::MiroirNodeError, "No node can be asked now."))
+    let answer = ask_any_node(gateway, &[], &NodeRequest::write(method, path, body)).await?;
+    Ok(json_bytes(StatusCode::OK, answer))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Does what tasks ask of the gateway itself: dumps, snapshots, exports.
+//! Does what tasks ask of the gateway itself: dumps, snapshots, exports, dynamic search rules.
 
 use miroir_log::{Operation, Outcome};
 use miroir_protocol::error::ResponseError;
@@ -6,7 +6,7 @@ use miroir_replicate::{Chore, ChoreEnd};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{backup, export};
+use super::{backup, export, rules};
 use crate::state::Gateway;
 
 /// Does one after another, for as long as the program runs.
@@ -19,6 +19,10 @@ pub(crate) async fn run(gateway: Gateway, mut chores: mpsc::Receiver<Chore>) {
                 backup::dump(&gateway, dump_uid, uid).await.map(|_| details)
             }
             Operation::SnapshotCreation => backup::snapshot(&gateway, uid).await.map(|_| None),
+            Operation::RuleUpdate { rule, change } => {
+                rules::change(&gateway, rule, change.clone(), chore.entry.enqueued_at).await.map(|()| None)
+            }
+            Operation::RuleClear => rules::delete_all(&gateway).await.map(|_| None),
             Operation::Export(wanted) => export::export(&gateway, wanted).await.map(Some),
             _ => Ok(None),
         };

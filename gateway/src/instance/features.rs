@@ -12,7 +12,10 @@ use miroir_protocol::{
 };
 use serde_json::{Value, json};
 
-use super::mirror::Wanted;
+use super::{
+    mirror::{Wanted, Wish},
+    rules,
+};
 use crate::{
     answer::{Answer, json as answer_json},
     state::Gateway,
@@ -60,8 +63,10 @@ pub(crate) fn of_nodes(features: &Features) -> Wanted {
         "foreignKeys": features.foreign_keys,
         "legacySearch": features.legacy_search,
         "renderRoute": features.render_route,
+        "dynamicSearchRules": features.dynamic_search_rules,
     });
-    Wanted { name: WANTED.to_owned(), method: Method::PATCH, path: PATH.to_owned(), body: Some(body) }
+    let wish = Wish::Request { method: Method::PATCH, path: PATH.to_owned(), body: Some(body) };
+    Wanted { name: WANTED.to_owned(), wish }
 }
 
 /// Refuses what a feature has to be on for.
@@ -92,6 +97,8 @@ pub(crate) async fn change(gateway: &Gateway, body: &Bytes) -> Answer {
     kept.map_err(|error| log_error(&error))?;
     switch.now.store(Arc::new(changed));
     gateway.mirror.want(of_nodes(&changed));
+    // Nodes whose rules were off have not been told of them.
+    gateway.mirror.want(rules::of_nodes(gateway));
     gateway.mirror.settle(gateway).await;
     Ok(answer_json(StatusCode::OK, &changed))
 }

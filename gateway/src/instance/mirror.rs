@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,6 +13,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::rules::{self, Rules};
 use crate::state::Gateway;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,17 +22,29 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How often every node is told everything: it may have been put back to an earlier state.
 const ROUND: Duration = Duration::from_secs(300);
 
-/// A request that brings every node into a state, whatever its state was.
+/// A state that every node is to be brought into, whatever its state was.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Wanted {
-    /// A later one of the same name takes its place.
+    /// A later one of the same name takes its place. Nodes are told in the order of names.
     pub name: String,
-    /// The request's method.
-    pub method: Method,
-    /// Its path.
-    pub path: String,
-    /// Its body.
-    pub body: Option<Value>,
+    /// What it takes.
+    pub wish: Wish,
+}
+
+/// What brings a node into a state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wish {
+    /// One request.
+    Request {
+        /// Its method.
+        method: Method,
+        /// Its path.
+        path: String,
+        /// Its body.
+        body: Option<Value>,
+    },
+    /// These dynamic search rules and no others.
+    Rules(Arc<Rules>),
 }
 
 /// What is wanted of the nodes, and which of them have it.
@@ -49,8 +63,8 @@ struct State {
     lacking: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// What a node made of a request.
-enum Told {
+/// What a node made of what it was told.
+pub(super) enum Told {
     Done,
     /// It will never take it.
     Refused(ResponseError),
@@ -77,6 +91,13 @@ impl Mirror {
         told.into_iter().all(|told| told) && topology.fleet.iter().all(|node| node.health().is_up())
     }
 
+    /// A node whose version does not know this member of a body, of those that were told.
+    pub(crate) fn lacks(&self, field: &str) -> Option<String> {
+        let state = self.state.lock();
+        let mut nodes = state.lacking.iter();
+        nodes.find(|(_, fields)| fields.contains(field)).map(|(node, _)| node.clone())
+    }
+
     /// Tells the nodes, for as long as the program runs.
     pub(crate) async fn run(gateway: Gateway) {
         let mirror = &gateway.mirror;
@@ -99,7 +120,11 @@ impl Mirror {
         let node = node.with_own_connections();
         let name = node.name().to_owned();
         for wanted in self.missing(&name) {
-            match self.tell(&node, &wanted).await {
+            let told = match &wanted.wish {
+                Wish::Request { method, path, body } => self.tell(&node, method, path, body.as_ref()).await,
+                Wish::Rules(rules) => rules::tell(&node, rules).await,
+            };
+            match told {
                 Told::Done => {}
                 Told::Refused(error) => {
                     tracing::warn!(
@@ -128,20 +153,20 @@ impl Mirror {
     }
 
     /// Tells a node, without the members that it turns out not to know.
-    async fn tell(&self, node: &Node, wanted: &Wanted) -> Told {
-        let Ok(path) = wanted.path.parse::<Uri>() else { return Told::Done };
+    async fn tell(&self, node: &Node, method: &Method, path: &str, body: Option<&Value>) -> Told {
+        let Ok(path) = path.parse::<Uri>() else { return Told::Done };
         loop {
-            let mut body = wanted.body.clone();
+            let mut body = body.cloned();
             if let (Some(Value::Object(members)), Some(lacking)) =
                 (&mut body, self.state.lock().lacking.get(node.name()))
             {
                 members.retain(|name, _| !lacking.contains(name));
             }
             let bytes = body.map(|body| body.to_string()).unwrap_or_default();
-            let request = NodeRequest::write(wanted.method.clone(), path.clone(), bytes);
+            let request = NodeRequest::write(method.clone(), path.clone(), bytes);
             let Ok(answer) = node.ask(&request, TIMEOUT).await else { return Told::Unreachable };
             // What is not there is gone.
-            let gone = wanted.method == Method::DELETE && answer.status == StatusCode::NOT_FOUND;
+            let gone = *method == Method::DELETE && answer.status == StatusCode::NOT_FOUND;
             if answer.status.is_success() || gone {
                 return Told::Done;
             }

@@ -1,5 +1,6 @@
 //! What belongs to the instance as a whole: its features, its chats, its metrics and its messages.
 
+pub(crate) mod any_node;
 pub(crate) mod backup;
 pub(crate) mod chats;
 pub(crate) mod chores;
@@ -8,6 +9,8 @@ pub(crate) mod features;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod mirror;
+pub(crate) mod render;
+pub(crate) mod rules;
 pub(crate) mod versions;
 
 use miroir_protocol::error::{Code, ResponseError};

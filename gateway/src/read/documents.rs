@@ -104,6 +104,17 @@ pub(crate) async fn get(
     query: &GetDocument,
     terms: Terms,
 ) -> Answer {
+    Ok(json_bytes(StatusCode::OK, document(gateway, index, id, query, terms).await?))
+}
+
+/// One document as clients see it, from an owner that is fresh.
+pub(crate) async fn document(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    id: &str,
+    query: &GetDocument,
+    terms: Terms,
+) -> Result<Bytes, ResponseError> {
     if !is_valid_id(id) {
         return Err(ResponseError::document_not_found(id));
     }
@@ -113,7 +124,7 @@ pub(crate) async fn get(
 }
 
 /// Asks an owner of a document that is fresh, and another one where it is slow or fails.
-pub(super) async fn ask_owner(
+pub(crate) async fn ask_owner(
     gateway: &Gateway,
     index: &IndexRecord,
     id: &str,
@@ -141,15 +152,11 @@ fn document_path(index: &str, id: &str, query: &GetDocument) -> Result<Uri, Resp
     path.parse().map_err(|_| no_path())
 }
 
-fn stripped(document: &Bytes) -> Answer {
-    let stripped = strip_internal(document).map_err(|error| merge_failed(&error))?;
-    Ok(json_bytes(
-        StatusCode::OK,
-        match stripped {
-            std::borrow::Cow::Borrowed(_) => document.clone(),
-            std::borrow::Cow::Owned(stripped) => stripped.into(),
-        },
-    ))
+fn stripped(document: &Bytes) -> Result<Bytes, ResponseError> {
+    Ok(match strip_internal(document).map_err(|error| merge_failed(&error))? {
+        std::borrow::Cow::Borrowed(_) => document.clone(),
+        std::borrow::Cow::Owned(stripped) => stripped.into(),
+    })
 }
 
 pub(super) fn merge_failed(error: &miroir_merge::MergeError) -> ResponseError {

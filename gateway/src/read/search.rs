@@ -59,6 +59,7 @@ pub(super) async fn merged(
     query.check_semantic()?;
     let start = Instant::now();
     let mut asked = AskedSearch::of(index, query);
+    asked.spec.pinned = gateway.rules.may_pin_in(&index.uid);
     let path = path(index)?;
     let scope = asked.scope(index);
     let of_page = gather(gateway, &scope, terms, &path, &asked);

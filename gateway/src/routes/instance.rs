@@ -2,15 +2,12 @@
 
 use http::StatusCode;
 use miroir_log::Operation as Task;
-use miroir_protocol::{
-    features::RENDER_ROUTE,
-    operation::{Matched, Operation},
-};
+use miroir_protocol::operation::{Matched, Operation};
 
 use super::call::{Call, Served};
 use crate::{
     answer::{json, json_bytes},
-    instance::{backup, export, logs, metrics, not_supported},
+    instance::{backup, export, logs, metrics, render},
     read, version,
 };
 
@@ -42,13 +39,8 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
             export::enqueue(call.writing(&body)?, &body).await?
         }
         Operation::RenderTemplate => {
-            call.json().await?;
-            if !call.gateway.features.now().render_route {
-                return Err(RENDER_ROUTE.needed_for("calling the /render-template route").into());
-            }
-            let message =
-                "Templates are not rendered: a node would show them its own fields beside the client's.";
-            return Err(not_supported(message).into());
+            let body = call.json().await?;
+            render::render(&call.gateway, &call.access(), &body, call.terms()).await?
         }
         _ => return call.not_served().await,
     })

@@ -1,7 +1,7 @@
 //! Logical settings (what clients set and see) to physical ones (what nodes get).
 
 mod comparison;
-mod template;
+pub mod template;
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,10 @@ use std::{borrow::Cow, ops::Range};
 
 use miroir_shard::INTERNAL_FIELD;
 
+/// How the part begins that passes the internal field by, and how its last tag does.
+const SKIP: &str = "{% assign miroir_root = ";
+const SKIP_END: &str = "{% endif ";
+
 /// A loop of a template: its tag, what it names each item, whether the tag takes the blanks behind it away.
 struct Loop<'a> {
     tag: Range<usize>,
@@ -14,7 +18,7 @@ struct Loop<'a> {
 
 /// The template with every loop over all fields, or over the whole document, passing the internal field by. What it makes
 /// of a document is what it makes of the client's.
-pub(crate) fn skipping_internal(template: &str) -> Cow<'_, str> {
+pub fn skipping_internal(template: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut copied = 0;
     for found in loops(template) {
@@ -28,8 +32,8 @@ pub(crate) fn skipping_internal(template: &str) -> Cow<'_, str> {
         out.push_str(&template[copied..found.tag.end]);
         // Nested fields have names of their own, all of them below the internal one.
         out.push_str(&format!(
-            "{{% assign miroir_root = {name} | split: \".\" | first %}}{{% if miroir_root == \"{INTERNAL_FIELD}\" %}}\
-             {{% continue %}}{{% endif {end}"
+            "{SKIP}{name} | split: \".\" | first %}}{{% if miroir_root == \"{INTERNAL_FIELD}\" %}}{{% continue %}}\
+             {SKIP_END}{end}"
         ));
         copied = found.tag.end;
     }
@@ -37,6 +41,24 @@ pub(crate) fn skipping_internal(template: &str) -> Cow<'_, str> {
         return Cow::Borrowed(template);
     }
     out.push_str(&template[copied..]);
+    Cow::Owned(out)
+}
+
+/// The template as it was before [`skipping_internal`].
+pub fn as_before_skipping(template: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, skip)) = rest.split_once(SKIP)
+        && let Some((_, after)) = skip.split_once(SKIP_END)
+        && let Some((_, after)) = after.split_once("%}")
+    {
+        out.push_str(before);
+        rest = after;
+    }
+    if out.is_empty() && rest.len() == template.len() {
+        return Cow::Borrowed(template);
+    }
+    out.push_str(rest);
     Cow::Owned(out)
 }
 
@@ -98,6 +120,18 @@ mod tests {
         let trimming = skipping_internal("a {%- for f in fields reversed -%} b {% endfor %}").into_owned();
         assert!(trimming.contains("{% continue %}{% endif -%} b"), "{trimming}");
         assert!(skipping_internal("{%for kv in doc%}{{kv[1]}}{%endfor%}").contains("= kv[0] | split"));
+    }
+
+    #[test]
+    fn a_template_is_what_it_was_before() {
+        for template in [
+            "{% for field in fields %}{{ field.name }}{% endfor %}",
+            "a {%- for f in fields -%} {% if f.value %}{{ f.value }}{% endif %} {% endfor %} {%for kv in doc%}x{%endfor%}",
+            "{{doc.title}}",
+            "",
+        ] {
+            assert_eq!(as_before_skipping(&skipping_internal(template)), template);
+        }
     }
 
     #[test]
