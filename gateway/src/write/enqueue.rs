@@ -49,8 +49,8 @@ impl Writing<'_> {
         self.append(NewEntry { index_uid: None, operation, custom_metadata: None }).await
     }
 
-    /// Appends a write and gives its task. It is done in a task of its own: what has begun is brought to its end when the client leaves in the middle, so that
-    /// the bytes that wait are counted off again and the payload of a refused write is removed.
+    /// Appends a write and gives its task. What has begun is brought to its end when the client leaves in the middle, so
+    /// that the bytes that wait are counted off again and the payload of a refused write is removed.
     pub(crate) async fn append(self, entry: NewEntry) -> Result<SummarizedTaskView, ResponseError> {
         let appended = tokio::spawn(append(self.gateway.clone(), entry, self.once)).await;
         let entry = appended.unwrap_or(Err(LogError::Closed)).map_err(|error| log_error(&error))?;
