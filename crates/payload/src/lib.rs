@@ -9,6 +9,7 @@ mod frames;
 mod index;
 mod intake;
 mod lookahead;
+mod rules;
 mod split;
 
 pub use self::{
@@ -16,5 +17,6 @@ pub use self::{
     frames::{Frames, Part, parts},
     index::{IndexReader, IndexWriter, Record},
     intake::{Intake, IntakeError, Summary},
+    rules::{Inspection, Rules, Step, Suspect, Verdict, final_versions},
     split::{PrimaryKey, Split, SplitError, SplitSummary, infer_primary_key, split_ids},
 };

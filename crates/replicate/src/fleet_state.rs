@@ -1,10 +1,17 @@
 //! What the sequencer has to ask of the nodes themselves.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{StatusCode, Uri};
 use miroir_nodes::{Answer, Call, NodeRequest, fan_out};
+use miroir_protocol::document::document_id;
+use miroir_shard::Slot;
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use crate::{
     progress::Progress,
@@ -25,6 +32,23 @@ pub(crate) struct FleetState {
 #[serde(rename_all = "camelCase")]
 struct Stats {
     number_of_documents: u64,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    results: Vec<Map<String, Value>>,
+}
+
+/// The documents of an index, under its primary key, once everything before a position is applied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Present<'a> {
+    pub(crate) fleet: &'a FleetState,
+    pub(crate) index: &'a str,
+    pub(crate) primary_key: &'a str,
+    /// The position; none where there is no such index.
+    pub(crate) position: Option<u32>,
+    /// Whether to wait for nodes that know, however long it takes.
+    pub(crate) patient: bool,
 }
 
 impl FleetState {
@@ -58,6 +82,64 @@ impl FleetState {
         };
         let calls: Vec<Call> = nodes.map(call).collect::<Option<_>>()?;
         fan_out(&calls, TIMEOUT).await.into_iter().map(|outcome| documents(&outcome.result.ok()?)).sum()
+    }
+}
+
+// === impl Present ===
+
+impl Present<'_> {
+    /// Those of these documents that are there. `None` where no group has come so far and answers, and that is not waited
+    /// for.
+    pub(crate) async fn among(&self, ids: &[String]) -> Option<BTreeSet<String>> {
+        let Some(position) = self.position else { return Some(BTreeSet::new()) };
+        loop {
+            let topology = self.fleet.topology.load();
+            for group in 0..topology.map.groups().len() {
+                if let Some(present) = self.of_group(&topology, group, position, ids).await {
+                    return Some(present);
+                }
+            }
+            if !self.patient {
+                return None;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn of_group(
+        &self,
+        topology: &Topology,
+        group: usize,
+        position: u32,
+        ids: &[String],
+    ) -> Option<BTreeSet<String>> {
+        let (map, mut asked) = (&topology.map, BTreeMap::<&str, Vec<&str>>::new());
+        for id in ids {
+            let owners = map.groups().get(group)?.owners(map.shard_of(Slot::of(id)));
+            let mut nodes =
+                owners.iter().filter(|owner| owner.state.is_read()).filter_map(|owner| map.node(owner.node));
+            let node = nodes.find(|node| self.fleet.progress.applied(&node.name) >= position)?;
+            asked.entry(&node.name).or_default().push(id);
+        }
+        let path: Uri = format!("/indexes/{}/documents/fetch", self.index).parse().ok()?;
+        let call = |(node, ids): (&str, Vec<&str>)| {
+            let body = json!({ "ids": ids, "fields": [self.primary_key], "limit": ids.len() });
+            let request = NodeRequest::query(path.clone(), body.to_string());
+            Some(Call { node: topology.fleet.get(node)?.clone(), request })
+        };
+        let calls: Vec<Call> = asked.into_iter().map(call).collect::<Option<_>>()?;
+        let mut present = BTreeSet::new();
+        for outcome in fan_out(&calls, TIMEOUT).await {
+            present.extend(ids_in(&outcome.result.ok()?, self.primary_key)?);
+        }
+        Some(present)
+    }
+}
+
+fn ids_in(answer: &Answer, primary_key: &str) -> Option<Vec<String>> {
+    match serde_json::from_slice::<Listed>(&answer.body) {
+        Ok(listed) => listed.results.iter().map(|document| document_id(document, primary_key).ok()).collect(),
+        Err(_) => (answer.status == StatusCode::NOT_FOUND).then(Vec::new),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The indexes as they will be once every prepared entry is applied.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use miroir_log::{Catalog, Entry, Operation};
+use miroir_payload::Rules;
 use miroir_protocol::{settings::Settings, tasks::Swap};
 use serde_json::Value;
 
@@ -20,18 +21,39 @@ pub(crate) struct Head {
 pub(crate) struct HeadIndex {
     /// Its primary key, once known.
     pub primary_key: Option<String>,
-    /// Its embedders, as clients have set them.
-    pub embedders: Embedders,
+    /// What its settings ask of documents.
+    pub rules: Arc<Rules>,
+    /// The settings that matter here, as clients have set them.
+    settings: Arc<Settings>,
+    /// The position from which on nothing takes documents away: what a node that has come so far holds stays.
+    pub only_grows_from: u32,
 }
 
 impl HeadIndex {
     /// Its embedders after a change of settings that is about them.
     pub(crate) fn embedders_after(&self, change: &Value) -> Option<Embedders> {
         change.get("embedders")?;
-        let change = Settings::from_value(change.clone()).ok()?;
-        let mut settings = Settings { embedders: Some(self.embedders.clone()).into(), ..Settings::default() };
+        Some(self.settings_after(change).embedders.set().unwrap_or_default())
+    }
+
+    /// The index with these settings changed.
+    pub(crate) fn with_settings(mut self, change: &Value) -> Self {
+        self.settings = Arc::new(self.settings_after(change));
+        self.rules = Arc::new(Rules::of(&self.settings));
+        self
+    }
+
+    fn settings_after(&self, change: &Value) -> Settings {
+        let change = Settings::from_value(change.clone()).unwrap_or_default();
+        let change = Settings {
+            embedders: change.embedders,
+            filterable_attributes: change.filterable_attributes,
+            sortable_attributes: change.sortable_attributes,
+            ..Settings::default()
+        };
+        let mut settings = (*self.settings).clone();
         settings.apply(&change);
-        Some(settings.embedders.set().unwrap_or_default())
+        settings
     }
 }
 
@@ -42,17 +64,16 @@ pub(crate) enum HeadChange {
     Put(String, HeadIndex),
     /// There is none of that uid.
     Remove(String),
-    /// Two uids change places; there may be no index of the second one.
-    Swap(String, String),
+    /// Two uids change places by the entry before this position; there may be no index of the second one.
+    Swap(String, String, u32),
 }
 
 impl Head {
     /// The head where nothing is under way.
     pub(crate) fn from_catalog(catalog: &Catalog) -> Self {
         let indexes = catalog.indexes.values().map(|record| {
-            let mut index = HeadIndex { primary_key: record.primary_key.clone(), ..HeadIndex::default() };
-            index.embedders = index.embedders_after(&record.settings).unwrap_or_default();
-            (record.uid.clone(), index)
+            let index = HeadIndex { primary_key: record.primary_key.clone(), ..HeadIndex::default() };
+            (record.uid.clone(), index.with_settings(&record.settings))
         });
         Self { indexes: indexes.collect() }
     }
@@ -78,48 +99,53 @@ impl Head {
             HeadChange::Remove(uid) => {
                 self.indexes.remove(uid);
             }
-            HeadChange::Swap(left, right) => {
+            HeadChange::Swap(left, right, position) => {
                 let indexes = (self.indexes.remove(left), self.indexes.remove(right));
-                self.indexes.extend(indexes.0.map(|index| (right.clone(), index)));
-                self.indexes.extend(indexes.1.map(|index| (left.clone(), index)));
+                let moved = |index| HeadIndex { only_grows_from: *position, ..index };
+                self.indexes.extend(indexes.0.map(|index| (right.clone(), moved(index))));
+                self.indexes.extend(indexes.1.map(|index| (left.clone(), moved(index))));
             }
         }
     }
 
     fn changes(&self, entry: &Entry, prepared: &Prepared) -> Vec<HeadChange> {
+        let position = entry.uid + 1;
         if let (Operation::IndexSwap { swaps }, Prepared::Apply(_)) = (&entry.operation, prepared) {
-            return swaps.iter().map(HeadChange::of_swap).collect();
+            return swaps.iter().map(|swap| HeadChange::of_swap(swap, position)).collect();
         }
         let Some(uid) = &entry.index_uid else { return Vec::new() };
         let known = self.index(uid);
+        let new = || HeadIndex { only_grows_from: position, ..HeadIndex::default() };
         let Some(effect) = prepared.effect() else {
             let is_new = prepared.creates_index() && known.is_none();
-            let put = || HeadChange::Put(uid.clone(), HeadIndex::default());
-            return is_new.then(put).into_iter().collect();
+            return is_new.then(|| HeadChange::Put(uid.clone(), new())).into_iter().collect();
         };
-        let mut index = known.cloned().unwrap_or_default();
+        let mut index = known.cloned().unwrap_or_else(new);
         index.primary_key.clone_from(&effect.primary_key);
         match &entry.operation {
-            Operation::IndexDeletion => vec![HeadChange::Remove(uid.clone())],
+            Operation::IndexDeletion => return vec![HeadChange::Remove(uid.clone())],
             Operation::IndexUpdate { new_uid: Some(new_uid), .. } => {
-                vec![HeadChange::Remove(uid.clone()), HeadChange::Put(new_uid.clone(), index)]
+                index.only_grows_from = position;
+                return vec![HeadChange::Remove(uid.clone()), HeadChange::Put(new_uid.clone(), index)];
             }
-            _ => {
-                if let Some(embedders) = effect.embedders.as_ref().filter(|_| effect.failure.is_none()) {
-                    index.embedders.clone_from(embedders);
-                }
-                let changes = known != Some(&index);
-                changes.then(|| HeadChange::Put(uid.clone(), index)).into_iter().collect()
+            Operation::DocumentDeletion { .. } | Operation::DocumentEdition { .. } => {
+                index.only_grows_from = position;
             }
+            Operation::SettingsUpdate { settings, .. } if effect.failure.is_none() => {
+                index = index.with_settings(settings);
+            }
+            _ => {}
         }
+        let changes = known != Some(&index);
+        changes.then(|| HeadChange::Put(uid.clone(), index)).into_iter().collect()
     }
 }
 
 // === impl HeadChange ===
 
 impl HeadChange {
-    fn of_swap(swap: &Swap) -> Self {
-        Self::Swap(swap.indexes.0.clone(), swap.indexes.1.clone())
+    fn of_swap(swap: &Swap, position: u32) -> Self {
+        Self::Swap(swap.indexes.0.clone(), swap.indexes.1.clone(), position)
     }
 }
 
@@ -163,7 +189,8 @@ mod tests {
 
     #[test]
     fn embedders_are_known_as_they_will_be() {
-        let embedders = |head: &Head| serde_json::to_value(&head.index("movies").expect("there").embedders);
+        let embedders =
+            |head: &Head| serde_json::to_value(&head.index("movies").expect("there").settings.embedders);
         let mut head = Head::default();
         for change in [
             json!({"embedders": {"a": {"source": "openAi", "apiKey": "k"}, "b": {"source": "openAi"}}}),

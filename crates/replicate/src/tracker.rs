@@ -91,6 +91,15 @@ impl Tracker {
         let ready =
             |work: &&Work| work.uid() < released && (work.uid() < applied || !work.prepared.is_sent());
         for work in works.iter().take_while(ready) {
+            if deletes_tasks(work) {
+                // What it is about has to have ended.
+                if next > self.next {
+                    break;
+                }
+                self.log.delete_tasks(work.uid()).await?;
+                next = work.uid() + 1;
+                break;
+            }
             next = work.uid() + 1;
             bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
             if work.finished {
@@ -155,6 +164,11 @@ impl Tracker {
             renames: if error.is_none() { renames(&work.entry) } else { Vec::new() },
         }
     }
+}
+
+/// Whether an entry deletes tasks, now that those before it have ended.
+fn deletes_tasks(work: &Work) -> bool {
+    matches!(work.entry.operation, Operation::TaskDeletion { .. }) && !work.finished
 }
 
 /// Counts over one copy of everything. Of the groups the one that has counted most is taken, as others may lag behind.

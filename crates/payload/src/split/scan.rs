@@ -11,6 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Error, Map, Value, value::RawValue};
 
 use super::{PrimaryKey, SplitError, primary_key::below, window::Window};
+use crate::rules::{GEO, Special, VECTORS};
 
 /// What a document has instead of an id.
 #[derive(Debug, PartialEq)]
@@ -23,11 +24,32 @@ pub(super) enum NoId {
 
 type Id<'de> = Result<Cow<'de, str>, NoId>;
 
-/// The length of the document that `bytes` start with, and its id.
-pub(super) fn document_id<'de>(bytes: &'de [u8], key: &PrimaryKey) -> Result<(usize, Id<'de>), Error> {
+/// What is to be known of a document.
+pub(super) struct Document<'de> {
+    pub(super) id: Id<'de>,
+    pub(super) special: Special<'de>,
+}
+
+/// The length of the document that `bytes` start with, and what is to be known of it.
+pub(super) fn document<'de>(bytes: &'de [u8], key: &PrimaryKey) -> Result<(usize, Document<'de>), Error> {
     let mut parser = serde_json::Deserializer::from_slice(bytes);
-    let id = parser.deserialize_map(DocumentVisitor(key.path()))?;
-    Ok((parser.into_iter::<IgnoredAny>().byte_offset(), id))
+    let document = parser.deserialize_map(DocumentVisitor(key.path()))?;
+    Ok((parser.into_iter::<IgnoredAny>().byte_offset(), document))
+}
+
+/// Shows the names of each document's fields.
+pub(crate) fn for_each_names(spool: impl Read, mut see: impl FnMut(&[String])) -> Result<(), SplitError> {
+    let mut window = Window::new(spool);
+    while window.next_document()? {
+        let (len, names) = window.parse(|bytes| {
+            let mut parser = serde_json::Deserializer::from_slice(bytes);
+            let names = parser.deserialize_map(NamesVisitor)?;
+            Ok((parser.into_iter::<IgnoredAny>().byte_offset(), names))
+        })?;
+        see(&names);
+        window.consume(len);
+    }
+    Ok(())
 }
 
 /// The primary key that the engine would take for an index that has none yet: from the names of the first document's
@@ -105,19 +127,22 @@ fn look_into<'de, E: serde::de::Error>(
 struct DocumentVisitor<'a>(&'a str);
 
 impl<'de> Visitor<'de> for DocumentVisitor<'_> {
-    type Value = Id<'de>;
+    type Value = Document<'de>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a map")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Id<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document<'de>, A::Error> {
         let (mut found, mut none) = (None, None);
+        let mut special = Special::default();
         while let Some(field) = map.next_key_seed(FieldSeed(self.0))? {
             match field {
                 Field::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
+                Field::Vectors => special.vectors = Some(map.next_value()?),
+                Field::Geo => special.geo = Some(map.next_value()?),
                 Field::Reserved(name) => {
                     map.next_value::<IgnoredAny>()?;
                     none.get_or_insert(NoId::Reserved(name));
@@ -130,10 +155,11 @@ impl<'de> Visitor<'de> for DocumentVisitor<'_> {
                 }
             }
         }
-        Ok(match none {
+        let id = match none {
             Some(none) => Err(none),
             None => found.ok_or(NoId::Missing),
-        })
+        };
+        Ok(Document { id, special })
     }
 }
 
@@ -162,9 +188,11 @@ impl<'de> Visitor<'de> for NestedVisitor<'_> {
     }
 }
 
-/// What a field is to the path of the id.
+/// What a field is to the path of the id, or to the engine.
 enum Field<'a> {
     Other,
+    Vectors,
+    Geo,
     Reserved(String),
     OnPath(&'a str),
 }
@@ -190,6 +218,8 @@ impl<'a> Visitor<'_> for FieldSeed<'a> {
         Ok(match below(self.0, name) {
             _ if is_internal(name) => Field::Reserved(name.to_owned()),
             Some(rest) => Field::OnPath(rest),
+            None if name == VECTORS => Field::Vectors,
+            None if name == GEO => Field::Geo,
             None => Field::Other,
         })
     }

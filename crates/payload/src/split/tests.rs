@@ -152,7 +152,7 @@ fn the_index_holds_what_the_split_yields() {
     let (summary, index) = Split::new(spool.as_bytes(), PrimaryKey::new("id"))
         .write_index(Cursor::new(Vec::new()))
         .expect("an index");
-    assert_eq!(summary, SplitSummary { documents: 2 });
+    assert_eq!(summary, SplitSummary { documents: 2, doubtful: false });
     let read = IndexReader::new(index).expect("an index").collect::<io::Result<Vec<_>>>().expect("records");
     assert_eq!(read, split(spool, "id").expect("documents"));
 }

@@ -57,7 +57,10 @@ impl<R: Read> Window<R> {
     }
 
     /// Parses what starts here, with as much at hand as that takes.
-    pub(super) fn parse<T>(&mut self, parse: impl Fn(&[u8]) -> Result<T, Error>) -> Result<T, SplitError> {
+    pub(super) fn parse<T>(
+        &mut self,
+        mut parse: impl FnMut(&[u8]) -> Result<T, Error>,
+    ) -> Result<T, SplitError> {
         loop {
             match parse(self.rest()) {
                 Ok(parsed) => return Ok(parsed),

@@ -27,6 +27,17 @@ impl EmbedderSettings {
         self.is_templated().then(|| self.document_template.as_set().map_or(TEMPLATE, String::as_str))
     }
 
+    /// How many numbers a vector has, where that can be known without asking the embedder.
+    pub fn known_dimensions(&self) -> Option<usize> {
+        let of_model =
+            || match (self.source_in_effect(), self.model.as_set().map_or(OPEN_AI_MODEL, String::as_str)) {
+                (EmbedderSource::OpenAi, "text-embedding-3-small" | "text-embedding-ada-002") => Some(1536),
+                (EmbedderSource::OpenAi, "text-embedding-3-large") => Some(3072),
+                _ => None,
+            };
+        self.dimensions.as_set().copied().or_else(of_model)
+    }
+
     /// The embedder with what the engine fills in.
     #[must_use]
     pub fn with_defaults(mut self) -> Self {

@@ -34,13 +34,15 @@ struct Slot {
 // === impl SplitCache ===
 
 impl SplitCache {
-    /// The index of an entry's payload, made by `make` where it is not kept. Where that fails the next one to ask tries.
+    /// The index of an entry's payload, made by `make` where none is kept that fits. Where that fails the next one to ask
+    /// tries.
     pub(super) async fn get(
         &self,
         uid: u32,
+        fits: impl Fn(&StoredSplit) -> bool,
         make: impl AsyncFnOnce() -> Result<StoredSplit, PayloadError>,
     ) -> Result<Arc<StoredSplit>, PayloadError> {
-        let cell = self.kept.lock().cell(uid);
+        let cell = self.kept.lock().cell(uid, fits);
         if let Some(split) = cell.get() {
             return Ok(split.clone());
         }
@@ -53,9 +55,13 @@ impl SplitCache {
 // === impl Kept ===
 
 impl Kept {
-    fn cell(&mut self, uid: u32) -> Arc<OnceCell<Arc<StoredSplit>>> {
+    fn cell(&mut self, uid: u32, fits: impl Fn(&StoredSplit) -> bool) -> Arc<OnceCell<Arc<StoredSplit>>> {
         self.uses += 1;
         let slot = self.slots.entry(uid).or_default();
+        // A decision that was taken back may have been about another primary key.
+        if slot.split.get().is_some_and(|split| !fits(split)) {
+            *slot = Slot::default();
+        }
         slot.used = self.uses;
         slot.split.clone()
     }
@@ -77,7 +83,7 @@ mod tests {
     use super::*;
 
     fn of(bytes: usize) -> StoredSplit {
-        StoredSplit::Memory(vec![0; bytes].into())
+        StoredSplit::of_bytes(bytes)
     }
 
     #[tokio::test]
@@ -89,7 +95,7 @@ mod tests {
             tokio::task::yield_now().await;
             Ok(of(8))
         };
-        let (one, two) = tokio::join!(cache.get(3, make), cache.get(3, make));
+        let (one, two) = tokio::join!(cache.get(3, |_| true, make), cache.get(3, |_| true, make));
         assert!(Arc::ptr_eq(&one.expect("an index"), &two.expect("an index")));
         assert_eq!(*made.lock(), 1);
     }
@@ -98,15 +104,24 @@ mod tests {
     async fn a_failure_is_not_kept() {
         let cache = SplitCache::default();
         let failing = async || Err(PayloadError::Log(miroir_log::LogError::StorageFull));
-        cache.get(3, failing).await.expect_err("no index");
-        cache.get(3, async || Ok(of(8))).await.expect("an index");
+        cache.get(3, |_| true, failing).await.expect_err("no index");
+        cache.get(3, |_| true, async || Ok(of(8))).await.expect("an index");
+    }
+
+    #[tokio::test]
+    async fn one_that_does_not_fit_is_made_again() {
+        let cache = SplitCache::default();
+        let one = cache.get(3, |_| true, async || Ok(of(8))).await.expect("an index");
+        let fits = |split: &StoredSplit| split.in_memory() == 16;
+        let other = cache.get(3, fits, async || Ok(of(16))).await.expect("an index");
+        assert!(!Arc::ptr_eq(&one, &other) && other.in_memory() == 16);
     }
 
     #[tokio::test]
     async fn the_least_recently_used_goes_first() {
         let cache = SplitCache::default();
         for uid in [1, 2, 3, 1] {
-            cache.get(uid, async || Ok(of(10))).await.expect("an index");
+            cache.get(uid, |_| true, async || Ok(of(10))).await.expect("an index");
         }
         let kept = |cache: &SplitCache| cache.kept.lock().slots.keys().copied().collect::<Vec<_>>();
         cache.kept.lock().shrink(2, 100);

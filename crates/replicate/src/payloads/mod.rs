@@ -1,19 +1,27 @@
 //! The documents of entries: looked through once, cut out for each node.
 
 mod cache;
+mod doubts;
 mod piece;
 mod split;
 
 use std::sync::Arc;
 
 use miroir_log::{Log, LogError, Operation, PayloadRef, Selection};
-use miroir_payload::{Part, PrimaryKey, Split, SplitError, infer_primary_key, parts};
+use miroir_payload::{Part, Rules, SplitError, infer_primary_key, parts};
 use miroir_protocol::error::ResponseError;
 use miroir_shard::{Slot, SlotSet};
 use tokio::task::spawn_blocking;
 
-pub(crate) use self::piece::Piece;
-use self::{cache::SplitCache, piece::Source, split::StoredSplit};
+use self::{
+    cache::SplitCache,
+    piece::Source,
+    split::{StoredSplit, Writing},
+};
+pub(crate) use self::{
+    doubts::{Doubtful, Open},
+    piece::Piece,
+};
 use crate::work::Work;
 
 /// The largest request a node is sent: well below Meilisearch's own default limit. A node's tags count pieces of this
@@ -52,24 +60,27 @@ impl Payloads {
         blocking(move || infer_primary_key(reader).map_err(PayloadError::from)).await
     }
 
-    /// Finds every document's slot and keeps that for the appliers; or the first document that is wrong.
+    /// Finds every document's slot and keeps that for the appliers, looking at the documents by these rules where they
+    /// matter; or the first document that is wrong.
     pub(crate) async fn split(
         &self,
         uid: u32,
         payload: &PayloadRef,
         primary_key: &str,
+        rules: Option<&Arc<Rules>>,
     ) -> Result<Arc<StoredSplit>, PayloadError> {
         let make = async || {
             let reader = self.log.open_payload(payload).await?;
             let (directory, bytes) = (self.log.spool().directory().to_owned(), payload.bytes);
-            let key = primary_key.to_owned();
-            blocking(move || {
-                let writer = StoredSplit::create(&directory, uid, bytes).map_err(LogError::from)?;
-                writer.fill(Split::new(reader, PrimaryKey::new(&key)))
-            })
-            .await
+            let (key, rules) = (primary_key.to_owned(), rules.cloned().unwrap_or_default());
+            let look = move || {
+                let writing = Writing::create(&directory, uid, bytes).map_err(LogError::from)?;
+                writing.fill(reader, &key, rules)
+            };
+            blocking(look).await
         };
-        self.splits.get(uid, make).await
+        let fits = |split: &StoredSplit| split.is_of(primary_key, rules.map(Arc::as_ref));
+        self.splits.get(uid, fits, make).await
     }
 
     /// Whether an entry concerns documents of these slots in an index, or may: what is not tied to single documents
@@ -114,7 +125,7 @@ impl Payloads {
             let Some(payload) = work.entry.operation.payload() else { continue };
             let key =
                 work.prepared.effect().and_then(|effect| effect.primary_key.clone()).unwrap_or_default();
-            let split = match self.split(work.uid(), payload, &key).await {
+            let split = match self.split(work.uid(), payload, &key, None).await {
                 Ok(split) => split,
                 Err(PayloadError::Log(error)) => return Err(error),
                 Err(PayloadError::Document(error)) => {

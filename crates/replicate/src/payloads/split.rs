@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Cursor, Read, Seek, SeekFrom, Write},
+    io::{self, Cursor, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use miroir_log::{LogError, PayloadReader};
-use miroir_payload::{IndexReader, IndexWriter, Split};
+use miroir_payload::{IndexReader, PrimaryKey, Rules, Split, SplitSummary};
 
 use super::PayloadError;
 
@@ -20,9 +20,17 @@ const IN_MEMORY: u64 = 4 << 20;
 const SUFFIX: &str = "split";
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// An index that several appliers read.
+/// What was found in a payload: an index that several appliers read, and what its documents came to.
 #[derive(Debug)]
-pub(crate) enum StoredSplit {
+pub(crate) struct StoredSplit {
+    index: Index,
+    primary_key: String,
+    rules: Arc<Rules>,
+    summary: SplitSummary,
+}
+
+#[derive(Debug)]
+enum Index {
     Memory(Arc<[u8]>),
     File(PathBuf),
 }
@@ -53,36 +61,40 @@ pub(super) fn sweep(directory: &Path) {
 }
 
 impl StoredSplit {
-    /// Starts the index of a payload of that many bytes.
-    pub(super) fn create(directory: &Path, uid: u32, bytes: u64) -> io::Result<Writing> {
-        if bytes <= IN_MEMORY {
-            return Ok(Writing::Memory(Cursor::default()));
-        }
-        // No two have the same file: one may be made again while the last reader of its predecessor is still at work.
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = directory.join(format!("{uid}-{number}.{SUFFIX}"));
-        Ok(Writing::File(File::create_new(&path)?, path))
+    /// How many documents there are, those with the same id counted once.
+    pub(crate) fn documents(&self) -> u64 {
+        self.summary.documents
+    }
+
+    /// Whether a node may refuse one of the documents.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.summary.doubtful
+    }
+
+    /// Whether it was found under this primary key, and where it matters by these rules.
+    pub(super) fn is_of(&self, primary_key: &str, rules: Option<&Rules>) -> bool {
+        self.primary_key == primary_key && rules.is_none_or(|rules| *self.rules == *rules)
     }
 
     /// How much memory it takes.
     pub(super) fn in_memory(&self) -> usize {
-        match self {
-            Self::Memory(bytes) => bytes.len(),
-            Self::File(_) => 0,
+        match &self.index {
+            Index::Memory(bytes) => bytes.len(),
+            Index::File(_) => 0,
         }
     }
 
     /// Opens it for one reader.
     pub(super) fn open(&self) -> Result<IndexReader<Opened>, LogError> {
-        let opened = match self {
-            Self::Memory(bytes) => Opened::Memory(Cursor::new(bytes.clone())),
-            Self::File(path) => Opened::File(File::open(path)?),
+        let opened = match &self.index {
+            Index::Memory(bytes) => Opened::Memory(Cursor::new(bytes.clone())),
+            Index::File(path) => Opened::File(File::open(path)?),
         };
         Ok(IndexReader::new(opened)?)
     }
 }
 
-impl Drop for StoredSplit {
+impl Drop for Index {
     fn drop(&mut self) {
         if let Self::File(path) = self
             && let Err(error) = fs::remove_file(&path)
@@ -93,30 +105,37 @@ impl Drop for StoredSplit {
 }
 
 impl Writing {
-    /// Looks through the payload.
-    pub(super) fn fill(self, split: Split<PayloadReader>) -> Result<StoredSplit, PayloadError> {
-        match self {
-            Self::Memory(cursor) => {
-                let cursor = written(cursor, split)?;
-                Ok(StoredSplit::Memory(cursor.into_inner().into()))
-            }
-            Self::File(file, path) => match written(file, split) {
-                Ok(_) => Ok(StoredSplit::File(path)),
-                Err(error) => {
-                    drop(StoredSplit::File(path));
-                    Err(error)
-                }
-            },
+    /// Starts the index of a payload of that many bytes.
+    pub(super) fn create(directory: &Path, uid: u32, bytes: u64) -> io::Result<Self> {
+        if bytes <= IN_MEMORY {
+            return Ok(Self::Memory(Cursor::default()));
         }
+        // No two have the same file: one may be made again while the last reader of its predecessor is still at work.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = directory.join(format!("{uid}-{number}.{SUFFIX}"));
+        Ok(Self::File(File::create_new(&path)?, path))
     }
-}
 
-fn written<W: Write + Seek>(out: W, split: Split<PayloadReader>) -> Result<W, PayloadError> {
-    let mut writer = IndexWriter::new(out).map_err(LogError::from)?;
-    for record in split {
-        writer.push(record?).map_err(LogError::from)?;
+    /// Looks through the payload.
+    pub(super) fn fill(
+        self,
+        payload: PayloadReader,
+        primary_key: &str,
+        rules: Arc<Rules>,
+    ) -> Result<StoredSplit, PayloadError> {
+        let split = Split::new(payload, PrimaryKey::new(primary_key)).with_rules(rules.clone());
+        let (summary, index) = match self {
+            Self::Memory(cursor) => {
+                let (summary, cursor) = split.write_index(cursor)?;
+                (summary, Index::Memory(cursor.into_inner().into()))
+            }
+            Self::File(file, path) => {
+                let index = Index::File(path);
+                (split.write_index(file)?.0, index)
+            }
+        };
+        Ok(StoredSplit { index, primary_key: primary_key.to_owned(), rules, summary })
     }
-    Ok(writer.finish().map_err(LogError::from)?)
 }
 
 impl Read for Opened {
@@ -134,5 +153,15 @@ impl Seek for Opened {
             Self::Memory(cursor) => cursor.seek(to),
             Self::File(file) => file.seek(to),
         }
+    }
+}
+
+#[cfg(test)]
+impl StoredSplit {
+    /// One whose index takes so many bytes.
+    pub(super) fn of_bytes(bytes: usize) -> Self {
+        let summary = SplitSummary { documents: 0, doubtful: false };
+        let index = Index::Memory(vec![0; bytes].into());
+        Self { index, primary_key: String::new(), rules: Arc::default(), summary }
     }
 }

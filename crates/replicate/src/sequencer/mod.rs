@@ -78,7 +78,8 @@ impl Sequencer {
             }
         }
         progress.set_prepared(next);
-        let preparer = Preparer::new(payloads, FleetState::new(topology, progress.clone()), progress.clone());
+        let fleet = FleetState::new(topology, progress.clone());
+        let preparer = Preparer::new(log.clone(), payloads, fleet, progress.clone());
         let release = Arc::new(Release::new(log.clone(), progress.clone(), next));
         Ok(Self { log, progress, release, chores, preparer, heads: Heads::new(head), next, seen: next })
     }
@@ -120,7 +121,7 @@ impl Sequencer {
         let mut bytes = 0;
         for logged in &entries {
             let entry = &logged.entry;
-            if is_chore(logged) {
+            if is_chore(logged) && !self.waits_for_others(entry).await? {
                 if decisions.is_empty() {
                     return self.do_chore(entry).await;
                 }
@@ -132,29 +133,23 @@ impl Sequencer {
                 }
                 break;
             }
-            let needs_quiet = Preparer::needs_quiet(&head, entry);
-            // A decision that needs to see the nodes after all before it cannot wait for its own batch.
-            if !decisions.is_empty() && (bytes > BATCH_BYTES || needs_quiet) {
+            if bytes > BATCH_BYTES {
                 break;
             }
             let prepared = if logged.status.is_finished() {
-                Ok(Prepared::Settled)
-            } else if needs_quiet {
-                appended.mark_unchanged();
-                if self.do_what_cannot_wait(&entries).await? {
-                    return Ok(Decided::Some);
-                }
-                tokio::select! {
-                    prepared = self.preparer.prepare(&head, entry) => prepared,
-                    _ = appended.changed() => return Ok(Decided::Some),
-                }
+                Ok(Some(Prepared::Settled))
             } else {
                 self.preparer.prepare(&head, entry).await
             };
             let prepared = match prepared {
-                Ok(prepared) => prepared,
+                Ok(Some(prepared)) => prepared,
+                Ok(None) if decisions.is_empty() => {
+                    self.wait_for_all_before(entry.uid, &entries, appended).await?;
+                    return Ok(Decided::Some);
+                }
                 Err(error) if decisions.is_empty() => return Err(error),
-                Err(_) => break,
+                // It is decided once those before it are recorded.
+                Ok(None) | Err(_) => break,
             };
             let changes = head.apply(entry, &prepared);
             bytes += entry.operation.payload().map_or(0, |payload| payload.bytes);
@@ -204,17 +199,71 @@ impl Sequencer {
     /// Looks for tasks about tasks among entries whose turn has not come, while the next one has to wait. True where
     /// there was one.
     async fn do_what_cannot_wait(&mut self, next_ones: &[LoggedEntry]) -> Result<bool, LogError> {
-        let mut found = next_ones.iter().find(|logged| is_chore(logged)).map(|logged| logged.entry.clone());
+        let mut found = self.first_chore(next_ones).await?;
         while found.is_none() {
             let entries = self.log.entries(self.seen, BATCH).await?;
             let Some(last) = entries.last() else { return Ok(false) };
-            found = entries.iter().find(|logged| is_chore(logged)).map(|logged| logged.entry.clone());
+            found = self.first_chore(&entries).await?;
             self.seen = last.entry.uid + 1;
         }
         if let Some(entry) = found {
             self.do_chore(&entry).await?;
         }
         Ok(true)
+    }
+
+    /// Waits until everything before an entry is done, and does what cannot wait as long. False where tasks were canceled or
+    /// deleted meanwhile, which may change what comes next.
+    async fn wait_for_all_before(
+        &mut self,
+        uid: u32,
+        next_ones: &[LoggedEntry],
+        appended: &mut watch::Receiver<u32>,
+    ) -> Result<bool, LogError> {
+        let mut finished = self.progress.finished();
+        loop {
+            appended.mark_unchanged();
+            if self.do_what_cannot_wait(next_ones).await? {
+                return Ok(false);
+            }
+            tokio::select! {
+                // The sender lives as long as the progress that this holds.
+                _ = finished.wait_for(|finished| *finished >= uid) => return Ok(true),
+                changed = appended.changed() => changed.map_err(|_| LogError::Closed)?,
+            }
+        }
+    }
+
+    /// The first of these that is a task about tasks to be done now.
+    async fn first_chore(&self, entries: &[LoggedEntry]) -> Result<Option<Entry>, LogError> {
+        for logged in entries.iter().filter(|logged| is_chore(logged)) {
+            if !self.waits_for_others(&logged.entry).await? {
+                return Ok(Some(logged.entry.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a deletion of tasks is about one that comes before it and has not ended. It is then done in its turn, when
+    /// that has; any other one at once.
+    async fn waits_for_others(&self, entry: &Entry) -> Result<bool, LogError> {
+        let Operation::TaskDeletion { tasks, .. } = &entry.operation else { return Ok(false) };
+        let mut from = *self.progress.finished().borrow();
+        if tasks.ranges().last().is_none_or(|(_, last)| *last < from) {
+            return Ok(false);
+        }
+        loop {
+            let open = self.log.unfinished(from, BATCH).await?;
+            let before = open.iter().map(|logged| logged.entry.uid).take_while(|uid| *uid < entry.uid);
+            let before: Vec<u32> = before.collect();
+            if before.iter().any(|uid| tasks.contains(*uid)) {
+                return Ok(true);
+            }
+            match before.last() {
+                Some(last) if before.len() == open.len() => from = last + 1,
+                _ => return Ok(false),
+            }
+        }
     }
 
     /// Has the gateway do an entry once everything before it is done. Nothing behind it is decided meanwhile, but for what
@@ -225,15 +274,8 @@ impl Sequencer {
         next_ones: &[LoggedEntry],
         appended: &mut watch::Receiver<u32>,
     ) -> Result<Decided, LogError> {
-        let mut finished = self.progress.finished();
-        appended.mark_unchanged();
-        if self.do_what_cannot_wait(next_ones).await? {
+        if !self.wait_for_all_before(entry.uid, next_ones, appended).await? {
             return Ok(Decided::Some);
-        }
-        tokio::select! {
-            // The sender lives as long as the progress that this holds.
-            _ = finished.wait_for(|finished| *finished >= entry.uid) => {}
-            _ = appended.changed() => return Ok(Decided::Some),
         }
         self.log.start(&[entry.uid]).await?;
         let ChoreEnd { outcome, details } = self.chores.have_done(entry.clone()).await;

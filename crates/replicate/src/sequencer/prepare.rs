@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use miroir_log::{Entry, LogError, Operation, PayloadRef};
+use miroir_log::{Entry, Log, LogError, Method, Operation};
 use miroir_protocol::{document::DocumentError, error::ResponseError};
 use serde_json::Value;
 
 use super::swap;
 use crate::{
-    fleet_state::FleetState,
+    fleet_state::{FleetState, Present},
     head::{Head, HeadIndex},
-    payloads::{PayloadError, Payloads},
+    payloads::{Doubtful, Open, PayloadError, Payloads},
     prepared::{Effect, Prepared},
     progress::Progress,
 };
@@ -19,62 +19,63 @@ use crate::{
 type Decision = Result<Effect, ResponseError>;
 
 pub(super) struct Preparer {
+    log: Arc<dyn Log>,
     payloads: Arc<Payloads>,
     fleet: FleetState,
     progress: Arc<Progress>,
 }
 
 impl Preparer {
-    pub(super) fn new(payloads: Arc<Payloads>, fleet: FleetState, progress: Arc<Progress>) -> Self {
-        Self { payloads, fleet, progress }
+    pub(super) fn new(
+        log: Arc<dyn Log>,
+        payloads: Arc<Payloads>,
+        fleet: FleetState,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self { log, payloads, fleet, progress }
     }
 
-    /// Whether the decision depends on what the nodes hold once everything before the entry is done: only where a
-    /// primary key would change, which an index allows while it is empty.
-    pub(super) fn needs_quiet(head: &Head, entry: &Entry) -> bool {
-        let Operation::IndexUpdate { primary_key: Some(wanted), .. } = &entry.operation else { return false };
-        let index = entry.index_uid.as_deref().and_then(|uid| head.index(uid));
-        index.is_some_and(|index| index.primary_key.as_ref().is_some_and(|key| key != wanted))
-    }
-
-    /// Decides one entry. Fails only where the log or the payload cannot be read; the decision is then open.
-    pub(super) async fn prepare(&self, head: &Head, entry: &Entry) -> Result<Prepared, LogError> {
+    /// Decides one entry. `None` where that depends on what the nodes hold once everything before it is done, and that is
+    /// not all done yet. Fails only where the log or the payload cannot be read; the decision is then open.
+    pub(super) async fn prepare(&self, head: &Head, entry: &Entry) -> Result<Option<Prepared>, LogError> {
         let Some(uid) = entry.index_uid.as_deref() else {
-            return Ok(match &entry.operation {
+            return Ok(Some(match &entry.operation {
                 Operation::IndexSwap { swaps } => match swap::check(head, swaps) {
                     Ok(()) => Prepared::Apply(Effect::default()),
                     Err(error) => Prepared::Refused { error, creates_index: false },
                 },
                 _ => Prepared::Settled,
-            });
+            }));
         };
         let index = head.index(uid);
         let decision = match &entry.operation {
-            Operation::IndexCreation { primary_key } => create_index(uid, index, primary_key),
+            Operation::IndexCreation { primary_key } => Some(create_index(uid, index, primary_key)),
             Operation::IndexUpdate { primary_key, new_uid } => {
                 self.update_index(head, entry, uid, primary_key.as_ref(), new_uid.as_deref()).await
             }
-            Operation::DocumentAdditionOrUpdate { primary_key, payload, allow_index_creation, .. } => {
-                if index.is_none() && !allow_index_creation {
-                    Err(ResponseError::index_not_found(uid))
-                } else {
-                    self.add_documents(entry.uid, index, primary_key.as_ref(), payload).await?
-                }
+            Operation::DocumentAdditionOrUpdate { allow_index_creation: false, .. } if index.is_none() => {
+                Some(Err(ResponseError::index_not_found(uid)))
             }
+            Operation::DocumentAdditionOrUpdate { .. } => self.add_documents(entry, uid, index).await?,
             Operation::SettingsUpdate { settings, allow_index_creation, .. } => {
-                change_settings(uid, index, settings, *allow_index_creation)
+                Some(change_settings(uid, index, settings, *allow_index_creation))
             }
-            _ => match index {
+            _ => Some(match index {
                 Some(index) => Ok(Effect { primary_key: index.primary_key.clone(), ..Effect::default() }),
                 None => Err(ResponseError::index_not_found(uid)),
-            },
+            }),
         };
         let may_create =
             matches!(entry.operation, Operation::DocumentAdditionOrUpdate { allow_index_creation: true, .. });
-        Ok(match decision {
+        Ok(decision.map(|decision| match decision {
             Ok(effect) => Prepared::Apply(effect),
             Err(error) => Prepared::Refused { error, creates_index: may_create && index.is_none() },
-        })
+        }))
+    }
+
+    /// Whether everything before the entry is done.
+    fn is_quiet_before(&self, uid: u32) -> bool {
+        *self.progress.finished().borrow() >= uid
     }
 
     async fn update_index(
@@ -84,48 +85,48 @@ impl Preparer {
         uid: &str,
         wanted: Option<&String>,
         new_uid: Option<&str>,
-    ) -> Decision {
-        let index = head.index(uid).ok_or_else(|| ResponseError::index_not_found(uid))?;
+    ) -> Option<Decision> {
+        let Some(index) = head.index(uid) else { return Some(Err(ResponseError::index_not_found(uid))) };
         if let Some(new_uid) = new_uid.filter(|new_uid| *new_uid != uid && head.index(new_uid).is_some()) {
-            return Err(ResponseError::index_already_exists(new_uid));
+            return Some(Err(ResponseError::index_already_exists(new_uid)));
         }
-        if Self::needs_quiet(head, entry)
-            && let Some(key) = &index.primary_key
+        // An index allows another primary key while it is empty.
+        if let (Some(wanted), Some(key)) = (wanted, &index.primary_key)
+            && key != wanted
         {
-            self.wait_for_all_before(entry.uid).await;
+            if !self.is_quiet_before(entry.uid) {
+                return None;
+            }
             if !self.fleet.is_empty_at(entry.uid, uid).await {
                 let error = ResponseError::from(DocumentError::PrimaryKeyExists(key.clone()));
-                return Err(error.map_message(|text| format!("Index `{uid}`: {text}")));
+                return Some(Err(of_index(uid, error)));
             }
         }
-        Ok(Effect {
+        Some(Ok(Effect {
             sets_primary_key: wanted.filter(|key| index.primary_key.as_ref() != Some(key)).cloned(),
             primary_key: wanted.or(index.primary_key.as_ref()).cloned(),
             ..Effect::default()
-        })
-    }
-
-    async fn wait_for_all_before(&self, uid: u32) {
-        // The sender lives as long as the progress that this holds.
-        let _ = self.progress.finished().wait_for(|finished| *finished >= uid).await;
+        }))
     }
 
     async fn add_documents(
         &self,
-        entry_uid: u32,
+        entry: &Entry,
+        uid: &str,
         index: Option<&HeadIndex>,
-        wanted: Option<&String>,
-        payload: &PayloadRef,
-    ) -> Result<Decision, LogError> {
+    ) -> Result<Option<Decision>, LogError> {
+        let Operation::DocumentAdditionOrUpdate { primary_key: wanted, payload, .. } = &entry.operation
+        else {
+            return Ok(None);
+        };
         let known = index.and_then(|index| index.primary_key.as_ref());
         if let (Some(known), Some(wanted)) = (known, wanted)
             && known != wanted
         {
-            return Ok(Err(DocumentError::PrimaryKeyExists(known.clone()).into()));
+            return Ok(Some(Err(DocumentError::PrimaryKeyExists(known.clone()).into())));
         }
-        let mut effect =
-            Effect { creates_index: index.is_none(), documents: payload.documents, ..Effect::default() };
-        effect.primary_key = known.or(wanted).cloned();
+        let mut effect = Effect { creates_index: index.is_none(), ..Effect::default() };
+        effect.primary_key = known.or(wanted.as_ref()).cloned();
         if payload.documents > 0 {
             if effect.primary_key.is_none() {
                 effect.primary_key = match self.payloads.infer_primary_key(payload).await {
@@ -134,15 +135,66 @@ impl Preparer {
                 };
             }
             let key = effect.primary_key.clone().unwrap_or_default();
-            if let Err(error) = self.payloads.split(entry_uid, payload, &key).await {
-                return refused(error);
+            let new = HeadIndex::default();
+            let rules = &index.unwrap_or(&new).rules;
+            let split = match self.payloads.split(entry.uid, payload, &key, Some(rules)).await {
+                Ok(split) => split,
+                Err(error) => return refused(error),
+            };
+            effect.documents = split.documents();
+            if split.is_doubtful() {
+                match self.judge(entry, uid, index, &key).await {
+                    Ok(None) => {}
+                    Ok(Some(error)) => return Ok(Some(Err(of_index(uid, error)))),
+                    Err(Open::Unknown) => return Ok(None),
+                    Err(Open::Payload(error)) => return refused(error),
+                }
             }
         }
         if !effect.creates_index && known.is_none() {
             effect.sets_primary_key.clone_from(&effect.primary_key);
         }
-        Ok(Ok(effect))
+        Ok(Some(Ok(effect)))
     }
+
+    /// What documents that may be refused are refused with. Where everything before them is done, by what there is then: a
+    /// change of settings that was to be made before may have failed.
+    async fn judge(
+        &self,
+        entry: &Entry,
+        uid: &str,
+        index: Option<&HeadIndex>,
+        key: &str,
+    ) -> Result<Option<ResponseError>, Open> {
+        let Operation::DocumentAdditionOrUpdate { method, skip_creation, payload, .. } = &entry.operation
+        else {
+            return Ok(None);
+        };
+        let is_quiet = self.is_quiet_before(entry.uid);
+        let catalog = self.log.catalog();
+        let now = catalog.index(uid).filter(|_| is_quiet);
+        let now = now.map(|record| HeadIndex::default().with_settings(&record.settings));
+        let new = HeadIndex::default();
+        let rules = &now.as_ref().or(index).unwrap_or(&new).rules;
+        let (merges, skips_new) = (*method == Method::Update, *skip_creation);
+        let doubtful = Doubtful { payload, primary_key: key, rules, merges, skips_new };
+        let present = Present {
+            fleet: &self.fleet,
+            index: uid,
+            primary_key: key,
+            position: index.map(|index| if is_quiet { entry.uid } else { index.only_grows_from }),
+            patient: is_quiet,
+        };
+        match self.payloads.judge(doubtful, &present).await? {
+            Some(_) if !is_quiet => Err(Open::Unknown),
+            decided => Ok(decided),
+        }
+    }
+}
+
+/// An error that comes from inside of an index.
+fn of_index(uid: &str, error: ResponseError) -> ResponseError {
+    error.map_message(|text| format!("Index `{uid}`: {text}"))
 }
 
 fn create_index(uid: &str, index: Option<&HeadIndex>, primary_key: &Option<String>) -> Decision {
@@ -165,9 +217,9 @@ fn change_settings(uid: &str, index: Option<&HeadIndex>, change: &Value, creates
 }
 
 /// A document's error is the task's; one of the disk is not the client's.
-fn refused(error: PayloadError) -> Result<Decision, LogError> {
+fn refused(error: PayloadError) -> Result<Option<Decision>, LogError> {
     match error {
-        PayloadError::Document(error) => Ok(Err(error)),
+        PayloadError::Document(error) => Ok(Some(Err(error))),
         PayloadError::Log(error) => Err(error),
     }
 }

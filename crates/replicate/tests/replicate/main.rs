@@ -4,6 +4,7 @@ mod fake;
 mod faults;
 mod indexes;
 mod moving;
+mod refused;
 mod rig;
 mod simulation;
 mod writes;

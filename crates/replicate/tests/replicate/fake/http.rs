@@ -192,8 +192,10 @@ fn fetch(state: &State, uid: &str, body: &Bytes) -> Response<Full<Bytes>> {
         return refusal(StatusCode::NOT_FOUND, "index_not_found", "not found");
     };
     let asked: Value = serde_json::from_slice(body).expect("a body of JSON");
-    let found: Vec<_> =
-        index.documents.values().filter(|document| matches(&asked["filter"], document)).collect();
+    let wanted =
+        |id: &String| asked["ids"].as_array().is_none_or(|ids| ids.iter().any(|one| one == id.as_str()));
+    let documents = index.documents.iter().filter(|(id, _)| wanted(id)).map(|(_, document)| document);
+    let found: Vec<_> = documents.filter(|document| matches(&asked["filter"], document)).collect();
     let limit = asked["limit"].as_u64().expect("a limit") as usize;
     let shown: Vec<_> = found.iter().take(limit).collect();
     json_answer(StatusCode::OK, json!({ "results": shown, "total": found.len() }))

@@ -1,0 +1,94 @@
+//! Documents that a node would refuse, and deletions of tasks in their turn.
+
+use miroir_log::{Log, Method, Operation, Uids};
+use serde_json::{Value, json};
+
+use crate::rig::Rig;
+
+fn settings(settings: Value) -> Operation {
+    Operation::SettingsUpdate { settings, is_deletion: false, allow_index_creation: true }
+}
+
+fn given(ids: std::ops::Range<u32>, vector: &Value) -> Vec<Value> {
+    ids.map(|id| json!({ "id": id, "_vectors": { "m": vector } })).collect()
+}
+
+/// An index with an embedder `m` of two dimensions that is given its vectors, and ten documents.
+async fn with_vectors(rig: &Rig) {
+    let embedders = json!({ "embedders": { "m": { "source": "userProvided", "dimensions": 2 } } });
+    rig.append("movies", settings(embedders)).await;
+    let uid = rig.add("movies", &given(0..10, &json!([1, 2]))).await;
+    rig.succeeded(uid).await;
+}
+
+fn count(rig: &Rig) -> usize {
+    rig.nodes.iter().map(|node| node.documents("movies").len()).sum()
+}
+
+#[tokio::test]
+async fn one_refused_document_leaves_nothing_of_its_write_anywhere() {
+    let rig = Rig::start(&[3]).await;
+    with_vectors(&rig).await;
+    let mut documents = given(100..150, &json!([1, 2]));
+    documents.extend(given(150..151, &json!([1, 2, 3])));
+    let uid = rig.add("movies", &documents).await;
+    let task = rig.failed(uid, "invalid_vector_dimensions").await;
+    let message = task.error.expect("an error").message().to_owned();
+    assert!(
+        message.starts_with("Index `movies`: Invalid vector dimensions in document with id `150`"),
+        "{message}"
+    );
+    let geo = rig.append("movies", settings(json!({ "sortableAttributes": ["_geo"] }))).await;
+    let bad = rig.add("movies", &[json!({ "id": 200, "_geo": 3, "_vectors": { "m": null } })]).await;
+    rig.succeeded(geo).await;
+    rig.failed(bad, "invalid_document_geo_field").await;
+    assert_eq!(count(&rig), 10);
+}
+
+#[tokio::test]
+async fn documents_without_vectors_are_taken_where_they_are_there() {
+    let rig = Rig::start(&[3]).await;
+    with_vectors(&rig).await;
+    let known: Vec<Value> = (0..10).map(|id| json!({ "id": id, "title": "x" })).collect();
+    let update = rig.documents(&known, Method::Update, false);
+    let update = rig.append("movies", update).await;
+    rig.succeeded(update).await;
+    let new = rig.add("movies", &[json!({ "id": 3 }), json!({ "id": 77 })]).await;
+    let task = rig.failed(new, "vector_embedding_error").await;
+    let message = task.error.expect("an error").message().to_owned();
+    assert!(message.contains("no vectors provided for document `77`\n"), "{message}");
+    // What an earlier write deletes, though no node has done it yet, is not there.
+    rig.nodes.iter().for_each(|node| node.hold(true));
+    rig.delete("movies", &[5]).await;
+    let gone = rig.add("movies", &[json!({ "id": 5 })]).await;
+    rig.nodes.iter().for_each(|node| node.hold(false));
+    rig.failed(gone, "vector_embedding_error").await;
+    // Documents that are not there are passed by.
+    let skipping = rig.documents(&[json!({ "id": 5 }), json!({ "id": 6 })], Method::Replace, true);
+    let skipping = rig.append("movies", skipping).await;
+    rig.succeeded(skipping).await;
+}
+
+#[tokio::test]
+async fn a_deletion_of_tasks_waits_for_those_before_it_that_it_is_about() {
+    let rig = Rig::start(&[2]).await;
+    let first = rig.add("movies", &[json!({ "id": 1 })]).await;
+    rig.succeeded(first).await;
+    rig.nodes.iter().for_each(|node| node.hold(true));
+    let slow = rig.add("movies", &[json!({ "id": 2 })]).await;
+    let delete = |uids: &[u32]| {
+        let tasks: Uids = uids.iter().copied().collect();
+        Operation::TaskDeletion { query: "?".to_owned(), tasks }
+    };
+    let both = rig.append_to(None, delete(&[first, slow])).await;
+    let behind = rig.add("movies", &[json!({ "id": 3 })]).await;
+    rig.until("what comes behind it is decided", || *rig.progress().prepared().borrow() > behind).await;
+    assert!(rig.log().task(first).await.expect("read").is_some());
+    let one = rig.append_to(None, delete(&[first])).await;
+    rig.succeeded(one).await;
+    assert!(rig.log().task(first).await.expect("read").is_none(), "it waits for nothing");
+    rig.nodes.iter().for_each(|node| node.hold(false));
+    rig.succeeded(both).await;
+    assert!(rig.log().task(slow).await.expect("read").is_none());
+    rig.succeeded(behind).await;
+}
