@@ -85,7 +85,7 @@ async fn a_deletion_of_tasks_waits_for_those_before_it_that_it_is_about() {
     rig.until("what comes behind it is decided", || *rig.progress().prepared().borrow() > behind).await;
     assert!(rig.log().task(first).await.expect("read").is_some());
     let one = rig.append_to(None, delete(&[first])).await;
-    rig.succeeded(one).await;
+    rig.over(one).await;
     assert!(rig.log().task(first).await.expect("read").is_none(), "it waits for nothing");
     rig.nodes.iter().for_each(|node| node.hold(false));
     rig.succeeded(both).await;
