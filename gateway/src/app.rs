@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::{task::AbortHandle, time::Instant};
 
 use crate::{
-    fleet::{FirstFleet, FleetError, connect, first_fleet, join, own_fleet},
+    fleet::{FirstFleet, FleetError, connect, first_fleet, own_fleet},
     instance::{
         chats, chores, features,
         features::FeatureSwitch,
@@ -72,7 +72,7 @@ impl App {
     pub(crate) async fn start(config: &Config, with: Surroundings) -> Result<Self, StartError> {
         let patience = if with.upgrade { config.server.grace + PATIENCE } else { Duration::ZERO };
         let log = open_log(&config.log.directory, patience).await?;
-        let FirstFleet { topology, joining } = first_fleet(config, &*log).await?;
+        let FirstFleet { topology, wanted } = first_fleet(config, &*log).await?;
         let topology = CurrentTopology::new(topology);
         let failed = |error| log_failed(&config.log.directory, error);
         // Before any task can end.
@@ -116,8 +116,10 @@ impl App {
         ];
         background
             .extend(replication.chores().map(|chores| tokio::spawn(chores::run(gateway.clone(), chores))));
+        if !wanted.start(&rebalancer, &*gateway.log).await {
+            background.push(tokio::spawn(wanted.start_when_possible(rebalancer, gateway.log.clone())));
+        }
         let background = background.iter().map(tokio::task::JoinHandle::abort_handle).collect();
-        join(&rebalancer, joining).await;
         Ok(Self { gateway, replication, background })
     }
 

@@ -1,20 +1,29 @@
 //! The fleet as the gateway starts with it: what the log knows, with the addresses of the configuration.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use miroir_config::{Cluster, Config};
 use miroir_log::{Log, LogError, StoredMap};
-use miroir_nodes::{Fleet, Node, NodeConfig, Tls, TlsError};
-use miroir_replicate::{Change, Connect, CurrentTopology, KeptNodes, NewNode, Rebalancer, Topology};
+use miroir_nodes::{Fleet, Node, NodeConfig, Tls, TlsError, TooOld, check_versions};
+use miroir_replicate::{
+    Change, ChangeError, Configured, Connect, CurrentTopology, KeptNodes, NewNode, Rebalancer, Topology,
+};
 use miroir_shard::{GroupLayout, Layout, LayoutError, NodeLayout, ShardMap, StoredMapError};
 use thiserror::Error;
-
-use crate::instance::versions;
 
 /// Idle connections kept per node.
 const MAX_IDLE: usize = 64;
 /// The largest answer of a node taken into memory: a deep page of long documents.
 const MAX_ANSWER: usize = 512 << 20;
+
+/// What the names of variables begin with that may be given for a node's key: no others, as whoever may change the fleet chooses
+/// where the key is sent.
+const KEY_VARIABLES: &str = "MIROIR_NODE_KEY";
+/// How often it is looked whether another change of the fleet is over.
+const ANOTHER_CHANGE: Duration = Duration::from_secs(2);
 
 /// Why there is no fleet to start with.
 #[derive(Debug, Error)]
@@ -39,18 +48,25 @@ pub enum FleetError {
     Tls(#[from] TlsError),
     /// A node's version is not supported.
     #[error(transparent)]
-    Version(#[from] versions::TooOld),
+    Version(#[from] TooOld),
     /// A node's address or key cannot be used.
     #[error("node `{0}` has an address or a key that cannot be used")]
     Node(String),
 }
 
-/// The fleet, and the nodes of the configuration that are to join it.
+/// The fleet, and what the configuration wants of it.
 pub(crate) struct FirstFleet {
     /// What is there.
     pub topology: Topology,
-    /// Who is new.
-    pub joining: Vec<NewNode>,
+    /// What is to become of it.
+    pub wanted: Wanted,
+}
+
+/// What the configuration wants of the fleet.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    change: Option<Change>,
+    configured: Configured,
 }
 
 /// The shards stay where they were placed first: the stored map is taken, or a new one is placed and stored. Nodes that
@@ -63,15 +79,16 @@ pub(crate) async fn first_fleet(config: &Config, log: &dyn Log) -> Result<FirstF
         let stored = StoredMap { epoch: map.epoch(), bytes: map.to_bytes()?.into() };
         log.save_map(stored).await?;
         let fleet = clients(configured.iter(), &connect)?;
-        versions::check_all(&fleet).await?;
-        return Ok(FirstFleet { topology: Topology { map, fleet }, joining: Vec::new() });
+        check_versions(&fleet).await?;
+        let wanted = Wanted { change: None, configured: shares(&config.cluster) };
+        return Ok(FirstFleet { topology: Topology { map, fleet }, wanted });
     };
     let map = ShardMap::from_bytes(&stored.bytes)?;
     let kept = KeptNodes::read(log).await?;
     let in_use = |node: &&NewNode| map.node_id(&node.name).is_some();
     let others = kept.joined.iter().filter(|node| configured.iter().all(|known| known.name != node.name));
     let fleet = clients(configured.iter().chain(others).filter(in_use), &connect)?;
-    versions::check_all(&fleet).await?;
+    check_versions(&fleet).await?;
     let missing = map.nodes().iter().filter(|node| fleet.get(&node.name).is_none());
     let missing: Vec<&str> = missing.map(|node| node.name.as_str()).collect();
     if !missing.is_empty() {
@@ -84,16 +101,43 @@ pub(crate) async fn first_fleet(config: &Config, log: &dyn Log) -> Result<FirstF
     for node in left {
         tracing::warn!(node = node.name, "the configuration names a node that has left the fleet");
     }
-    Ok(FirstFleet { topology: Topology { map, fleet }, joining })
+    let configured = shares(&config.cluster);
+    // A log from before these were kept: the file is taken for what it was then.
+    let before = kept.configured.unwrap_or_else(|| configured.clone());
+    let change = configured.change(&before, &map, joining);
+    Ok(FirstFleet { topology: Topology { map, fleet }, wanted: Wanted { change, configured } })
 }
 
-/// Has the new nodes of the configuration join.
-pub(crate) async fn join(rebalancer: &Rebalancer, nodes: Vec<NewNode>) {
-    if nodes.is_empty() {
-        return;
+fn shares(cluster: &Cluster) -> Configured {
+    let weights = cluster.nodes.iter().map(|node| (node.name.clone(), node.weight));
+    Configured { replicas: cluster.replicas, weights: weights.collect() }
+}
+
+impl Wanted {
+    /// Starts the change of the fleet that the configuration wants. False where another change has to be over first.
+    pub(crate) async fn start(&self, rebalancer: &Rebalancer, log: &dyn Log) -> bool {
+        if let Some(change) = &self.change {
+            let words = change.words();
+            match rebalancer.start(change).await {
+                Ok(_) => tracing::info!(change = words, "the configuration has been changed"),
+                Err(ChangeError::UnderWay(_)) => return false,
+                Err(error) => {
+                    tracing::error!(%error, change = words, "not done for the configuration, it is tried at the next start");
+                    return true;
+                }
+            }
+        }
+        if let Err(error) = self.configured.keep(log).await {
+            tracing::warn!(%error, "shares of the configuration not kept");
+        }
+        true
     }
-    if let Err(error) = rebalancer.start(&Change::Add { nodes }).await {
-        tracing::error!(%error, "new nodes of the configuration have not joined, they are tried at the next start");
+
+    /// Starts it as soon as no other change is under way.
+    pub(crate) async fn start_when_possible(self, rebalancer: Rebalancer, log: Arc<dyn Log>) {
+        while !self.start(&rebalancer, &*log).await {
+            tokio::time::sleep(ANOTHER_CHANGE).await;
+        }
     }
 }
 
@@ -108,7 +152,7 @@ pub(crate) fn connect(config: &Config) -> Result<Connect, TlsError> {
         let client = Node::new(NodeConfig {
             name: node.name.clone(),
             authority: authority(&url)?,
-            key: node.key.clone(),
+            key: node.key.as_deref().map(key).transpose().ok()?,
             connect_timeout,
             max_idle: MAX_IDLE,
             max_answer: MAX_ANSWER,
@@ -167,7 +211,30 @@ fn layout(cluster: &Cluster) -> Layout {
     Layout { shard_bits: cluster.shards.trailing_zeros(), groups }
 }
 
+/// A node's key as it is sent: what a node that joins is given as its key may name a variable of the gateway's environment, so
+/// that the key itself is not in the log.
+fn key(given: &str) -> Result<String, std::env::VarError> {
+    let name = given.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    match name.filter(|name| name.starts_with(KEY_VARIABLES)) {
+        Some(name) => std::env::var(name),
+        None => Ok(given.to_owned()),
+    }
+}
+
 fn authority(url: &http::Uri) -> Option<String> {
     let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
     Some(format!("{}:{port}", url.host()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_variables_that_are_for_it_are_taken_for_keys() {
+        for given in ["plain", "${HOME}", "${MIROIR_NODE_KEY", "$MIROIR_NODE_KEY"] {
+            assert_eq!(key(given).as_deref(), Ok(given));
+        }
+        assert_eq!(key("${MIROIR_NODE_KEY_THAT_NOBODY_SETS}"), Err(std::env::VarError::NotPresent));
+    }
 }

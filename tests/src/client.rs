@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -180,10 +181,13 @@ impl Request {
 
     /// Sends it.
     pub fn try_send(self) -> Result<Answer, Unreachable> {
-        wait_for(async {
-            let exchange = tokio::time::timeout(DEADLINE, self.exchange());
-            exchange.await.unwrap_or_else(|_| Err(Unreachable("no answer in time".to_owned())))
-        })
+        wait_for(self.answer(DEADLINE))
+    }
+
+    /// Sends it, and waits so long for the answer.
+    pub(crate) async fn answer(self, deadline: Duration) -> Result<Answer, Unreachable> {
+        let exchange = tokio::time::timeout(deadline, self.exchange());
+        exchange.await.unwrap_or_else(|_| Err(Unreachable("no answer in time".to_owned())))
     }
 
     /// Sends a write that has to be accepted; its task.

@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use crate::{
     client::Client,
     gateway::Gateway,
-    nodes::{NODE_KEY, Node},
+    link::Link,
+    nodes::{Kind, NODE_KEY, Node},
     wait::eventually,
 };
 
@@ -22,6 +23,8 @@ pub struct Builder {
     program: PathBuf,
     nodes: usize,
     groups: usize,
+    kind: Kind,
+    linked: bool,
     sections: Vec<(&'static str, Value)>,
 }
 
@@ -31,12 +34,21 @@ pub struct Cluster {
     // Dropped in this order: the gateway has to end before its nodes.
     gateway: Gateway,
     nodes: Vec<Node>,
+    links: Vec<Link>,
+    kind: Kind,
     directory: TempDir,
 }
 
 /// Describes a cluster: three nodes in one group, unless said otherwise. `program` is the gateway's.
 pub fn cluster(program: impl Into<PathBuf>) -> Builder {
-    Builder { program: program.into(), nodes: 3, groups: 1, sections: Vec::new() }
+    Builder {
+        program: program.into(),
+        nodes: 3,
+        groups: 1,
+        kind: Kind::Embedded,
+        linked: false,
+        sections: Vec::new(),
+    }
 }
 
 // === impl Builder ===
@@ -54,6 +66,18 @@ impl Builder {
         self
     }
 
+    /// With nodes that are processes of their own, so that they can be killed and held still.
+    pub fn processes(mut self) -> Self {
+        self.kind = Kind::Process(self.program.clone());
+        self
+    }
+
+    /// With a network between the gateway and each node that can be made to fail.
+    pub fn linked(mut self) -> Self {
+        self.linked = true;
+        self
+    }
+
     /// With these values in a section of the configuration.
     pub fn section(mut self, name: &'static str, value: Value) -> Self {
         self.sections.push((name, value));
@@ -64,20 +88,23 @@ impl Builder {
     pub fn start(self) -> Cluster {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let names = (1..=self.nodes * self.groups).map(|number| format!("n{number}"));
-        let nodes: Vec<Node> = names.map(|name| Node::start_new(&name, directory.path(), NODE_KEY)).collect();
+        let start = |name: String| Node::start_new(&name, directory.path(), NODE_KEY, self.kind.clone());
+        let nodes: Vec<Node> = names.map(start).collect();
+        let links: Vec<Link> =
+            nodes.iter().filter(|_| self.linked).map(|node| Link::to(node.address())).collect();
         let config = directory.path().join("miroir.yaml");
         // JSON is YAML.
-        std::fs::write(&config, self.config(directory.path(), &nodes).to_string())
+        std::fs::write(&config, self.config(directory.path(), &nodes, &links).to_string())
             .expect("the file is written");
         let gateway = Gateway::start_new(&self.program, &config);
-        Cluster { gateway, nodes, directory }
+        Cluster { gateway, nodes, links, kind: self.kind, directory }
     }
 
-    fn config(&self, directory: &Path, nodes: &[Node]) -> Value {
+    fn config(&self, directory: &Path, nodes: &[Node], links: &[Link]) -> Value {
         let entries = nodes.iter().enumerate().map(|(number, node)| {
             json!({
                 "name": node.name(),
-                "url": format!("http://{}", node.address()),
+                "url": format!("http://{}", links.get(number).map_or_else(|| node.address(), Link::address)),
                 "key": NODE_KEY,
                 "group": format!("g{}", number / self.nodes + 1),
             })
@@ -121,9 +148,14 @@ impl Cluster {
         &mut self.nodes
     }
 
+    /// The network between the gateway and a node, by the node's place.
+    pub fn link(&self, node: usize) -> &Link {
+        &self.links[node]
+    }
+
     /// Starts a node that the gateway does not know, and says how it would join, in the group of the first node.
     pub fn spare_node(&mut self, name: &str) -> Value {
-        let node = Node::start_new(name, self.directory.path(), NODE_KEY);
+        let node = Node::start_new(name, self.directory.path(), NODE_KEY, self.kind.clone());
         let url = format!("http://{}", node.address());
         self.nodes.push(node);
         json!({ "name": name, "url": url, "key": NODE_KEY, "group": "g1" })

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     client::{Address, Client},
+    process::signal,
     wait::{DEADLINE, eventually},
 };
 
@@ -45,7 +46,7 @@ impl Gateway {
     /// Starts it and waits until it listens.
     pub(crate) fn start_new(program: &Path, config: &Path) -> Self {
         let mut gateway = Self {
-            program: program.to_owned(),
+            program: std::env::var_os("MIROIR_BIN").map_or_else(|| program.to_owned(), PathBuf::from),
             config: config.to_owned(),
             address: Address::new(([127, 0, 0, 1], 0).into()),
             operators: Address::new(([127, 0, 0, 1], 0).into()),
@@ -84,9 +85,7 @@ impl Gateway {
 
     /// Asks it to end, as `kill -TERM` does.
     pub fn ask_to_end(&self) {
-        let id = self.process.as_ref().expect("the gateway runs").child.id();
-        let asked = Command::new("kill").args(["-TERM", &id.to_string()]).status();
-        assert!(asked.expect("there is a program `kill`").success());
+        signal(&self.process.as_ref().expect("the gateway runs").child, "TERM");
     }
 
     /// Waits until it has ended by itself.

@@ -10,24 +10,29 @@
 //! cluster.gateway().kill();
 //! ```
 //!
-//! The nodes are embedded ones, or real Meilisearch servers where `MEILISEARCH_BIN` names the program.
+//! The nodes are embedded ones, or real Meilisearch servers where `MEILISEARCH_BIN` names the program. `MIROIR_BIN` names
+//! another program of the gateway, one that is built for speed.
 
 mod client;
 mod cluster;
 mod dice;
 mod gateway;
+mod link;
 mod nodes;
+mod process;
 mod runtime;
 mod wait;
 
 pub mod data;
 pub mod difference;
+pub mod load;
 
 pub use self::{
     client::{Answer, Client, Request, Unreachable},
     cluster::{Builder, Cluster, MASTER_KEY, cluster},
     dice::Dice,
     gateway::Gateway,
+    link::{Fault, Link},
     nodes::{Node, lone_node},
     wait::{DEADLINE, eventually},
 };

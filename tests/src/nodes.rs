@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     client::{Address, Client},
+    process::signal,
     runtime::wait_for,
     wait::eventually,
 };
@@ -18,10 +19,21 @@ use crate::{
 /// The key of nodes, which clients of the gateway do not know.
 pub(crate) const NODE_KEY: &str = "key-of-the-nodes";
 
+/// How nodes run where they are not real servers.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Kind {
+    /// In the test's own process: quick to start, but it cannot be killed.
+    #[default]
+    Embedded,
+    /// As processes of this program.
+    Process(PathBuf),
+}
+
 /// One node, running or not.
 #[derive(Debug)]
 pub struct Node {
     name: String,
+    kind: Kind,
     directory: PathBuf,
     key: String,
     address: SocketAddr,
@@ -31,21 +43,22 @@ pub struct Node {
 #[derive(Debug)]
 enum Running {
     Embedded(NodeHandle),
-    Server(Child),
+    Process(Child),
 }
 
 /// A node that stands alone, with a client of its own: what one server would answer.
 pub fn lone_node() -> (Node, Client, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let node = Node::start_new("alone", directory.path(), crate::MASTER_KEY);
+    let node = Node::start_new("alone", directory.path(), crate::MASTER_KEY, Kind::Embedded);
     let client = node.client();
     (node, client, directory)
 }
 
 impl Node {
-    pub(crate) fn start_new(name: &str, directory: &Path, key: &str) -> Self {
+    pub(crate) fn start_new(name: &str, directory: &Path, key: &str, kind: Kind) -> Self {
         let mut node = Self {
             name: name.to_owned(),
+            kind,
             directory: directory.join(name),
             key: key.to_owned(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -73,9 +86,10 @@ impl Node {
     /// Starts it where it was before, on the data it had.
     pub fn start(&mut self) {
         assert!(self.running.is_none(), "node {} runs", self.name);
-        self.running = Some(match std::env::var_os("MEILISEARCH_BIN") {
-            None => self.start_embedded(),
-            Some(program) => self.start_server(Path::new(&program)),
+        self.running = Some(match (std::env::var_os("MEILISEARCH_BIN"), self.kind.clone()) {
+            (Some(program), _) => self.start_server(Path::new(&program)),
+            (None, Kind::Process(program)) => self.start_program(&program),
+            (None, Kind::Embedded) => self.start_embedded(),
         });
     }
 
@@ -85,12 +99,29 @@ impl Node {
         self.start();
     }
 
-    /// Stops it; its data stay. Nobody listens at its address then.
+    /// Stops it; its data stay. Nobody listens at its address then. A process is killed, as `kill -9` does.
     pub fn stop(&mut self) {
         match self.running.take() {
             None => panic!("node {} does not run", self.name),
             Some(Running::Embedded(handle)) => wait_for(handle.shutdown()),
-            Some(Running::Server(child)) => end(child),
+            Some(Running::Process(child)) => end(child),
+        }
+    }
+
+    /// Holds it still where it is: it is there, and answers nothing. Only for processes.
+    pub fn hang(&self) {
+        signal(self.child(), "STOP");
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        signal(self.child(), "CONT");
+    }
+
+    fn child(&self) -> &Child {
+        match &self.running {
+            Some(Running::Process(child)) => child,
+            _ => panic!("node {} is no process that runs", self.name),
         }
     }
 
@@ -103,34 +134,48 @@ impl Node {
     }
 
     fn start_server(&mut self, program: &Path) -> Running {
+        self.take_port();
+        let mut command = Command::new(program);
+        command
+            .args(["--http-addr", &self.address.to_string(), "--master-key", &self.key])
+            .arg("--db-path")
+            .arg(self.directory.join("data.ms"))
+            .args(["--no-analytics", "--env", "development", "--log-level", "WARN"]);
+        self.spawn(command)
+    }
+
+    fn start_program(&mut self, program: &Path) -> Running {
+        self.take_port();
+        let mut command = Command::new(program);
+        command.args(["node", &self.address.to_string()]).arg(&self.directory).arg(&self.key);
+        self.spawn(command)
+    }
+
+    /// A process cannot say which port it was given.
+    fn take_port(&mut self) {
         if self.address.port() == 0 {
             let free = TcpListener::bind(self.address).and_then(|listener| listener.local_addr());
             self.address = free.expect("a free port");
         }
-        let mut child = Command::new(program)
-            .args(["--http-addr", &self.address.to_string(), "--master-key", &self.key])
-            .arg("--db-path")
-            .arg(self.directory.join("data.ms"))
-            .args(["--no-analytics", "--env", "development", "--log-level", "WARN"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    }
+
+    fn spawn(&self, mut command: Command) -> Running {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let client = self.client();
         eventually("the server answers", || {
             let ended = child.try_wait().expect("the server's state is known");
             assert!(ended.is_none(), "the server has ended: {ended:?}");
             client.get("/health").try_send().ok()
         });
-        Running::Server(child)
+        Running::Process(child)
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
         match self.running.take() {
-            Some(Running::Server(child)) => end(child),
+            Some(Running::Process(child)) => end(child),
             Some(Running::Embedded(handle)) => wait_for(handle.shutdown()),
             None => {}
         }

@@ -10,3 +10,8 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("the 
 pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
     RUNTIME.block_on(future)
 }
+
+/// Runs something beside everything else.
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    RUNTIME.spawn(future);
+}

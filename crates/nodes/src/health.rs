@@ -11,6 +11,8 @@ use tokio::{sync::Notify, time::Instant};
 const SUSPECT_AFTER: u32 = 2;
 /// Requests in a row that it was too slow for, after which the same holds.
 const SLOW_AFTER: u32 = 3;
+/// A node that was too slow so often, and has answered nothing at all for so long, hangs: writes do not wait for it either.
+const HANGS_AFTER: Duration = Duration::from_secs(1);
 /// Failures in a row, and the time since the first of them, after which it counts as down. One answer does not end that:
 /// a node that starts answers for a moment and may be gone again.
 const DOWN_AFTER: u32 = 4;
@@ -22,9 +24,10 @@ const UP_AFTER: u32 = 2;
 pub struct Health {
     failures: AtomicU32,
     slow: AtomicU32,
-    /// Milliseconds between `origin` and the first and the last failure of a row.
+    /// Milliseconds between `origin` and the first and the last failure of a row, and the first request it was too slow for.
     first_failure: AtomicU64,
     last_failure: AtomicU64,
+    first_slow: AtomicU64,
     down: AtomicBool,
     /// Answers in a row since it is down.
     answers: AtomicU32,
@@ -96,6 +99,7 @@ impl Default for Health {
             slow: AtomicU32::new(0),
             first_failure: AtomicU64::new(0),
             last_failure: AtomicU64::new(0),
+            first_slow: AtomicU64::new(0),
             down: AtomicBool::new(false),
             answers: AtomicU32::new(0),
             unverified: AtomicBool::new(false),
@@ -132,7 +136,7 @@ impl Health {
         if failures == 1 {
             self.first_failure.store(now, Ordering::Relaxed);
         }
-        if failures >= DOWN_AFTER && self.failing_for() >= DOWN_FOR {
+        if failures >= DOWN_AFTER && self.since(&self.first_failure) >= DOWN_FOR {
             self.down.store(true, Ordering::Relaxed);
         }
         failures == SUSPECT_AFTER
@@ -153,8 +157,11 @@ impl Health {
 
     /// Records that a read did not wait for it any longer.
     pub fn slow(&self) {
-        self.last_failure.store(self.now(), Ordering::Relaxed);
-        self.slow.fetch_add(1, Ordering::Relaxed);
+        let now = self.now();
+        self.last_failure.store(now, Ordering::Relaxed);
+        if self.slow.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.first_slow.store(now, Ordering::Relaxed);
+        }
     }
 
     /// The state now.
@@ -164,10 +171,9 @@ impl Health {
         if self.lost.load(Ordering::Relaxed) {
             HealthState::Lost
         } else if self.down.load(Ordering::Relaxed) {
-            HealthState::Down { failures, since: self.failing_for() }
+            HealthState::Down { failures, since: self.since(&self.first_failure) }
         } else if failures >= SUSPECT_AFTER || slow >= SLOW_AFTER {
-            let last = Duration::from_millis(self.last_failure.load(Ordering::Relaxed));
-            HealthState::Suspect { failures, slow, since: self.origin.elapsed().saturating_sub(last) }
+            HealthState::Suspect { failures, slow, since: self.since(&self.last_failure) }
         } else {
             HealthState::Up
         }
@@ -183,6 +189,12 @@ impl Health {
         !self.lost.load(Ordering::Relaxed)
             && !self.down.load(Ordering::Relaxed)
             && self.failures.load(Ordering::Relaxed) < SUSPECT_AFTER
+            && !self.hangs()
+    }
+
+    /// Whether reads gave up on it some time ago and nothing has answered since.
+    fn hangs(&self) -> bool {
+        self.slow.load(Ordering::Relaxed) >= SLOW_AFTER && self.since(&self.first_slow) >= HANGS_AFTER
     }
 
     /// Whether its data are what they should be, as far as is known: otherwise it must not be read.
@@ -233,9 +245,9 @@ impl Health {
         u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn failing_for(&self) -> Duration {
-        let first = Duration::from_millis(self.first_failure.load(Ordering::Relaxed));
-        self.origin.elapsed().saturating_sub(first)
+    /// How long ago that was.
+    fn since(&self, moment: &AtomicU64) -> Duration {
+        self.origin.elapsed().saturating_sub(Duration::from_millis(moment.load(Ordering::Relaxed)))
     }
 }
 
@@ -289,6 +301,16 @@ mod tests {
         assert!(!health.is_up() && health.answers());
         health.succeeded();
         assert!(health.is_up());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_do_not_wait_for_a_node_that_answers_nothing_for_long() {
+        let health = Health::default();
+        (0..SLOW_AFTER).for_each(|_| health.slow());
+        tokio::time::advance(SECOND).await;
+        assert!(!health.answers());
+        health.succeeded();
+        assert!(health.answers());
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ mod pool;
 mod probe;
 mod request;
 mod tls;
+mod version;
 
 pub use self::{
     body::{Body, PooledBody, full},
@@ -34,4 +35,5 @@ pub use self::{
     probe::{NEWEST_ENDED, Prober, probe},
     request::{Answer, NodeRequest},
     tls::{Tls, TlsError},
+    version::{TooOld, check_version, check_versions},
 };

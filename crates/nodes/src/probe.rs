@@ -2,9 +2,10 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use futures_util::future::{join_all, select_all};
+use futures_util::future::join_all;
 use http::Uri;
 use serde::Deserialize;
+use tokio::time::sleep;
 
 use crate::{fleet::Fleet, node::Node, request::NodeRequest};
 
@@ -31,7 +32,7 @@ struct Task {
 
 impl Prober {
     /// A prober that asks the nodes that there are every `interval` and waits `timeout` for each answer. Nodes come and
-    /// go; what is given here should have connections of its own.
+    /// go: `fleet` gives the same value as long as they are the same. They should have connections of their own.
     pub fn new(
         fleet: impl Fn() -> Arc<Fleet> + Send + Sync + 'static,
         interval: Duration,
@@ -40,27 +41,34 @@ impl Prober {
         Self { fleet: Box::new(fleet), interval, timeout }
     }
 
-    /// Probes until dropped.
+    /// Probes until dropped. Nodes are looked at independently: one that hangs keeps nobody from looking at the others.
     pub async fn run(self) {
         loop {
             let fleet = (self.fleet)();
-            join_all(fleet.iter().map(|node| probe(node, self.timeout))).await;
-            let next = tokio::time::sleep(self.interval);
+            let looking = fleet.iter().map(|node| self.watch(node));
             tokio::select! {
-                () = next => {}
-                () = wanted(&fleet) => tokio::time::sleep(SOON).await,
+                _ = join_all(looking), if !fleet.is_empty() => {}
+                () = self.changed(&fleet) => {}
             }
         }
     }
-}
 
-/// Waits until somebody wants one of the nodes to be looked at.
-async fn wanted(fleet: &Fleet) {
-    let wanted: Vec<_> = fleet.iter().map(|node| Box::pin(node.health().wanted())).collect();
-    if wanted.is_empty() {
-        return std::future::pending().await;
+    async fn watch(&self, node: &Node) {
+        loop {
+            probe(node, self.timeout).await;
+            tokio::select! {
+                () = sleep(self.interval) => {}
+                () = node.health().wanted() => sleep(SOON).await,
+            }
+        }
     }
-    select_all(wanted).await;
+
+    /// Waits until the nodes are others.
+    async fn changed(&self, fleet: &Arc<Fleet>) {
+        while Arc::ptr_eq(&(self.fleet)(), fleet) {
+            sleep(self.interval).await;
+        }
+    }
 }
 
 /// Where a node says which task has ended on it last.

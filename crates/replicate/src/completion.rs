@@ -1,27 +1,36 @@
 //! When an entry is applied widely enough for its task to be finished.
 
-use miroir_shard::{Group, Owner, ShardId};
+use miroir_shard::{Group, ShardId};
 
 use crate::{progress::Progress, topology::Topology};
+
+/// A node that is so many entries behind another one is catching up: tasks do not wait for it where they need not, and it
+/// is not read before it has them.
+const CATCHING_UP: u32 = 256;
 
 /// What completion asks of a node.
 struct Standing {
     /// How far it has come.
     applied: u32,
-    /// Whether it answers and goes on applying.
+    /// Whether it answers, goes on applying, and is not far behind.
     up: bool,
 }
 
-/// The position up to which every entry is applied on at least one readable copy of every shard, in every group that is
-/// up. While no group is up nothing is finished that is not applied in all of them.
+/// The position up to which every entry is applied on every readable copy that is up, in every group that has such a copy
+/// of every shard: whichever of them is lost next, reads go on. While there is no such group, nothing is finished that is not
+/// applied on some copy of every shard in all groups.
 pub(crate) fn applied_everywhere(topology: &Topology, progress: &Progress) -> u32 {
     let nodes = topology.map.nodes().iter();
-    let nodes: Vec<Standing> = nodes.map(|node| standing(topology, progress, &node.name)).collect();
+    let mut nodes: Vec<Standing> = nodes.map(|node| standing(topology, progress, &node.name)).collect();
+    let furthest = nodes.iter().map(|node| node.applied).max().unwrap_or(0);
+    nodes.iter_mut().for_each(|node| node.up &= furthest - node.applied <= CATCHING_UP);
     let shards: Vec<ShardId> = topology.map.shards().collect();
     let groups = topology.map.groups();
-    let up = groups.iter().filter_map(|group| position(group, &shards, &nodes, |node| node.up)).min();
-    let any = || groups.iter().filter_map(|group| position(group, &shards, &nodes, |_| true)).min();
-    up.or_else(any).unwrap_or(0).min(progress.gated())
+    let up = |copies: &[&Standing]| copies.iter().filter(|node| node.up).map(|node| node.applied).min();
+    let some = |copies: &[&Standing]| copies.iter().map(|node| node.applied).max();
+    let on_all_that_are_up = groups.iter().filter_map(|group| position(group, &shards, &nodes, up)).min();
+    let on_some = || groups.iter().filter_map(|group| position(group, &shards, &nodes, some)).min();
+    on_all_that_are_up.or_else(on_some).unwrap_or(0).min(progress.gated())
 }
 
 fn standing(topology: &Topology, progress: &Progress, name: &str) -> Standing {
@@ -29,20 +38,21 @@ fn standing(topology: &Topology, progress: &Progress, name: &str) -> Standing {
     Standing { applied: progress.applied(name), up: answers && !progress.is_stuck(name) }
 }
 
-/// How far a group has come, by the copies that `counts` allows; `None` where a shard has none of these.
+/// How far a group has come, by what `of_copies` says of the readable copies of each shard; `None` where that is nothing.
 ///
 /// A node without a shard must have what concerns whole indexes, too, but it is asked in no search and not waited for.
 fn position(
     group: &Group,
     shards: &[ShardId],
     nodes: &[Standing],
-    counts: impl Fn(&Standing) -> bool,
+    of_copies: impl Fn(&[&Standing]) -> Option<u32>,
 ) -> Option<u32> {
+    let mut copies = Vec::new();
     shards.iter().try_fold(u32::MAX, |least, shard| {
         let readable = group.owners(*shard).iter().filter(|owner| owner.state.is_read());
-        let standing = |owner: &Owner| nodes.get(usize::from(owner.node.0)).filter(|node| counts(node));
-        let furthest = readable.filter_map(standing).map(|node| node.applied).max()?;
-        Some(least.min(furthest))
+        copies.clear();
+        copies.extend(readable.filter_map(|owner| nodes.get(usize::from(owner.node.0))));
+        Some(least.min(of_copies(&copies)?))
     })
 }
 
@@ -94,12 +104,22 @@ mod tests {
     }
 
     #[test]
-    fn one_replica_of_a_shard_is_enough_but_not_one_that_is_down() {
+    fn every_replica_that_is_up_is_waited_for() {
         let topology = topology(&[2], 2);
         let progress = progress(&[&[5, 3]]);
+        assert_eq!(applied_everywhere(&topology, &progress), 3);
+        down(&topology, "g0n1");
         assert_eq!(applied_everywhere(&topology, &progress), 5);
         down(&topology, "g0n0");
-        assert_eq!(applied_everywhere(&topology, &progress), 3);
+        assert_eq!(applied_everywhere(&topology, &progress), 5, "some copy has it");
+    }
+
+    #[test]
+    fn a_node_that_catches_up_is_not_waited_for_while_another_copy_is_there() {
+        let far = CATCHING_UP + 10;
+        assert_eq!(applied_everywhere(&topology(&[2], 2), &progress(&[&[far, 3]])), far);
+        assert_eq!(applied_everywhere(&topology(&[1, 1], 1), &progress(&[&[far], &[3]])), far);
+        assert_eq!(applied_everywhere(&topology(&[2], 1), &progress(&[&[far, 3]])), 3, "nobody else has it");
     }
 
     #[test]

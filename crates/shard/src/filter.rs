@@ -20,11 +20,12 @@ pub fn slots_filter(slots: &SlotSet, code_bits: u32) -> String {
         filter.push('"');
     };
     for shard in 0..1u16 << bits {
-        let members = || (shard * per_shard..(shard + 1) * per_shard).filter_map(Slot::new);
-        if members().all(|slot| slots.contains(slot)) {
+        let members = shard * per_shard..(shard + 1) * per_shard;
+        if slots.contains_all(members.clone()) {
             name(shard_code(shard, bits));
-        } else {
-            members().filter(|slot| slots.contains(*slot)).for_each(|slot| name(slot_code(slot)));
+        } else if slots.contains_any(members.clone()) {
+            let wanted = members.filter_map(Slot::new).filter(|slot| slots.contains(*slot));
+            wanted.for_each(|slot| name(slot_code(slot)));
         }
     }
     filter.push(']');

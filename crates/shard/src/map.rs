@@ -181,7 +181,9 @@ impl ShardMap {
 
     /// The filter that matches exactly the documents of these shards.
     pub fn filter(&self, shards: &[ShardId]) -> String {
-        let slots = shards.iter().flat_map(|shard| self.slots_of(*shard)).collect();
+        let width = 1 << (MAX_SHARD_BITS - self.shard_bits);
+        let mut slots = SlotSet::new();
+        shards.iter().for_each(|shard| slots.insert_all(shard.0 * width..(shard.0 + 1) * width));
         slots_filter(&slots, self.code_bits)
     }
 

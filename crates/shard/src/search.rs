@@ -62,12 +62,19 @@ impl ShardMap {
     ) -> SearchPlan {
         let mut wanted: Vec<Vec<ShardId>> = vec![Vec::new(); self.nodes.len()];
         let mut missing = Vec::new();
+        // Shards that documents carry one code of: asked of one node, they need one code in its filter, and else one a slot.
+        let finer = self.shard_bits.saturating_sub(self.code_bits);
+        let mut before = None;
         for shard in shards {
-            // equal copies share the work
+            let code = shard.0 >> finer;
+            let other = |node: NodeId| before != Some((code, node));
+            // Else equal copies share the work.
             let load = |node: NodeId| wanted.get(usize::from(node.0)).map_or(0, Vec::len);
             let owners = groups.iter().flat_map(|group| readable(group.owners(shard)));
-            let best = owners.filter_map(|owner| Some((cost(owner)?, load(owner.node), owner.node))).min();
-            match best.and_then(|(_, _, node)| wanted.get_mut(usize::from(node.0))) {
+            let rank = |owner: &Owner| Some((cost(owner)?, other(owner.node), load(owner.node), owner.node));
+            let best = owners.filter_map(rank).min().map(|(.., node)| node);
+            before = best.map(|node| (code, node));
+            match best.and_then(|node| wanted.get_mut(usize::from(node.0))) {
                 Some(shards) => shards.push(shard),
                 None => missing.push(shard),
             }
@@ -165,6 +172,16 @@ mod tests {
         let without = map.nodes_for_search(|node| (node.0 != 1).then_some(0));
         assert_exact(&map, &without);
         assert!(without.missing.is_empty());
+    }
+
+    #[test]
+    fn halves_of_a_shard_are_asked_of_one_node() {
+        let map = map(1, 3, 2).split().expect("smaller shards");
+        let plan = map.nodes_for_search(|_| Some(0));
+        for shards in plan.asks.iter().filter_map(|ask| ask.shards.as_ref()) {
+            assert!(shards.iter().all(|shard| shards.contains(&ShardId(shard.0 ^ 1))));
+            assert_eq!(map.filter(shards).matches(", ").count() + 1, shards.len() / 2);
+        }
     }
 
     #[test]

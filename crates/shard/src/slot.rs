@@ -1,5 +1,7 @@
 //! The fixed parts of the hash space.
 
+use std::ops::Range;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How many slots there are. It is part of what is stored in every document, so it can never change.
@@ -42,6 +44,15 @@ impl Slot {
     }
 }
 
+/// The words that numbers of slots are in, each with their bits.
+fn masks(numbers: Range<u16>) -> impl Iterator<Item = (usize, u64)> {
+    let (start, end) = (usize::from(numbers.start), usize::from(numbers.end.min(SLOTS)));
+    (start / 64..end.div_ceil(64)).filter_map(move |word| {
+        let (low, high) = (start.max(word * 64) - word * 64, end.min(word * 64 + 64) - word * 64);
+        (low < high).then(|| (word, (u64::MAX >> (64 - (high - low))) << low))
+    })
+}
+
 // === impl SlotSet ===
 
 impl SlotSet {
@@ -63,6 +74,21 @@ impl SlotSet {
     /// Whether the slot is in the set.
     pub fn contains(&self, slot: Slot) -> bool {
         self.words[usize::from(slot.0) / 64] & (1 << (slot.0 % 64)) != 0
+    }
+
+    /// Adds all slots with these numbers.
+    pub(crate) fn insert_all(&mut self, numbers: Range<u16>) {
+        masks(numbers).for_each(|(word, mask)| self.words[word] |= mask);
+    }
+
+    /// Whether all slots with these numbers are in the set.
+    pub(crate) fn contains_all(&self, numbers: Range<u16>) -> bool {
+        masks(numbers).all(|(word, mask)| self.words[word] & mask == mask)
+    }
+
+    /// Whether some slot with one of these numbers is in the set.
+    pub(crate) fn contains_any(&self, numbers: Range<u16>) -> bool {
+        masks(numbers).any(|(word, mask)| self.words[word] & mask != 0)
     }
 
     /// How many slots are in the set.

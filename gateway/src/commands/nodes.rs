@@ -42,6 +42,11 @@ enum NodesCommand {
         #[command(flatten)]
         new: NewNode,
     },
+    /// Have a node leave that will not come back, though nobody else has what it held: that is gone for good.
+    AcceptLoss {
+        /// The node's name.
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -51,7 +56,7 @@ struct NewNode {
     /// Its base URL.
     #[arg(long)]
     url: String,
-    /// The key that may do everything on it.
+    /// The key that may do everything on it; or `${MIROIR_NODE_KEY_…}`, a variable of the gateway's environment that has it.
     #[arg(long, env = "MIROIR_NODE_KEY", hide_env_values = true)]
     key: Option<String>,
     /// The group it joins.
@@ -123,6 +128,7 @@ pub(super) fn nodes(arguments: &NodesArguments) -> ExitCode {
         NodesCommand::Add(node) => json!({ "add": { "nodes": [node.json()] } }),
         NodesCommand::Drain { name } => json!({ "drain": { "node": name } }),
         NodesCommand::Remove { name } => json!({ "remove": { "node": name } }),
+        NodesCommand::AcceptLoss { name } => json!({ "acceptLoss": { "node": name } }),
         NodesCommand::Replace { old, new } => json!({ "replace": { "node": old, "with": new.json() } }),
     };
     arguments.gateway.run(Method::POST, REBALANCE, Some(&change), show)

@@ -11,7 +11,6 @@ pub(crate) mod metrics;
 pub(crate) mod mirror;
 pub(crate) mod render;
 pub(crate) mod rules;
-pub(crate) mod versions;
 
 use miroir_protocol::error::{Code, ResponseError};
 

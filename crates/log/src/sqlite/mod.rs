@@ -17,6 +17,7 @@ mod ledger;
 mod lock;
 mod once;
 mod options;
+mod private;
 mod readers;
 mod reads;
 mod rows;
@@ -28,7 +29,7 @@ mod writer;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs::{self, File},
+    fs::File,
     sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
 };
@@ -87,9 +88,10 @@ pub struct SqliteLog {
 impl SqliteLog {
     /// Opens the log, or creates it, and removes what a crash left in the spool. Blocks.
     pub fn open(options: SqliteOptions) -> Result<Self> {
-        fs::create_dir_all(&options.directory)?;
+        private::create_directory(&options.directory)?;
         let lock = Lock::take(&options.directory)?;
         let path = options.directory.join("log.db");
+        private::create_file(&path)?;
         let connection = schema::open_writer(&path)?;
         // The database's own name must be as durable as what is in it.
         File::open(&options.directory)?.sync_all()?;

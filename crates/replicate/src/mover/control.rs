@@ -6,13 +6,14 @@ use std::{
 };
 
 use miroir_log::LogError;
-use miroir_nodes::Node;
+use miroir_nodes::{Node, check_version};
 use miroir_shard::OwnerState;
 use serde_json::{Value, json};
 
 use super::{
     Connect, Mover,
-    plan::{Change, ChangeError, NewNode, Plan, PlanState, to_fill},
+    change::{Change, ChangeError, NewNode},
+    plan::{Plan, PlanState, to_fill},
     remote::{MoveError, Remote},
     store::Kept,
 };
@@ -87,6 +88,7 @@ impl Rebalancer {
             "shardsToMove": moves.len(),
             "copies": map.shards().count() * map.groups().len(),
             "nodes": nodes.collect::<Vec<_>>(),
+            "shardsLost": change.given_up().map(|node| self.mover.held_alone_by(node)),
         }))
     }
 
@@ -104,7 +106,15 @@ impl Rebalancer {
             clients.push(self.fit(node).await?);
             mover.remember(node).await?;
         }
-        let plan = Plan::new(change.words(), map.clone(), target.clone());
+        let mut plan = Plan::new(change.words(), map.clone(), target.clone());
+        plan.lost = change.given_up().map(|node| mover.held_alone_by(node)).unwrap_or_default();
+        if !plan.lost.is_empty() {
+            tracing::error!(
+                change = plan.what,
+                shards = plan.lost.len(),
+                "shards that nobody has start from nothing"
+            );
+        }
         mover.store_plan(plan).await.map_err(stored)?;
         // A split is a change of the map and nothing else; otherwise whoever joins is in the map from now on.
         let next = if *change == (Change::Split {}) { target } else { map.united(&target) };
@@ -120,6 +130,7 @@ impl Rebalancer {
         let client = (self.mover.connect)(node)
             .ok_or_else(|| unfit("its address or key cannot be used".to_owned()))?;
         let indexes = Remote(&client).indexes().await.map_err(|error| unfit(error.to_string()))?;
+        check_version(&client).await.map_err(|error| unfit(error.to_string()))?;
         if !indexes.is_empty() {
             return Err(unfit(format!("it holds {} indexes; a node joins empty", indexes.len())));
         }

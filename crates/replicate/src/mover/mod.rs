@@ -4,7 +4,10 @@
 //! out and filled anew, leftovers are removed, a few shards are moved. Nothing but the map and the plan, which are both kept
 //! with the log, has to be known for that, so that it goes on after a crash wherever that was.
 
+mod change;
 mod control;
+mod copy;
+mod holders;
 mod join;
 mod plan;
 mod remote;
@@ -21,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use miroir_log::{Log, LogError};
 use miroir_nodes::Node;
 use miroir_shard::{Move, NodeId, OwnerState, ShardId, ShardMap, SlotSet, StoredMapError, diff};
@@ -31,9 +35,9 @@ use tokio::{
 };
 
 pub use self::{
+    change::{Change, ChangeError, NewNode},
     control::Rebalancer,
-    plan::{Change, ChangeError, NewNode},
-    store::KeptNodes,
+    store::{Configured, KeptNodes},
 };
 use self::{
     plan::{Plan, PlanState},
@@ -48,8 +52,10 @@ use crate::{
     topology::{CurrentTopology, Topology},
 };
 
-/// How many shards are moved together.
+/// So many shards are moved together, and so many more as have these documents, about.
 const TOGETHER: usize = 8;
+const TOGETHER_AT_MOST: usize = 64;
+const DOCUMENTS: u64 = 50_000;
 /// How often it is looked whether there is anything to do, and how long a failure is left alone.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long what a wave needs may take before it is given up and tried again.
@@ -147,10 +153,25 @@ impl Mover {
         let Some(first) = moves.iter().find(|step| self.can_fill(step)) else {
             return self.without_filling(&map, &plan, &moves).await;
         };
+        let together = self.together(first).await;
         let wave: Vec<Move> =
-            moves.iter().filter(|step| step.to == first.to).take(TOGETHER).cloned().collect();
+            moves.iter().filter(|step| step.to == first.to).take(together).cloned().collect();
         self.fill(&wave).await?;
         Ok(Step::Done)
+    }
+
+    /// How many shards are moved at once: each wave costs some tasks of several nodes, and what is moved is held twice and
+    /// starts again where the wave fails.
+    async fn together(&self, first: &Move) -> usize {
+        let Ok(source) = self.source(first.shard, first.to.as_deref().unwrap_or_default()) else {
+            return TOGETHER;
+        };
+        let topology = self.topology.load();
+        let shards = topology.map.node_id(source.name()).map_or(0, |id| topology.map.shards_of(id).count());
+        drop(topology);
+        let Ok(documents) = Remote(&source).documents_held().await else { return TOGETHER };
+        let each = documents.div_ceil(shards.max(1) as u64).max(1);
+        usize::try_from(DOCUMENTS / each).unwrap_or(usize::MAX).clamp(TOGETHER, TOGETHER_AT_MOST)
     }
 
     /// Whether a move brings a copy to a node that can take it.
@@ -197,37 +218,37 @@ impl Mover {
         Ok(Step::Done)
     }
 
-    /// Removes copies that nobody reads and nobody wants, of nodes that stay.
+    /// Removes copies that nobody reads and nobody wants, of nodes that stay and answer.
     async fn clear_up(&self, map: &ShardMap, goal: &ShardMap) -> Result<Step, MoveError> {
+        let topology = self.topology.load();
+        let mut leftovers = Vec::new();
         for (place, node) in map.nodes().iter().enumerate() {
-            let id = NodeId(place as u16);
-            let Some(stays) = goal.node_id(&node.name) else { continue };
-            let is_wanted = |shard: ShardId| {
-                goal.shard_owners(shard)
-                    .any(|owner| owner.node == stays && owner.state == OwnerState::Readable)
-            };
-            let unwanted = |(shard, state): &(ShardId, OwnerState)| match state {
-                OwnerState::Readable => false,
-                OwnerState::Draining => true,
-                OwnerState::Filling => !is_wanted(*shard),
-            };
-            let leftovers: Vec<ShardId> =
-                map.shards_of(id).filter(unwanted).map(|(shard, _)| shard).collect();
-            let client = self.topology.load().fleet.get(&node.name).map(Node::with_own_connections);
-            let Some(client) = client.filter(|client| !leftovers.is_empty() && client.health().answers())
-            else {
-                continue;
-            };
-            if self.is_member(&node.name) {
-                let clearing = self.clear(&client, map, &leftovers);
-                let cleared = timeout(CLEARING, clearing).await;
-                cleared.unwrap_or_else(|_| Err(Remote(&client).failed("it takes too long")))?;
+            let (id, client) = (NodeId(place as u16), topology.fleet.get(&node.name));
+            let shards = unwanted(map, id, goal);
+            if let Some(client) = client.filter(|client| !shards.is_empty() && client.health().answers()) {
+                leftovers.push((id, client.with_own_connections(), shards));
             }
-            let next = leftovers.iter().fold(map.clone(), |map, shard| map.with_owner(*shard, id, None));
-            self.publish(next.with_epoch(map.epoch() + 1), None).await?;
-            return Ok(Step::Done);
         }
-        Ok(Step::Nothing)
+        drop(topology);
+        if leftovers.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        let clearing = leftovers.iter().map(|(_, client, shards)| self.clear_member(client, map, shards));
+        let cleared = join_all(clearing).await;
+        let gone = leftovers.iter().zip(&cleared).filter(|(_, cleared)| cleared.is_ok());
+        let gone = gone.flat_map(|((id, _, shards), _)| shards.iter().map(|shard| (*shard, *id)));
+        let next = gone.fold(map.clone(), |map, (shard, id)| map.with_owner(shard, id, None));
+        self.publish(next.with_epoch(map.epoch() + 1), None).await?;
+        cleared.into_iter().collect::<Result<(), _>>()?;
+        Ok(Step::Done)
+    }
+
+    async fn clear_member(&self, client: &Node, map: &ShardMap, shards: &[ShardId]) -> Result<(), MoveError> {
+        if !self.is_member(client.name()) {
+            return Ok(());
+        }
+        let cleared = timeout(CLEARING, self.clear(client, map, shards)).await;
+        cleared.unwrap_or_else(|_| Err(Remote(client).failed("it takes too long")))
     }
 
     async fn clear(&self, node: &Node, map: &ShardMap, shards: &[ShardId]) -> Result<(), MoveError> {
@@ -256,19 +277,6 @@ impl Mover {
         let map = self.topology.load().map.clone();
         let next = with_states(&map, moves, to.name(), OwnerState::Readable, Some(OwnerState::Draining));
         self.publish(next, None).await
-    }
-
-    /// A node that holds less than it was given, where everything it should hold is elsewhere too.
-    fn lost_node(&self) -> Option<Node> {
-        let topology = self.topology.load();
-        let lost =
-            topology.fleet.iter().filter(|node| node.health().state() == miroir_nodes::HealthState::Lost);
-        let mut rebuildable = lost.filter(|node| {
-            let Some(id) = topology.map.node_id(node.name()) else { return false };
-            let mut read = topology.map.shards_of(id).filter(|(_, state)| state.is_read());
-            read.all(|(shard, _)| self.source(shard, node.name()).is_ok())
-        });
-        rebuildable.next().map(Node::with_own_connections)
     }
 
     /// Takes a node that has lost its data out of all reads, and has it filled anew.
@@ -338,27 +346,6 @@ impl Mover {
         !old.is_empty()
     }
 
-    /// A node to copy a shard from: one that is read for it, the one that is furthest.
-    fn source(&self, shard: ShardId, to: &str) -> Result<Node, MoveError> {
-        let topology = self.topology.load();
-        let readable = topology.map.shard_owners(shard).filter(|owner| owner.state.is_read());
-        let names = readable.filter_map(|owner| Some(topology.map.node(owner.node)?.name.as_str()));
-        let nodes = names.filter(|name| *name != to).filter_map(|name| topology.fleet.get(name));
-        let usable = nodes.filter(|node| node.health().answers() && node.health().is_trusted());
-        let furthest = usable.max_by_key(|node| self.progress.applied(node.name()));
-        furthest.map(Node::with_own_connections).ok_or(MoveError::NoSource(shard.0))
-    }
-
-    fn least_applied(&self) -> u32 {
-        let topology = self.topology.load();
-        topology.fleet.iter().map(|node| self.progress.applied(node.name())).min().unwrap_or(0)
-    }
-
-    fn most_applied(&self) -> u32 {
-        let topology = self.topology.load();
-        topology.fleet.iter().map(|node| self.progress.applied(node.name())).max().unwrap_or(0)
-    }
-
     fn tasks_of(&self, node: &Node) -> NodeTasks {
         NodeTasks::new(node.clone(), self.log.id().to_owned())
     }
@@ -377,6 +364,21 @@ impl Mover {
     fn say(&self, doing: String) {
         self.doing.lock().0 = doing;
     }
+}
+
+/// The shards of a node that stays which it holds and nobody reads or wants there.
+fn unwanted(map: &ShardMap, id: NodeId, goal: &ShardMap) -> Vec<ShardId> {
+    let stays = map.node(id).and_then(|node| goal.node_id(&node.name));
+    let Some(stays) = stays else { return Vec::new() };
+    let is_wanted = |shard: ShardId| {
+        goal.shard_owners(shard).any(|owner| owner.node == stays && owner.state == OwnerState::Readable)
+    };
+    let held = map.shards_of(id).filter(|(shard, state)| match state {
+        OwnerState::Readable => false,
+        OwnerState::Draining => true,
+        OwnerState::Filling => !is_wanted(*shard),
+    });
+    held.map(|(shard, _)| shard).collect()
 }
 
 impl From<LogError> for MoveError {

@@ -105,6 +105,13 @@ impl Remote<'_> {
         Ok(list.results.into_iter().map(|index| index.uid).collect())
     }
 
+    /// How many documents there are, of all indexes.
+    pub(crate) async fn documents_held(&self) -> Result<u64, MoveError> {
+        let stats = self.get("/stats").await?;
+        let indexes = stats["indexes"].as_object().into_iter().flatten();
+        Ok(indexes.filter_map(|(_, index)| index["numberOfDocuments"].as_u64()).sum())
+    }
+
     /// How many documents of an index match.
     pub(crate) async fn count(&self, index: &str, filter: &str) -> Result<u64, MoveError> {
         Ok(self.fetch(index, filter, 0).await?.total)

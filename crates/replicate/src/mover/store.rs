@@ -1,11 +1,16 @@
 //! What is kept with the log beside the map: the plan, the nodes that joined by it, the tasks that nodes are known to have.
 
+use std::collections::BTreeMap;
+
 use miroir_log::{Log, LogError, RecordKind};
+use miroir_shard::ShardMap;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
     Mover,
-    plan::{NewNode, Plan},
+    change::{Change, NewNode},
+    plan::Plan,
     remote::MoveError,
 };
 
@@ -14,6 +19,7 @@ const PLAN: &str = "plan";
 const NODE: &str = "node/";
 const GONE: &str = "gone/";
 const TASKS: &str = "tasks/";
+const CONFIGURED: &str = "configured";
 
 /// The nodes that the log knows of beside the configuration.
 #[derive(Debug, Default)]
@@ -22,6 +28,43 @@ pub struct KeptNodes {
     pub joined: Vec<NewNode>,
     /// The names of those that left.
     pub left: Vec<String>,
+    /// What the configuration said when the fleet was last made what it says.
+    pub configured: Option<Configured>,
+}
+
+/// What a configuration says of shares and copies. What is changed by commands stays as it is until the configuration itself
+/// is changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Configured {
+    /// How many nodes of each group hold every shard.
+    pub replicas: u8,
+    /// The nodes' shares of their groups' shards.
+    pub weights: BTreeMap<String, u32>,
+}
+
+impl Configured {
+    /// What makes the fleet what this says, where that is something else than `before`; with the nodes that are to join.
+    pub fn change(&self, before: &Self, map: &ShardMap, joining: Vec<NewNode>) -> Option<Change> {
+        let layout = map.layout();
+        let members = layout.groups.iter().flat_map(|group| &group.nodes);
+        let weights: BTreeMap<String, u32> = members
+            .filter_map(|member| {
+                let weight = *self.weights.get(&member.name)?;
+                let is_new = before.weights.get(&member.name) != Some(&weight) && member.weight != weight;
+                is_new.then(|| (member.name.clone(), weight))
+            })
+            .collect();
+        let differs = layout.groups.iter().any(|group| group.replicas != self.replicas);
+        let replicas = (self.replicas != before.replicas && differs).then_some(self.replicas);
+        let nothing = joining.is_empty() && weights.is_empty() && replicas.is_none();
+        (!nothing).then_some(Change::Adapt { nodes: joining, weights, replicas })
+    }
+
+    /// Keeps it: the fleet is what it says, or will be.
+    pub async fn keep(&self, log: &dyn Log) -> Result<(), LogError> {
+        log.put_record(KIND, CONFIGURED, serde_json::to_value(self)?).await
+    }
 }
 
 impl KeptNodes {
@@ -47,6 +90,8 @@ impl Kept {
         for (id, value) in log.records(KIND).await? {
             if id == PLAN {
                 kept.plan = readable(&id, value);
+            } else if id == CONFIGURED {
+                kept.nodes.configured = readable(&id, value);
             } else if id.starts_with(NODE) {
                 kept.nodes.joined.extend(readable::<NewNode>(&id, value));
             } else if let Some(name) = id.strip_prefix(GONE) {
@@ -112,5 +157,34 @@ impl Mover {
                 tracing::debug!(%error, node = node.name(), "newest task not kept");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::layout;
+
+    fn configured(replicas: u8, weight: u32) -> Configured {
+        Configured {
+            replicas,
+            weights: BTreeMap::from([("g0n0".to_owned(), weight), ("g0n1".to_owned(), 1)]),
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_stays_changes_nothing_whatever_commands_did() {
+        let mut changed = layout(&[2], 2);
+        changed.groups[0].nodes[0].weight = 5;
+        let map = ShardMap::place(&changed).expect("a map");
+        assert_eq!(configured(1, 1).change(&configured(1, 1), &map, Vec::new()), None);
+    }
+
+    #[test]
+    fn what_is_changed_in_a_configuration_is_changed_in_the_fleet() {
+        let map = ShardMap::place(&layout(&[2], 1)).expect("a map");
+        let change = configured(2, 3).change(&configured(1, 1), &map, Vec::new());
+        let weights = BTreeMap::from([("g0n0".to_owned(), 3)]);
+        assert_eq!(change, Some(Change::Adapt { nodes: Vec::new(), weights, replicas: Some(2) }));
     }
 }

@@ -5,42 +5,37 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use miroir_log::{Operation, Selection};
 use miroir_nodes::Node;
-use miroir_shard::{Move, OwnerState, ShardId, ShardMap, SlotSet, slots_filter};
-use tokio::time::{Instant, sleep, timeout};
+use miroir_shard::{Move, OwnerState, ShardMap, SlotSet};
+use tokio::time::{sleep, timeout};
 
 use super::{
     Mover,
     remote::{MoveError, Remote},
 };
 use crate::{
-    applier::{Errand, ErrandError, NodeTasks, Span, Starts, exchanged},
+    applier::{Errand, ErrandError, NodeTasks, Starts},
     progress::Hold,
-    work::Work,
 };
 
-/// How many documents are read and written at once, about.
-const CHUNK: u64 = 1_000;
 /// How close to the log's end the copies must be before the rest is done in one go.
 const CLOSE: u32 = 256;
-/// How often a chunk is read again because of what was written meanwhile.
-const REREADS: u32 = 200;
-const REREAD: Duration = Duration::from_millis(20);
 /// How long tasks may be kept waiting for a node that is about to be read.
 const HANDOVER: Duration = Duration::from_secs(5);
 /// How long the node may take to catch up before that.
-const CATCH_UP: Duration = Duration::from_secs(600);
+pub(super) const CATCH_UP: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// What is moved together.
 pub(super) struct Wave<'a> {
-    mover: &'a Mover,
-    moves: &'a [Move],
-    to: Node,
-    tasks: NodeTasks,
-    slots: Arc<SlotSet>,
-    starts: Starts,
+    pub(super) mover: &'a Mover,
+    pub(super) moves: &'a [Move],
+    pub(super) to: Node,
+    pub(super) tasks: NodeTasks,
+    pub(super) slots: Arc<SlotSet>,
+    pub(super) starts: Starts,
+    /// Tasks of the node that copies have become and that are not known to be done.
+    pub(super) open: Vec<u32>,
     generation: u64,
     _hold: Hold,
 }
@@ -55,7 +50,7 @@ impl<'a> Wave<'a> {
         // Nothing that any node still has to apply is let go of from here on.
         let hold = mover.progress.hold(mover.least_applied());
         let (tasks, generation) = (mover.tasks_of(&to), mover.generation());
-        Self { mover, moves, to, tasks, slots, starts, generation, _hold: hold }
+        Self { mover, moves, to, tasks, slots, starts, open: Vec::new(), generation, _hold: hold }
     }
 
     /// Brings the shards over, up to the swap of the map.
@@ -64,9 +59,7 @@ impl<'a> Wave<'a> {
         self.mover.announce(self.moves, &self.to).await?;
         self.clear().await?;
         self.starts.since = self.mover.least_applied();
-        for step in self.moves {
-            self.copy_shard(step.shard, None).await?;
-        }
+        self.copy(None).await?;
         let joined = self.catch_up().await?;
         self.hand_over(joined).await
     }
@@ -76,86 +69,6 @@ impl<'a> Wave<'a> {
         let indexes = Remote(&self.to).indexes().await?;
         let done = self.order(Errand::Clear { indexes, slots: self.slots.clone() }).await?;
         Remote(&self.to).done(&self.tasks, &done.tasks).await
-    }
-
-    /// Copies one shard, of all indexes or of one. Each index starts where its copy was read.
-    async fn copy_shard(&mut self, shard: ShardId, only: Option<&str>) -> Result<(), MoveError> {
-        let source = self.mover.source(shard, self.to.name())?;
-        let mut indexes = Remote(&source).indexes().await?;
-        indexes.retain(|index| only.is_none_or(|only| only == index));
-        for index in &indexes {
-            let map = self.mover.topology.load().map.clone();
-            let slots: SlotSet = map.slots_of(shard).collect();
-            let filter = slots_filter(&slots, map.code_bits());
-            let count = Remote(&source).count(index, &filter).await?;
-            let parts = usize::try_from(count.div_ceil(CHUNK)).unwrap_or(1).max(1);
-            for part in split(&slots, parts) {
-                self.still_wanted()?;
-                self.copy_part(&source, index, Arc::new(part), map.code_bits()).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn copy_part(
-        &mut self,
-        source: &Node,
-        index: &str,
-        slots: Arc<SlotSet>,
-        code_bits: u32,
-    ) -> Result<(), MoveError> {
-        let began = Instant::now();
-        let filter = slots_filter(&slots, code_bits);
-        let mut reads = 0;
-        let (documents, span) = loop {
-            let first = self.mover.progress.applied(source.name());
-            let documents = Remote(source).documents(index, &filter).await?;
-            let span = Span { first, last: self.mover.progress.sent(source.name()) };
-            if self.is_converging(index, span).await? {
-                break (documents, span);
-            }
-            reads += 1;
-            if reads > REREADS {
-                return Err(Remote(source).failed("its documents change all the time"));
-            }
-            sleep(REREAD).await;
-        };
-        if !documents.results.is_empty() {
-            let payload = documents.payload();
-            self.mover.copied(documents.total, payload.len() as u64);
-            let errand = Errand::Put { index: index.to_owned(), documents: payload, span };
-            match self.mover.crew.order(self.to.name(), errand).await {
-                Ok(done) => Remote(&self.to).done(&self.tasks, &done.tasks).await?,
-                // It is copied again, once the source has it as it is now.
-                Err(ErrandError::Superseded(_)) => {}
-                Err(error) => return Err(Remote(&self.to).failed(error)),
-            }
-        }
-        self.starts.indexes.entry(index.to_owned()).or_default().push((slots, span.first));
-        // Searches and writes come first: as long again as half of what it took.
-        sleep(began.elapsed() / 2).await;
-        Ok(())
-    }
-
-    /// Whether doing again what the log says from the beginning of the span on ends at the same documents, wherever in the
-    /// span they were read. Writes of documents by their ids do; what depends on what else is there does not.
-    async fn is_converging(&self, index: &str, span: Span) -> Result<bool, MoveError> {
-        if span.last == u32::MAX {
-            return Ok(false);
-        }
-        let mut next = span.first;
-        while next < span.last {
-            let works = Work::read(&*self.mover.log, next, 256).await?;
-            let Some(last) = works.last().map(Work::uid) else { return Ok(true) };
-            for work in works.iter().filter(|work| work.uid() < span.last && work.prepared.is_sent()) {
-                let own = work.entry.index_uid.as_deref() == Some(index);
-                if exchanged(work).contains(&index) || (own && !converges(&work.entry.operation)) {
-                    return Ok(false);
-                }
-            }
-            next = last + 1;
-        }
-        Ok(true)
     }
 
     /// Does again on the copies what the log says since they were read, ever closer to its end, and makes them the node's
@@ -182,32 +95,6 @@ impl<'a> Wave<'a> {
         }
     }
 
-    /// An index has become another one: what was copied of it is replaced by what it is now.
-    async fn copy_again(&mut self, index: &str) -> Result<(), MoveError> {
-        let known = self.mover.progress.sent(self.to.name());
-        let errand = Errand::Clear { indexes: vec![index.to_owned()], slots: self.slots.clone() };
-        let done = self.order(errand).await?;
-        Remote(&self.to).done(&self.tasks, &done.tasks).await?;
-        let sources: Vec<Node> = self
-            .moves
-            .iter()
-            .map(|step| self.mover.source(step.shard, self.to.name()))
-            .collect::<Result<_, _>>()?;
-        for source in &sources {
-            self.until(CATCH_UP, || self.mover.progress.applied(source.name()) >= known).await?;
-        }
-        // Where the index is gone, nothing of it counts before this.
-        let nothing = (self.slots.clone(), known);
-        self.starts.indexes.insert(index.to_owned(), Vec::new());
-        for step in self.moves {
-            self.copy_shard(step.shard, Some(index)).await?;
-        }
-        if let Some(parts) = self.starts.indexes.get_mut(index).filter(|parts| parts.is_empty()) {
-            parts.push(nothing);
-        }
-        Ok(())
-    }
-
     /// Swaps the map, once the node has everything that clients were told is there. From a moment before that on no task
     /// finishes without the node, so that it is read at once.
     async fn hand_over(&self, joined: u32) -> Result<(), MoveError> {
@@ -232,11 +119,11 @@ impl<'a> Wave<'a> {
     }
 
     /// Whether the plan still wants it.
-    fn still_wanted(&self) -> Result<(), MoveError> {
+    pub(super) fn still_wanted(&self) -> Result<(), MoveError> {
         if self.mover.generation() == self.generation { Ok(()) } else { Err(MoveError::Changed) }
     }
 
-    async fn until(&self, most: Duration, holds: impl Fn() -> bool) -> Result<(), MoveError> {
+    pub(super) async fn until(&self, most: Duration, holds: impl Fn() -> bool) -> Result<(), MoveError> {
         let waiting = async {
             while !holds() {
                 self.still_wanted()?;
@@ -248,7 +135,7 @@ impl<'a> Wave<'a> {
         waited.unwrap_or_else(|_| Err(Remote(&self.to).failed("it does not catch up")))
     }
 
-    async fn order(&self, errand: Errand) -> Result<crate::applier::Done, MoveError> {
+    pub(super) async fn order(&self, errand: Errand) -> Result<crate::applier::Done, MoveError> {
         let done = self.mover.crew.order(self.to.name(), errand).await;
         done.map_err(|error| Remote(&self.to).failed(error))
     }
@@ -274,61 +161,10 @@ pub(super) fn with_states(
     next.with_epoch(map.epoch() + 1)
 }
 
-/// Whether doing it twice, or again after what came behind it and then that again, ends at the same.
-fn converges(operation: &Operation) -> bool {
-    match operation {
-        Operation::DocumentAdditionOrUpdate { skip_creation, .. } => !skip_creation,
-        Operation::DocumentDeletion { selection } => !matches!(selection, Selection::ByFilter { .. }),
-        Operation::DocumentEdition { .. } => false,
-        _ => true,
-    }
-}
-
-/// The slots in so many parts, one at least.
-fn split(slots: &SlotSet, parts: usize) -> Vec<SlotSet> {
-    let all: Vec<_> = slots.iter().collect();
-    let size = all.len().div_ceil(parts.max(1)).max(1);
-    all.chunks(size).map(|part| part.iter().copied().collect()).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-    use crate::testing::{addition, layout};
-
-    #[test]
-    fn only_writes_by_id_may_be_done_again() {
-        let skipping = match addition(1) {
-            Operation::DocumentAdditionOrUpdate { method, primary_key, payload, .. } => {
-                Operation::DocumentAdditionOrUpdate {
-                    method,
-                    primary_key,
-                    payload,
-                    allow_index_creation: true,
-                    skip_creation: true,
-                }
-            }
-            other => other,
-        };
-        let deletion = |selection| Operation::DocumentDeletion { selection };
-        assert!(converges(&addition(1)));
-        assert!(converges(&deletion(Selection::ByIds { ids: vec!["1".to_owned()] })));
-        assert!(converges(&deletion(Selection::All)));
-        assert!(!converges(&deletion(Selection::ByFilter { filter: json!("a = 1") })));
-        assert!(!converges(&skipping));
-    }
-
-    #[test]
-    fn parts_are_all_of_it_once() {
-        let slots: SlotSet = (100..164).filter_map(miroir_shard::Slot::new).collect();
-        for parts in [1, 3, 64, 1_000] {
-            let parts = split(&slots, parts);
-            let all: Vec<_> = parts.iter().flat_map(|part| part.iter().collect::<Vec<_>>()).collect();
-            assert_eq!(all, slots.iter().collect::<Vec<_>>());
-        }
-    }
+    use crate::testing::layout;
 
     #[test]
     fn a_map_is_swapped_in_one_epoch() {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use http::{StatusCode, Uri};
-use miroir_nodes::{Fleet, Node, NodeRequest};
 use serde::Deserialize;
 use thiserror::Error;
+
+use crate::{fleet::Fleet, node::Node, request::NodeRequest};
 
 /// The oldest version, the first whose API takes all that nodes are sent.
 const OLDEST: (u32, u32) = (1, 15);
@@ -32,14 +33,14 @@ struct Version {
 
 /// Asks every node for its version. One that does not answer may be down, and is not held against the start; a newer one
 /// than was tried is told of.
-pub(crate) async fn check_all(fleet: &Fleet) -> Result<(), TooOld> {
+pub async fn check_versions(fleet: &Fleet) -> Result<(), TooOld> {
     let nodes = fleet.with_own_connections();
-    let checks = nodes.iter().map(check);
+    let checks = nodes.iter().map(check_version);
     futures_util::future::join_all(checks).await.into_iter().collect()
 }
 
-/// Asks one node for its version.
-pub(crate) async fn check(node: &Node) -> Result<(), TooOld> {
+/// Asks one node for its version, as [`check_versions`] does.
+pub async fn check_version(node: &Node) -> Result<(), TooOld> {
     let name = node.name();
     let answer = match node.ask(&NodeRequest::get(Uri::from_static("/version")), TIMEOUT).await {
         Ok(answer) if answer.status == StatusCode::OK => answer,

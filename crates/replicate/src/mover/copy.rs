@@ -1,0 +1,238 @@
+//! Copies of documents for a [`Wave`]: read from whoever is read for them, put where they go.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use miroir_log::{Operation, Selection};
+use miroir_nodes::Node;
+use miroir_shard::{Move, SlotSet, slots_filter};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    remote::{MoveError, Remote},
+    wave::{CATCH_UP, Wave},
+};
+use crate::{
+    applier::{Errand, ErrandError, Span, exchanged},
+    work::Work,
+};
+
+/// How many documents are read and written at once, about.
+const CHUNK: u64 = 1_000;
+/// How many chunks the node is given before it has to be done with them. It takes several that wait together in one go.
+const AHEAD: usize = 8;
+/// How often a chunk is read again because of what was written meanwhile.
+const REREADS: u32 = 200;
+const REREAD: Duration = Duration::from_millis(20);
+
+impl Wave<'_> {
+    /// Copies the shards, of all indexes or of one. Each index starts where its copy was read. What is copied is with the
+    /// node in the end.
+    pub(super) async fn copy(&mut self, only: Option<&str>) -> Result<(), MoveError> {
+        let map = self.mover.topology.load().map.clone();
+        let (mut sources, mut given_up) = (BTreeMap::<String, (Node, SlotSet)>::new(), SlotSet::default());
+        for step in self.moves {
+            let slots = map.slots_of(step.shard);
+            match self.mover.source(step.shard, self.to.name()) {
+                Ok(node) => {
+                    let source = sources.entry(node.name().to_owned());
+                    source.or_insert((node, SlotSet::default())).1.extend(slots);
+                }
+                Err(MoveError::NoSource(_)) if self.mover.is_given_up(step.shard) => given_up.extend(slots),
+                Err(error) => return Err(error),
+            }
+        }
+        if !given_up.is_empty() {
+            self.start_empty(given_up, only);
+        }
+        for (source, slots) in sources.values() {
+            self.copy_from(source, slots, map.code_bits(), only).await?;
+        }
+        self.follow_to_the_end().await
+    }
+
+    async fn copy_from(
+        &mut self,
+        source: &Node,
+        slots: &SlotSet,
+        code_bits: u32,
+        only: Option<&str>,
+    ) -> Result<(), MoveError> {
+        let mut indexes = Remote(source).indexes().await?;
+        indexes.retain(|index| only.is_none_or(|only| only == index));
+        let filter = slots_filter(slots, code_bits);
+        for index in &indexes {
+            let count = Remote(source).count(index, &filter).await?;
+            let parts = usize::try_from(count.div_ceil(CHUNK)).unwrap_or(1).max(1);
+            for part in split(slots, parts) {
+                self.still_wanted()?;
+                self.copy_part(source, index, Arc::new(part), code_bits).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes tasks of the node, and waits where there are many.
+    async fn follow(&mut self, tasks: &[u32]) -> Result<(), MoveError> {
+        self.open.extend(tasks);
+        if self.open.len() < AHEAD { Ok(()) } else { self.follow_to_the_end().await }
+    }
+
+    async fn follow_to_the_end(&mut self) -> Result<(), MoveError> {
+        let open = std::mem::take(&mut self.open);
+        Remote(&self.to).done(&self.tasks, &open).await
+    }
+
+    /// Nobody has the shards any more: they are what the log says from where the wave starts, which is before anything that the
+    /// node had not applied whose loss was accepted.
+    fn start_empty(&mut self, slots: SlotSet, only: Option<&str>) {
+        let (slots, since) = (Arc::new(slots), self.starts.since);
+        let indexes: Vec<String> = match only {
+            Some(index) => vec![index.to_owned()],
+            None => self.mover.log.catalog().indexes.keys().cloned().collect(),
+        };
+        for index in indexes {
+            self.starts.indexes.entry(index).or_default().push((slots.clone(), since));
+        }
+    }
+
+    async fn copy_part(
+        &mut self,
+        source: &Node,
+        index: &str,
+        slots: Arc<SlotSet>,
+        code_bits: u32,
+    ) -> Result<(), MoveError> {
+        let began = Instant::now();
+        let filter = slots_filter(&slots, code_bits);
+        let mut reads = 0;
+        let (documents, span) = loop {
+            let first = self.mover.progress.applied(source.name());
+            let documents = Remote(source).documents(index, &filter).await?;
+            let span = Span { first, last: self.mover.progress.sent(source.name()) };
+            if self.is_converging(index, span).await? {
+                break (documents, span);
+            }
+            reads += 1;
+            if reads > REREADS {
+                return Err(Remote(source).failed("its documents change all the time"));
+            }
+            sleep(REREAD).await;
+        };
+        if !documents.results.is_empty() {
+            let payload = documents.payload();
+            self.mover.copied(documents.total, payload.len() as u64);
+            let errand = Errand::Put { index: index.to_owned(), documents: payload, span };
+            match self.mover.crew.order(self.to.name(), errand).await {
+                Ok(done) => self.follow(&done.tasks).await?,
+                // It is copied again, once the source has it as it is now.
+                Err(ErrandError::Superseded(_)) => {}
+                Err(error) => return Err(Remote(&self.to).failed(error)),
+            }
+        }
+        self.starts.indexes.entry(index.to_owned()).or_default().push((slots, span.first));
+        // Searches and writes come first: as long again as half of what it took.
+        sleep(began.elapsed() / 2).await;
+        Ok(())
+    }
+
+    /// Whether doing again what the log says from the beginning of the span on ends at the same documents, wherever in the
+    /// span they were read. Writes of documents by their ids do; what depends on what else is there does not.
+    async fn is_converging(&self, index: &str, span: Span) -> Result<bool, MoveError> {
+        if span.last == u32::MAX {
+            return Ok(false);
+        }
+        let mut next = span.first;
+        while next < span.last {
+            let works = Work::read(&*self.mover.log, next, 256).await?;
+            let Some(last) = works.last().map(Work::uid) else { return Ok(true) };
+            for work in works.iter().filter(|work| work.uid() < span.last && work.prepared.is_sent()) {
+                let own = work.entry.index_uid.as_deref() == Some(index);
+                if exchanged(work).contains(&index) || (own && !converges(&work.entry.operation)) {
+                    return Ok(false);
+                }
+            }
+            next = last + 1;
+        }
+        Ok(true)
+    }
+
+    /// An index has become another one: what was copied of it is replaced by what it is now.
+    pub(super) async fn copy_again(&mut self, index: &str) -> Result<(), MoveError> {
+        let known = self.mover.progress.sent(self.to.name());
+        let errand = Errand::Clear { indexes: vec![index.to_owned()], slots: self.slots.clone() };
+        let done = self.order(errand).await?;
+        Remote(&self.to).done(&self.tasks, &done.tasks).await?;
+        let given_up = |step: &&Move| !self.mover.is_given_up(step.shard);
+        let sources =
+            self.moves.iter().filter(given_up).map(|step| self.mover.source(step.shard, self.to.name()));
+        let sources: Vec<Node> = sources.collect::<Result<_, _>>()?;
+        for source in &sources {
+            self.until(CATCH_UP, || self.mover.progress.applied(source.name()) >= known).await?;
+        }
+        // Where the index is gone, nothing of it counts before this.
+        let nothing = (self.slots.clone(), known);
+        self.starts.indexes.insert(index.to_owned(), Vec::new());
+        self.copy(Some(index)).await?;
+        if let Some(parts) = self.starts.indexes.get_mut(index).filter(|parts| parts.is_empty()) {
+            parts.push(nothing);
+        }
+        Ok(())
+    }
+}
+
+/// Whether doing it twice, or again after what came behind it and then that again, ends at the same.
+fn converges(operation: &Operation) -> bool {
+    match operation {
+        Operation::DocumentAdditionOrUpdate { skip_creation, .. } => !skip_creation,
+        Operation::DocumentDeletion { selection } => !matches!(selection, Selection::ByFilter { .. }),
+        Operation::DocumentEdition { .. } => false,
+        _ => true,
+    }
+}
+
+/// The slots in so many parts, one at least.
+fn split(slots: &SlotSet, parts: usize) -> Vec<SlotSet> {
+    let all: Vec<_> = slots.iter().collect();
+    let size = all.len().div_ceil(parts.max(1)).max(1);
+    all.chunks(size).map(|part| part.iter().copied().collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::addition;
+
+    #[test]
+    fn only_writes_by_id_may_be_done_again() {
+        let skipping = match addition(1) {
+            Operation::DocumentAdditionOrUpdate { method, primary_key, payload, .. } => {
+                Operation::DocumentAdditionOrUpdate {
+                    method,
+                    primary_key,
+                    payload,
+                    allow_index_creation: true,
+                    skip_creation: true,
+                }
+            }
+            other => other,
+        };
+        let deletion = |selection| Operation::DocumentDeletion { selection };
+        assert!(converges(&addition(1)));
+        assert!(converges(&deletion(Selection::ByIds { ids: vec!["1".to_owned()] })));
+        assert!(converges(&deletion(Selection::All)));
+        assert!(!converges(&deletion(Selection::ByFilter { filter: json!("a = 1") })));
+        assert!(!converges(&skipping));
+    }
+
+    #[test]
+    fn parts_are_all_of_it_once() {
+        let slots: SlotSet = (100..164).filter_map(miroir_shard::Slot::new).collect();
+        for parts in [1, 3, 64, 1_000] {
+            let parts = split(&slots, parts);
+            let all: Vec<_> = parts.iter().flat_map(|part| part.iter().collect::<Vec<_>>()).collect();
+            assert_eq!(all, slots.iter().collect::<Vec<_>>());
+        }
+    }
+}

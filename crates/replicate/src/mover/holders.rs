@@ -1,0 +1,60 @@
+//! Who holds what, and who can give it.
+
+use miroir_nodes::{HealthState, Node};
+use miroir_shard::ShardId;
+
+use super::{Mover, plan::Plan, remote::MoveError};
+
+impl Mover {
+    /// A node to copy a shard from: one that is read for it, the one that is furthest.
+    pub(super) fn source(&self, shard: ShardId, to: &str) -> Result<Node, MoveError> {
+        let topology = self.topology.load();
+        let readable = topology.map.shard_owners(shard).filter(|owner| owner.state.is_read());
+        let names = readable.filter_map(|owner| Some(topology.map.node(owner.node)?.name.as_str()));
+        let nodes = names.filter(|name| *name != to).filter_map(|name| topology.fleet.get(name));
+        let usable = nodes.filter(|node| node.health().answers() && node.health().is_trusted());
+        let furthest = usable.max_by_key(|node| self.progress.applied(node.name()));
+        furthest.map(Node::with_own_connections).ok_or(MoveError::NoSource(shard.0))
+    }
+
+    /// Whether a shard that nobody can give starts from nothing.
+    pub(super) fn is_given_up(&self, shard: ShardId) -> bool {
+        self.plan.lock().as_ref().is_some_and(|plan| plan.is_open() && plan.lost.contains(&shard))
+    }
+
+    pub(super) fn least_applied(&self) -> u32 {
+        let topology = self.topology.load();
+        topology.fleet.iter().map(|node| self.progress.applied(node.name())).min().unwrap_or(0)
+    }
+
+    pub(super) fn most_applied(&self) -> u32 {
+        let topology = self.topology.load();
+        topology.fleet.iter().map(|node| self.progress.applied(node.name())).max().unwrap_or(0)
+    }
+
+    /// The shards that nobody but this node is read for, where it is not there to give them.
+    pub(super) fn held_alone_by(&self, node: &str) -> Vec<ShardId> {
+        let map = &self.topology.load().map;
+        let Some(id) = map.node_id(node) else { return Vec::new() };
+        let read = map.shards_of(id).filter(|(_, state)| state.is_read());
+        read.map(|(shard, _)| shard).filter(|shard| self.source(*shard, "").is_err()).collect()
+    }
+
+    /// A node that holds less than it was given, where everything it should hold is elsewhere too, and that is to stay.
+    pub(super) fn lost_node(&self) -> Option<Node> {
+        let topology = self.topology.load();
+        let stays = |node: &&Node| {
+            let plan = self.plan.lock();
+            let goal = plan.as_ref().filter(|plan| plan.is_open()).map(Plan::goal);
+            goal.is_none_or(|goal| goal.node_id(node.name()).is_some())
+        };
+        let has_lost = |node: &&Node| node.health().state() == HealthState::Lost;
+        let lost = topology.fleet.iter().filter(has_lost).filter(stays);
+        let mut rebuildable = lost.filter(|node| {
+            let Some(id) = topology.map.node_id(node.name()) else { return false };
+            let mut read = topology.map.shards_of(id).filter(|(_, state)| state.is_read());
+            read.all(|(shard, _)| self.source(shard, node.name()).is_ok())
+        });
+        rebuildable.next().map(Node::with_own_connections)
+    }
+}

@@ -1,0 +1,144 @@
+//! Every kind of change of the fleet, and changes that are taken back.
+
+use std::{collections::BTreeMap, thread};
+
+use miroir_tests::{
+    Client, Cluster, cluster,
+    load::{Course, Load},
+};
+use serde_json::{Value, json};
+
+use super::{PROGRAM, change, held, phase, settled};
+
+/// Data may move so much more often than they have to, in hundredths.
+const MOVED_AT_MOST: u64 = 110;
+
+/// Makes a change, and waits until it is done; nothing moves that does not have to.
+fn make(course: &Course, client: &Client, name: &str, wanted: &Value) -> Value {
+    course.begins(name);
+    change(client, wanted);
+    let status = settled(client, "done");
+    assert_eq!(status["shards"], status["shardsMoved"], "{status}");
+    status
+}
+
+fn documents_on(cluster: &mut Cluster, name: &str) -> u64 {
+    let node = cluster.nodes().iter().find(|node| node.name() == name).expect("a node of that name");
+    node.client().get("/indexes/items/stats").send().ok()["numberOfDocuments"].as_u64().expect("a number")
+}
+
+/// Shards by node.
+fn shares(client: &Client) -> BTreeMap<String, u64> {
+    let fleet = client.get("/_miroir/nodes").send().ok();
+    let nodes = fleet["nodes"].as_array().expect("nodes").iter();
+    nodes.map(|node| (node["name"].to_string(), node["shards"].as_u64().unwrap_or(0))).collect()
+}
+
+#[test]
+fn nodes_come_and_go() {
+    let mut cluster = cluster(PROGRAM).nodes(3).processes().start();
+    let (client, load) = (cluster.client(), Load::on(&cluster));
+    let (n4, n5) = (cluster.spare_node("n4"), cluster.spare_node("n5"));
+    let report = load.during(|course| {
+        let status = make(course, &client, "add", &json!({ "add": { "nodes": [n4] } }));
+        let (moved, held) = (status["documentsCopied"].as_u64(), documents_on(&mut cluster, "n4"));
+        assert!(moved.is_some_and(|moved| moved * 100 <= held * MOVED_AT_MOST), "{status}: it has {held}");
+        make(course, &client, "drain", &json!({ "drain": { "node": "n2" } }));
+        make(course, &client, "remove", &json!({ "remove": { "node": "n2" } }));
+        make(course, &client, "replace", &json!({ "replace": { "node": "n1", "with": n5 } }));
+    });
+    report.assert_clean();
+    report.assert_writes_within(held());
+    load.check(&mut cluster, 1);
+}
+
+#[test]
+fn copies_and_shards_become_more_and_fewer() {
+    let mut cluster = cluster(PROGRAM).nodes(3).processes().start();
+    let (client, load) = (cluster.client(), Load::on(&cluster));
+    let report = load.during(|course| {
+        make(course, &client, "two replicas", &json!({ "replicas": { "replicas": 2 } }));
+        make(course, &client, "split", &json!({ "split": {} }));
+        make(course, &client, "weight", &json!({ "weight": { "node": "n1", "weight": 3 } }));
+        make(course, &client, "one replica", &json!({ "replicas": { "replicas": 1 } }));
+    });
+    report.assert_clean();
+    report.assert_writes_within(held());
+    load.check(&mut cluster, 1);
+}
+
+#[test]
+fn groups_come_and_go() {
+    let mut cluster = cluster(PROGRAM).nodes(2).processes().start();
+    let (client, load) = (cluster.client(), Load::on(&cluster));
+    let mut others = [cluster.spare_node("n3"), cluster.spare_node("n4")];
+    others.iter_mut().for_each(|node| node["group"] = json!("g2"));
+    let report = load.during(|course| {
+        make(course, &client, "a second group", &json!({ "add": { "nodes": others } }));
+    });
+    report.assert_clean();
+    report.assert_writes_within(held());
+    load.check(&mut cluster, 2);
+    let report = load.during(|course| {
+        make(course, &client, "without the first", &json!({ "dropGroup": { "group": "g1" } }));
+    });
+    report.assert_clean();
+    load.check(&mut cluster, 1);
+}
+
+#[test]
+fn a_change_is_taken_back_wherever_it_is() {
+    let mut cluster = cluster(PROGRAM).nodes(3).processes().start();
+    let (client, load) = (cluster.client(), Load::on(&cluster));
+    let before = shares(&client);
+    let n4 = cluster.spare_node("n4");
+    let changes = [
+        json!({ "drain": { "node": "n2" } }),
+        json!({ "replicas": { "replicas": 2 } }),
+        json!({ "replace": { "node": "n1", "with": n4 } }),
+    ];
+    let report = load.during(|course| {
+        for (number, wanted) in changes.iter().enumerate() {
+            course.begins("taken back");
+            change(&client, wanted);
+            thread::sleep(phase() * (number as u32 + 1) / 4);
+            client.post("/_miroir/rebalance/abort").send().ok();
+            settled(&client, "aborted");
+            assert_eq!(shares(&client), before);
+        }
+    });
+    report.assert_clean();
+    report.assert_writes_within(held());
+    load.check(&mut cluster, 1);
+}
+
+/// What is changed in the configuration is changed in the fleet at the next start; what commands changed stays.
+#[test]
+fn the_configuration_changes_shares_and_copies() {
+    let mut cluster = cluster(PROGRAM).nodes(3).start();
+    let (client, load) = (cluster.client(), Load::on(&cluster));
+    change(&client, &json!({ "weight": { "node": "n3", "weight": 2 } }));
+    settled(&client, "done");
+    let changed = shares(&client);
+    restart(&mut cluster, |_| {});
+    assert_eq!(shares(&client), changed);
+    restart(&mut cluster, |config| {
+        config["nodes"][0]["weight"] = json!(4);
+        config["replicas"] = json!(2);
+    });
+    let status = settled(&client, "done");
+    assert_eq!(status["change"], "give n1 the weight 4; keep 2 replicas");
+    assert_eq!(shares(&client).values().sum::<u64>(), 2 * 256);
+    load.check(&mut cluster, 2);
+}
+
+/// Starts the gateway again with another section on its cluster.
+fn restart(cluster: &mut Cluster, edit: impl FnOnce(&mut Value)) {
+    let path = cluster.config_file();
+    let text = std::fs::read_to_string(&path).expect("the file is read");
+    let mut config: Value = serde_json::from_str(&text).expect("the harness writes JSON");
+    edit(&mut config["cluster"]);
+    std::fs::write(&path, config.to_string()).expect("the file is written");
+    cluster.gateway().kill();
+    cluster.gateway().start();
+}
