@@ -121,6 +121,48 @@ fn the_network_is_answered_and_cannot_be_changed() {
     assert_eq!(change.body["code"], "miroir_not_supported");
 }
 
+#[test]
+fn sizes_are_shown_as_asked_for() {
+    let cluster = cluster(PROGRAM).nodes(2).start();
+    let client = cluster.client();
+    client.post("/indexes/films/documents").ndjson(&data::movies()[..100]).succeeds();
+    let plain = client.get("/indexes/films/stats").send().ok();
+    assert!(plain["rawDocumentDbSize"].is_u64() && plain.get("internalDatabaseSizes").is_none());
+    let query = "sizeFormat=human&showInternalDatabaseSizes=true";
+    let everything = client.get(&format!("/stats?{query}")).send().ok();
+    let index = client.get(&format!("/indexes/films/stats?{query}")).send().ok();
+    let mut sizes = vec![&everything["databaseSize"], &index["rawDocumentDbSize"]];
+    if !nodes_are_embedded() {
+        sizes.push(&index["internalDatabaseSizes"]["documents"]);
+        sizes.push(&everything["indexes"]["films"]["internalDatabaseSizes"]["documents"]);
+    }
+    for size in sizes {
+        assert!(size.as_str().is_some_and(|text| text.ends_with('B')), "{size} in {everything} and {index}");
+    }
+    let wrong = client.get("/indexes/films/stats?sizeFormat=big").send();
+    assert_eq!(wrong.refused(400), "invalid_stats_size_format");
+}
+
+#[test]
+fn the_store_of_tasks_is_compacted() {
+    let cluster = cluster(PROGRAM).nodes(1).start();
+    let client = cluster.client();
+    let compact = || client.post("/tasks/compact").send();
+    assert_eq!(compact().refused(400), "feature_not_enabled");
+    switch(&client, &json!({ "taskQueueCompactionRoute": true }));
+    let summary = compact().ok();
+    assert_eq!(summary["status"], "succeeded");
+    assert!(summary["preSize"].is_string() && summary["postSize"].is_string());
+    client.post("/indexes").json(&json!({ "uid": "films" })).succeeds();
+}
+
+#[test]
+fn a_head_is_not_a_get() {
+    let cluster = cluster(PROGRAM).nodes(1).start();
+    let client = cluster.client();
+    assert_eq!(client.request(Method::HEAD, "/health").send().status, 405);
+}
+
 /// The embedded node is of a version without rules and without rendering.
 fn nodes_are_embedded() -> bool {
     std::env::var_os("MEILISEARCH_BIN").is_none()

@@ -26,7 +26,7 @@ pub use self::{
         PayloadContent, PayloadRef, Selection,
     },
     error::{LogError, Result},
-    log::{Log, Positions, StoredMap},
+    log::{Compaction, Log, Positions, StoredMap},
     record_kind::RecordKind,
     spool::{INLINE_LIMIT, PayloadReader, Pump, Spool, SpoolError, SpoolFile},
     sqlite::{SqliteLog, SqliteOptions},

@@ -28,6 +28,15 @@ pub struct Positions {
     pub trimmed: u32,
 }
 
+/// How large the log was and is, without payloads in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compaction {
+    /// Before, in bytes.
+    pub before: u64,
+    /// After, in bytes.
+    pub after: u64,
+}
+
 /// The shard map as the log keeps it: bytes it does not understand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMap {
@@ -170,4 +179,7 @@ pub trait Log: Send + Sync + 'static {
     /// `below` is the caller's promise that no node needs them. Returns the new
     /// [`Positions::trimmed`].
     async fn trim(&self, below: u32) -> Result<u32>;
+
+    /// Gives back to the disk what deleted tasks and entries have left. Writes wait meanwhile; reads go on.
+    async fn compact(&self) -> Result<Compaction>;
 }

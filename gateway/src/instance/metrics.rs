@@ -11,6 +11,7 @@ use miroir_nodes::{Call, NodeRequest, fan_out};
 use miroir_protocol::{
     error::{Code, ResponseError},
     features::METRICS,
+    stats::StatsQuery,
     tasks::{TaskFilter, TaskStatus, TasksQuery},
 };
 use serde_json::Value;
@@ -77,7 +78,7 @@ async fn of_whole(
     access: &Access,
     terms: Terms,
 ) -> Result<BTreeMap<String, Family>, ResponseError> {
-    let stats = stats::of_everything(gateway, access, terms).await?;
+    let stats = stats::of_everything(gateway, access, StatsQuery::default(), terms).await?;
     let mut families = BTreeMap::new();
     let mut gauge = |name: &str, help: &str, series: Vec<(String, f64)>| {
         let about = vec![format!("# HELP {name} {help}"), format!("# TYPE {name} gauge")];

@@ -15,6 +15,7 @@ pub(crate) mod reserved;
 pub(crate) mod scatter;
 pub(crate) mod search;
 pub(crate) mod similar;
+mod sizes;
 pub(crate) mod stats;
 mod survey;
 mod targets;

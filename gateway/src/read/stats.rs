@@ -10,6 +10,7 @@ use miroir_nodes::{Call, Node, NodeRequest, fan_out};
 use miroir_protocol::{
     error::{Code, ResponseError},
     index_uid::IndexUid,
+    stats::StatsQuery,
     tasks::{TaskFilter, TaskStatus, TasksQuery},
 };
 use miroir_replicate::Topology;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 
 use super::{
     scatter::{Sorted, Terms, scatter, sort},
+    sizes,
     targets::{Scope, Target, Targets, turn},
 };
 use crate::{
@@ -39,6 +41,8 @@ struct IndexStats {
     raw_document_db_size: u64,
     avg_document_size: u64,
     is_indexing: bool,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    internal_database_sizes: BTreeMap<String, u64>,
     number_of_embeddings: u64,
     number_of_embedded_documents: u64,
     field_distribution: BTreeMap<String, u64>,
@@ -71,26 +75,40 @@ struct Counted {
 }
 
 /// Answers the statistics of one index.
-pub(crate) async fn of_index(gateway: &Gateway, index: &IndexRecord, terms: Terms) -> Answer {
-    Ok(json(StatusCode::OK, &index_stats(gateway, index, terms).await?))
+pub(crate) async fn of_index(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    query: StatsQuery,
+    terms: Terms,
+) -> Answer {
+    let stats = json!(index_stats(gateway, index, query, terms).await?);
+    Ok(json(StatusCode::OK, &sizes::shown(stats, query.size_format)))
 }
 
 /// Answers the statistics of everything; of indexes, those the sender may see.
-pub(crate) async fn of_instance(gateway: &Gateway, access: &Access, terms: Terms) -> Answer {
-    Ok(json(StatusCode::OK, &of_everything(gateway, access, terms).await?))
+pub(crate) async fn of_instance(
+    gateway: &Gateway,
+    access: &Access,
+    query: StatsQuery,
+    terms: Terms,
+) -> Answer {
+    let stats = of_everything(gateway, access, query, terms).await?;
+    Ok(json(StatusCode::OK, &sizes::shown(stats, query.size_format)))
 }
 
-/// The statistics of everything; of indexes, those the sender may see.
+/// The statistics of everything, sizes in bytes; of indexes, those the sender may see.
 pub(crate) async fn of_everything(
     gateway: &Gateway,
     access: &Access,
+    query: StatsQuery,
     terms: Terms,
 ) -> Result<Value, ResponseError> {
+    let path = sizes::path("/stats", query)?;
     let catalog = gateway.log.catalog();
     let topology = gateway.topology.load();
     let scope = Scope { indexes: catalog.indexes.keys().map(String::as_str).collect(), slots: None, turn: 0 };
     let targets = Targets::of(gateway, &topology, &scope);
-    let parts = whole_copy(&topology, &targets, terms).await?;
+    let parts = whole_copy(&topology, &targets, &path, terms).await?;
     let mut indexes = BTreeMap::new();
     let visible = || catalog.indexes.iter().filter(|(uid, _)| access.allows(uid));
     for (uid, record) in visible() {
@@ -101,13 +119,13 @@ pub(crate) async fn of_everything(
                 sum.is_indexing = is_indexing(gateway, uid).await;
                 sum
             }
-            None => index_stats(gateway, record, terms).await?,
+            None => index_stats(gateway, record, query, terms).await?,
         };
         indexes.insert(uid.clone(), sum);
     }
     let parts = match parts {
         Some(parts) => parts,
-        None => everybody(&topology, &Uri::from_static("/stats"), terms).await?,
+        None => everybody(&topology, &path, terms).await?,
     };
     let last_update: Option<OffsetDateTime> = visible().map(|(_, index)| index.updated_at).max();
     Ok(json!({
@@ -123,6 +141,7 @@ pub(crate) async fn of_everything(
 async fn whole_copy(
     topology: &Topology,
     targets: &Targets,
+    path: &Uri,
     terms: Terms,
 ) -> Result<Option<Vec<Stats>>, ResponseError> {
     if !targets.missing.is_empty() || targets.asked.iter().any(|target| target.filter.is_some()) {
@@ -130,7 +149,7 @@ async fn whole_copy(
     }
     let nodes = targets.asked.iter().map(|target| target.node.clone());
     let alone = topology.map.groups().len() == 1;
-    let parts = ask_all(nodes, &Uri::from_static("/stats"), patience(terms, alone)).await?;
+    let parts = ask_all(nodes, path, patience(terms, alone)).await?;
     Ok((parts.len() == targets.asked.len()).then_some(parts))
 }
 
@@ -139,10 +158,12 @@ async fn whole_copy(
 async fn index_stats(
     gateway: &Gateway,
     index: &IndexRecord,
+    query: StatsQuery,
     terms: Terms,
 ) -> Result<IndexStats, ResponseError> {
-    let path = |rest: &str| format!("/indexes/{}/{rest}", index.uid).parse::<Uri>().map_err(|_| no_stats());
-    let (stats, fetch) = (path("stats")?, path("documents/fetch")?);
+    let path = |rest: &str| sizes::path(&format!("/indexes/{}/{rest}", index.uid), query);
+    let (stats, fetch) = (path("stats")?, format!("/indexes/{}/documents/fetch", index.uid));
+    let fetch: Uri = fetch.parse().map_err(|_| no_stats())?;
     let scope = Scope { indexes: vec![&index.uid], slots: None, turn: turn(&index.uid) };
     let request = |target: &Target| match &target.filter {
         None => NodeRequest::get(stats.clone()),
@@ -206,7 +227,7 @@ fn read<T: for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, ResponseError> 
     })
 }
 
-fn no_stats() -> ResponseError {
+pub(super) fn no_stats() -> ResponseError {
     ResponseError::new(Code::MiroirMergeFailed, "The nodes' statistics cannot be read.")
 }
 
@@ -249,6 +270,9 @@ impl IndexStats {
             sum.raw_document_db_size += part.raw_document_db_size;
             sum.number_of_embeddings += part.number_of_embeddings;
             sum.number_of_embedded_documents += part.number_of_embedded_documents;
+            for (database, size) in part.internal_database_sizes {
+                *sum.internal_database_sizes.entry(database).or_default() += size;
+            }
             for (field, count) in part.field_distribution {
                 if !is_internal(&field) {
                     *sum.field_distribution.entry(field).or_default() += count;
@@ -270,7 +294,8 @@ impl IndexStats {
             &mut self.number_of_embeddings,
             &mut self.number_of_embedded_documents,
         ];
-        counts.into_iter().chain(self.field_distribution.values_mut()).for_each(scale);
+        let sizes = self.internal_database_sizes.values_mut();
+        counts.into_iter().chain(self.field_distribution.values_mut()).chain(sizes).for_each(scale);
         self.number_of_documents = documents;
         self.field_distribution.retain(|_, count| *count > 0);
         self.with_average()

@@ -5,6 +5,7 @@ use miroir_log::IndexRecord;
 use miroir_protocol::{
     indexes::{IndexView, Page},
     operation::{Matched, Operation},
+    stats::StatsQuery,
 };
 
 use super::call::{Call, Served};
@@ -36,7 +37,8 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
             write::indexes::compact(call.writing(&body)?, &uid).await?
         }
         Operation::IndexStats => {
-            read::stats::of_index(&call.gateway, &*call.gateway.index(&uid)?, call.terms()).await?
+            let query = StatsQuery::from_query_string(call.query())?;
+            read::stats::of_index(&call.gateway, &*call.gateway.index(&uid)?, query, call.terms()).await?
         }
         Operation::Fields => {
             let body = call.json().await?;

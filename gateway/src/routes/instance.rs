@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 use miroir_log::Operation as Task;
-use miroir_protocol::operation::{Matched, Operation};
+use miroir_protocol::{
+    operation::{Matched, Operation},
+    stats::StatsQuery,
+};
 
 use super::call::{Call, Served};
 use crate::{
@@ -15,7 +18,10 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
     Ok(match operation.operation() {
         Operation::Health => json_bytes(StatusCode::OK, r#"{"status":"available"}"#),
         Operation::Version => json_bytes(StatusCode::OK, version::json()),
-        Operation::Stats => read::stats::of_instance(&call.gateway, &call.access(), call.terms()).await?,
+        Operation::Stats => {
+            let query = StatsQuery::from_query_string(call.query())?;
+            read::stats::of_instance(&call.gateway, &call.access(), query, call.terms()).await?
+        }
         Operation::Metrics => metrics::metrics(&call.gateway, &call.access(), call.terms()).await?,
         Operation::StreamLogs => {
             let body = call.json().await?;

@@ -77,6 +77,8 @@ impl<'a> Staged<'a> {
             Command::PutRecord { kind, id, json } => self.put_record(*kind, id, json),
             Command::DeleteRecord { kind, id } => self.delete_record(*kind, id),
             Command::Trim { below } => self.trim(*below),
+            // The writer does it outside of any transaction.
+            Command::Compact => Err(LogError::Closed),
         }
     }
 

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use crate::{
     entry::{Entry, Finished, NewEntry, Once, Operation, PayloadRef},
     error::Result,
-    log::StoredMap,
+    log::{Compaction, StoredMap},
     record_kind::RecordKind,
     uids::Uids,
 };
@@ -48,6 +48,8 @@ pub(super) enum Command {
     Trim {
         below: u32,
     },
+    /// Never part of a transaction.
+    Compact,
 }
 
 /// What a call gives back.
@@ -59,6 +61,7 @@ pub(super) enum Reply {
     Tasks(Uids),
     Removed(bool),
     Trimmed { position: u32, files: Vec<String> },
+    Compacted(Compaction),
 }
 
 /// A call and who waits for it.
@@ -89,6 +92,7 @@ impl Command {
             | Self::ForgetNode { .. }
             | Self::DeleteRecord { .. }
             | Self::Trim { .. }
+            | Self::Compact
             | Self::Cancel { .. }
             | Self::DeleteTasks { .. }
             | Self::ForgetEnds { .. } => ROW,

@@ -52,7 +52,7 @@ use crate::{
     catalog::Catalog,
     entry::{Entry, Finished, LoggedEntry, NewEntry, Once, PayloadRef},
     error::{LogError, Result},
-    log::{Log, Positions, StoredMap},
+    log::{Compaction, Log, Positions, StoredMap},
     record_kind::RecordKind,
     spool::{PayloadReader, Spool},
     uids::Uids,
@@ -283,6 +283,13 @@ impl Log for SqliteLog {
 
     async fn records(&self, kind: RecordKind) -> Result<Vec<(String, Value)>> {
         self.readers.read(move |connection| reads::records(connection, kind)).await
+    }
+
+    async fn compact(&self) -> Result<Compaction> {
+        match self.write(Command::Compact).await? {
+            Reply::Compacted(compaction) => Ok(compaction),
+            _ => Err(LogError::Closed),
+        }
     }
 
     async fn trim(&self, below: u32) -> Result<u32> {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{
     apply::Staged,
-    command::{Job, Reply},
+    command::{Command, Job, Reply},
     ledger::Ledger,
     options::Clock,
     shared::Shared,
@@ -17,6 +17,7 @@ use crate::{
     catalog::{Catalog, CatalogChange},
     error::{LogError, Result},
     failpoints::Failpoints,
+    log::Compaction,
 };
 
 /// How many calls are committed together at most.
@@ -58,9 +59,14 @@ impl Writer {
                 weight += job.command.weight();
                 group.push(job);
             }
-            if self.serve(group).is_err() {
+            let (compactions, group): (Vec<_>, Vec<_>) =
+                group.into_iter().partition(|job| matches!(job.command, Command::Compact));
+            if !group.is_empty() && self.serve(group).is_err() {
                 // Only a failpoint gets here: nobody is answered, as if the process had died.
                 return;
+            }
+            for job in compactions {
+                let _ = job.reply.send(self.compact().map(Reply::Compacted));
             }
         }
     }
@@ -85,6 +91,18 @@ impl Writer {
             Err(_) => group.into_iter().try_for_each(|job| self.serve(vec![job]))?,
         }
         Ok(())
+    }
+
+    /// Writes the database anew without what is free in it.
+    fn compact(&self) -> Result<Compaction> {
+        let size = || -> Result<u64> {
+            let number = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+            Ok(number("page_count")? * number("page_size")?)
+        };
+        let before = size()?;
+        // The new pages are in the write-ahead log; the file is cut once they are in their places.
+        self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?;
+        Ok(Compaction { before, after: size()? })
     }
 
     fn commit(&mut self, group: &[Job]) -> Result<Vec<Result<Reply>>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use miroir_log::{Log, LogError, SqliteLog, SqliteOptions, failpoints::Failpoints};
+use miroir_log::{Compaction, Log, LogError, RecordKind, SqliteLog, SqliteOptions, failpoints::Failpoints};
 use tempfile::TempDir;
 
 use crate::{
@@ -128,4 +128,25 @@ async fn what_no_entry_names_is_swept_at_the_start() {
     backend.reopen();
     assert_eq!(backend.spool_files(), [kept.file().unwrap()]);
     assert_eq!(backend.sqlite().payloads_in_use().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_compacted_log_is_smaller_and_the_same() {
+    let mut backend = OnDisk::create();
+    let value = serde_json::Value::from("x".repeat(100_000));
+    for id in ["a", "b", "kept"] {
+        backend.log().put_record(RecordKind::Instance, id, value.clone()).await.unwrap();
+    }
+    append(backend.log(), 1).await;
+    for id in ["a", "b"] {
+        backend.log().delete_record(RecordKind::Instance, id).await.unwrap();
+    }
+    let Compaction { before, after } = backend.log().compact().await.unwrap();
+    assert!(after + 150_000 < before, "{before} to {after}");
+    for _ in 0..2 {
+        let records = backend.log().records(RecordKind::Instance).await.unwrap();
+        assert!(records.contains(&("kept".to_owned(), value.clone())));
+        assert_eq!(backend.log().positions().next, 1);
+        backend.reopen();
+    }
 }

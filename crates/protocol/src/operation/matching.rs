@@ -31,8 +31,8 @@ pub enum NoOperation {
 // === impl Operation ===
 
 impl Operation {
-    /// The operation that a request with this method and path asks for. `HEAD` counts as `GET`; doubled slashes and one
-    /// at the end are ignored, as Meilisearch does.
+    /// The operation that a request with this method and path asks for. Doubled slashes and one at the end are
+    /// ignored, and `HEAD` is no `GET`, as in Meilisearch.
     pub fn of<'a>(method: &Method, path: &'a str) -> Result<Matched<'a>, NoOperation> {
         let mut parts = [""; LONGEST];
         let mut count = 0;
@@ -49,7 +49,6 @@ impl Operation {
         } else {
             None
         };
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
         // The paths of one resource stand together in the table, those of equal paths one after another.
         let same = std::iter::once(row).chain(rows.filter(|other| other.path == row.path));
         let row = { same }
@@ -142,7 +141,7 @@ mod tests {
         assert_eq!(of(Method::PUT, "/indexes/movies/search"), Err(NoOperation::MethodNotAllowed));
         assert_eq!(of(Method::GET, "/multi-search"), Err(NoOperation::MethodNotAllowed));
         assert_eq!(of(Method::PATCH, "/health"), Err(NoOperation::MethodNotAllowed));
-        assert_eq!(of(Method::HEAD, "/health"), Ok(Operation::Health));
+        assert_eq!(of(Method::HEAD, "/health"), Err(NoOperation::MethodNotAllowed));
         for path in ["/nope", "/", "/indexes/movies/nope", "/indexes/m/documents/1/2", "/a/b/c/d/e", "*"] {
             assert_eq!(of(Method::GET, path), Err(NoOperation::NotFound), "{path}");
         }
