@@ -9,7 +9,11 @@ use miroir_protocol::{error::ResponseError, index_uid::IndexUid};
 use miroir_replicate::{CurrentTopology, Progress, Rebalancer};
 
 use crate::{
-    instance::{features::FeatureSwitch, mirror::Mirror, rules::RuleBook},
+    instance::{
+        features::{self, FeatureSwitch},
+        mirror::Mirror,
+        rules::RuleBook,
+    },
     keys::ApiKeys,
     telemetry::Messages,
     webhooks::Webhooks,
@@ -82,6 +86,11 @@ impl Gateway {
     /// The index of that uid as clients see it. A uid that is none is refused first, as Meilisearch does.
     pub(crate) fn index(&self, uid: &str) -> Result<Arc<IndexRecord>, ResponseError> {
         self.known_index(uid)?.found()
+    }
+
+    /// Whether the nodes search as versions before 1.50 do: by their version, or because the feature is on.
+    pub(crate) fn has_legacy_search(&self) -> bool {
+        self.features.now().legacy_search || self.mirror.is_unknown(features::LEGACY_SEARCH)
     }
 
     /// What is known of that uid, once it is one.

@@ -32,6 +32,8 @@ pub use self::{
     facet_search::{FacetSearchSpec, merge_facet_search},
     facets::{FacetOrder, FacetSpec},
     federated::{FederatedQuery, FederatedSpec, MergedFacets, merge_federated},
-    search::{Paging, SearchSpec, merge_hybrid, merge_search, merge_surveyed, words_may_be_enough},
+    search::{
+        Paging, SearchSpec, groups_overlap, merge_hybrid, merge_search, merge_surveyed, words_may_be_enough,
+    },
     similar::{SimilarSpec, merge_similar},
 };

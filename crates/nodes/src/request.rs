@@ -19,6 +19,8 @@ pub struct NodeRequest {
     pub body: Bytes,
     /// Whether sending it twice is as good as once.
     pub idempotent: bool,
+    /// Header fields beside those that all requests have: whole lines.
+    pub fields: &'static [u8],
 }
 
 /// A whole answer in memory.
@@ -35,17 +37,23 @@ pub struct Answer {
 impl NodeRequest {
     /// A `GET`.
     pub fn get(path: Uri) -> Self {
-        Self { method: Method::GET, path, body: Bytes::new(), idempotent: true }
+        Self { method: Method::GET, path, body: Bytes::new(), idempotent: true, fields: &[] }
     }
 
     /// A read by `POST` of JSON: a search, a fetch.
     pub fn query(path: Uri, json: impl Into<Bytes>) -> Self {
-        Self { method: Method::POST, path, body: json.into(), idempotent: true }
+        Self { method: Method::POST, path, body: json.into(), idempotent: true, fields: &[] }
     }
 
     /// A write of JSON, or of nothing.
     pub fn write(method: Method, path: Uri, json: impl Into<Bytes>) -> Self {
-        Self { method, path, body: json.into(), idempotent: false }
+        Self { method, path, body: json.into(), idempotent: false, fields: &[] }
+    }
+
+    /// The same, as of somebody who merges the answers of several nodes: hits tell what they were weighed with. Nodes do
+    /// so while their feature `network` is on, and refuse the request while it is not.
+    pub fn for_merge(self) -> Self {
+        Self { fields: b"meili-proxy-search: true\r\n", ..self }
     }
 
     /// The head to send before the body, with the fields that all requests to the node have: whole lines.
@@ -53,7 +61,8 @@ impl NodeRequest {
         let path = self.path.path_and_query().map_or("/", PathAndQuery::as_str);
         let mut head =
             BytesMut::with_capacity(path.len() + fields.len() + self.body.len().min(ONE_WRITE) + 128);
-        for part in [self.method.as_str().as_bytes(), b" ", path.as_bytes(), b" HTTP/1.1\r\n", fields] {
+        let method = self.method.as_str().as_bytes();
+        for part in [method, b" ", path.as_bytes(), b" HTTP/1.1\r\n", fields, self.fields] {
             head.extend_from_slice(part);
         }
         if !self.body.is_empty() {

@@ -27,6 +27,8 @@ const RECORD: &str = "features";
 /// Under which name the nodes' part is wanted of them.
 const WANTED: &str = "features";
 const PATH: &str = "/experimental-features";
+/// The feature that nodes know since they search in another way unless it is on.
+pub(crate) const LEGACY_SEARCH: &str = "legacySearch";
 
 /// Which features are on. Cheap to read.
 #[derive(Debug, Default)]
@@ -51,9 +53,11 @@ impl FeatureSwitch {
     }
 }
 
-/// What nodes are told: not what the gateway does by itself, and not what would let others change them.
+/// What nodes are told: not what the gateway does by itself, and not what would let others change them. Without `network`,
+/// they do not tell what they weigh the hits of federated searches with.
 pub(crate) fn of_nodes(features: &Features) -> Wanted {
     let body = json!({
+        "network": true,
         "metrics": features.metrics,
         "editDocumentsByFunction": features.edit_documents_by_function,
         "containsFilter": features.contains_filter,
@@ -61,7 +65,7 @@ pub(crate) fn of_nodes(features: &Features) -> Wanted {
         "chatCompletions": features.chat_completions,
         "multimodal": features.multimodal,
         "foreignKeys": features.foreign_keys,
-        "legacySearch": features.legacy_search,
+        LEGACY_SEARCH: features.legacy_search,
         "renderRoute": features.render_route,
         "dynamicSearchRules": features.dynamic_search_rules,
     });

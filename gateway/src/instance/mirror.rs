@@ -83,6 +83,14 @@ impl Mirror {
         self.more.notify_one();
     }
 
+    /// Whether no node knows this member of what they were told. A fleet of which one node knows it is on its way to a
+    /// version that does, and so, for all that is known, is one that was not told yet.
+    pub(crate) fn is_unknown(&self, member: &str) -> bool {
+        let state = self.state.lock();
+        let lacks = |node| state.lacking.get(node).is_some_and(|lacking| lacking.contains(member));
+        !state.had.is_empty() && state.had.keys().all(lacks)
+    }
+
     /// Tells the nodes that are up what they have not got, once.
     pub(crate) async fn settle(&self, gateway: &Gateway) -> bool {
         let topology = gateway.topology.load();
@@ -107,7 +115,7 @@ impl Mirror {
                 () = mirror.more.notified() => {}
                 () = tokio::time::sleep(if settled { ROUND } else { AGAIN }) => {
                     if settled {
-                        mirror.state.lock().had.clear();
+                        mirror.state.lock().had.values_mut().for_each(BTreeSet::clear);
                     }
                 }
             }
@@ -196,4 +204,23 @@ impl Mirror {
 fn unknown_field(error: &ResponseError) -> Option<String> {
     let (field, rest) = error.message().strip_prefix("Unknown field `")?.split_once('`')?;
     rest.starts_with(':').then(|| field.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_unknown_where_no_node_knows_it() {
+        let mirror = Mirror::default();
+        assert!(!mirror.is_unknown("new"));
+        for name in ["a", "b"] {
+            let mut state = mirror.state.lock();
+            state.had.insert(name.to_owned(), BTreeSet::new());
+            state.lacking.insert(name.to_owned(), ["new".to_owned()].into());
+        }
+        assert!(mirror.is_unknown("new") && !mirror.is_unknown("old"));
+        mirror.state.lock().had.insert("c".to_owned(), BTreeSet::new());
+        assert!(!mirror.is_unknown("new"));
+    }
 }

@@ -28,11 +28,13 @@ pub(super) struct AskedSearch {
     second: Option<Box<Second>>,
 }
 
-/// A second question to every node, at the same time.
-pub(super) enum Second {
-    /// About all documents that the search finds, for totals and facets under `distinct`.
+/// A second question to every node.
+enum Second {
+    /// At the same time, about all documents that the search finds, for totals and facets under `distinct`.
     Survey(SearchQuery),
-    /// About the hits by words of a hybrid search.
+    /// The same afterwards, where the groups of documents turn out to overlap.
+    LaterSurvey(SearchQuery),
+    /// At the same time, about the hits by words of a hybrid search.
     Words(SearchQuery),
 }
 
@@ -48,6 +50,9 @@ impl AskedSearch {
         let second = match (Groups::of(client, distinct, &index.settings), distinct) {
             (Groups::Survey, Some(distinct)) => {
                 Some(Second::Survey(surveyed(&asked.query, client, distinct)))
+            }
+            (Groups::Facet, Some(distinct)) => {
+                Some(Second::LaterSurvey(surveyed(&asked.query, client, distinct)))
             }
             _ => by_words(&mut asked.query),
         };
@@ -95,14 +100,26 @@ impl AskedSearch {
         Self { query, client_filter: client.filter.clone(), spec, second: None }
     }
 
-    /// What nodes are asked besides.
+    /// What nodes are asked at the same time, and whether it is about hits by words.
     pub(super) fn second(&self) -> Option<(Self, bool)> {
-        let (query, by_words) = match self.second.as_deref()? {
-            Second::Survey(query) => (query.clone(), false),
-            Second::Words(query) => (query.clone(), true),
-        };
+        match self.second.as_deref()? {
+            Second::Survey(query) => Some((self.instead(query), false)),
+            Second::Words(query) => Some((self.instead(query), true)),
+            Second::LaterSurvey(_) => None,
+        }
+    }
+
+    /// What nodes are asked afterwards, where the groups of documents turn out to overlap.
+    pub(super) fn later_survey(&self) -> Option<Self> {
+        match self.second.as_deref()? {
+            Second::LaterSurvey(query) => Some(self.instead(query)),
+            Second::Survey(_) | Second::Words(_) => None,
+        }
+    }
+
+    fn instead(&self, query: &SearchQuery) -> Self {
         let (client_filter, spec) = (self.client_filter.clone(), self.spec.clone());
-        Some((Self { query, client_filter, spec, second: None }, by_words))
+        Self { query: query.clone(), client_filter, spec, second: None }
     }
 
     /// What the search is about.

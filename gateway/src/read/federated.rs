@@ -24,7 +24,7 @@ use super::{
     facets::{facet_spec, named_facets},
     multi_search::index_of_query,
     reserved::renamed,
-    scatter::{Terms, scatter},
+    scatter::{Gathered, Terms, scatter},
     search::{
         elapsed_ms, hidden_in, mark_partial, metadata, missing_member, new_request_uid, performance_details,
     },
@@ -64,12 +64,12 @@ pub(super) async fn federated(
     let own = federation_of_nodes(gateway, federation, paging);
     let indexes: Vec<&str> = asked.iter().map(|query| query.index.uid.as_str()).collect();
     let scope = Scope { turn: turn(&indexes), indexes, slots: None };
-    let gathered = scatter(gateway, &scope, terms, |target: &Target| {
+    let request = |target: &Target| {
         let body = body(&own, &asked, federation, target.filter.as_deref());
         NodeRequest::query(Uri::from_static("/multi-search"), body)
-    })
-    .await
-    .map_err(|error| hidden_in_query(error, &asked))?;
+    };
+    let gathered = gather(gateway, &scope, terms, asked.len() > 1, request).await;
+    let gathered = gathered.map_err(|error| hidden_in_query(error, &asked))?;
     let facets = asked.iter().map(|query| (query.index.uid.clone(), facet_spec(&query.index.settings)));
     let merge_facets = federation.merge_facets;
     let mut extra = Vec::new();
@@ -95,6 +95,25 @@ pub(super) async fn federated(
     let mut response = json_bytes(StatusCode::OK, merged);
     mark_partial(&mut response, &gathered.missing);
     Ok(response)
+}
+
+/// Asks every node. Hits of several queries are compared by what nodes tell only those who merge; a node that has not been
+/// told of the feature that this needs is asked without.
+async fn gather(
+    gateway: &Gateway,
+    scope: &Scope<'_>,
+    terms: Terms,
+    several: bool,
+    request: impl Fn(&Target) -> NodeRequest + Send + Sync,
+) -> Result<Gathered, ResponseError> {
+    if several {
+        let gathered = scatter(gateway, scope, terms, |target| request(target).for_merge()).await;
+        match gathered {
+            Err(error) if error.code_name() == "feature_not_enabled" => {}
+            gathered => return gathered,
+        }
+    }
+    scatter(gateway, scope, terms, request).await
 }
 
 /// A node's error, without the names of attributes that clients do not see in the index of the query that it is about.
@@ -153,8 +172,7 @@ impl Asked {
     }
 
     fn into_query(self) -> FederatedQuery {
-        let weight = self.options.map_or(1.0, |options| options.weight.get());
-        FederatedQuery { index: self.index.uid.clone(), weight, search: self.search.spec }
+        FederatedQuery { index: self.index.uid.clone(), search: self.search.spec }
     }
 }
 
@@ -290,8 +308,7 @@ mod tests {
         assert_eq!(json["federationOptions"]["weight"], 0.5);
         assert_eq!(json["showRankingScoreDetails"], true);
         assert!(PAGING.iter().all(|name| json.get(name).is_none()));
-        let query = query.into_query();
-        assert_eq!((query.index.as_str(), query.weight), ("films", 0.5));
+        assert_eq!(query.into_query().index, "films");
     }
 
     #[test]

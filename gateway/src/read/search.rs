@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Uri};
 use miroir_filters::{Body, extensions::RequestId};
 use miroir_log::IndexRecord;
-use miroir_merge::{SearchSpec, merge_hybrid, merge_search, merge_surveyed};
+use miroir_merge::{SearchSpec, groups_overlap, merge_hybrid, merge_search, merge_surveyed};
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
@@ -64,7 +64,15 @@ pub(super) async fn merged(
     let scope = asked.scope(index);
     let of_page = gather(gateway, &scope, terms, &path, &asked);
     let (gathered, second) = match asked.second() {
-        None => (of_page.await, Second::None),
+        None => {
+            let page = of_page.await;
+            let survey = asked.later_survey().filter(|_| has_overlapping_groups(&page, &asked));
+            let besides = match survey {
+                Some(survey) => gather(gateway, &scope, terms, &path, &survey).await.ok(),
+                None => None,
+            };
+            (page, besides.map_or(Second::None, |besides| Second::Surveyed(besides.answers)))
+        }
         Some((besides, by_words)) => {
             let besides = gather(gateway, &scope, terms, &path, &besides);
             let (page, besides) = tokio::join!(of_page, besides);
@@ -81,6 +89,7 @@ pub(super) async fn merged(
     if query.personalize.is_some() {
         return Err(features::PERSONALIZATION.needed_for("reranking search results"));
     }
+    asked.spec.legacy_search = gateway.has_legacy_search();
     asked.spec.processing_time_ms = elapsed_ms(start);
     asked.spec.request_uid = Some(request_uid);
     if terms.include_metadata {
@@ -90,6 +99,11 @@ pub(super) async fn merged(
         asked.spec.extra.push(performance_details(start));
     }
     merge(gathered, &second, asked.spec)
+}
+
+/// Whether the documents of the answers are of several groups each. Answers that cannot be read are refused later.
+fn has_overlapping_groups(page: &Result<Gathered, ResponseError>, asked: &AskedSearch) -> bool {
+    page.as_ref().is_ok_and(|page| groups_overlap(&page.answers, &asked.spec).unwrap_or_default())
 }
 
 /// What an answer says about the search it is to, where the client wants to know; `words` in a federated search.

@@ -27,15 +27,12 @@ impl Displayed {
         match (self, wanted) {
             (Self::All, wanted) => wanted.cloned(),
             (Self::Only(displayed), None) => Some(displayed.iter().cloned().collect()),
-            (Self::Only(displayed), Some(wanted)) => {
-                let pairs = displayed.iter().flat_map(|shown| wanted.iter().map(move |name| (shown, name)));
-                Some(pairs.filter_map(|(shown, name)| common(shown, name)).collect())
-            }
+            (Self::Only(_), Some(wanted)) => Some(self.named(wanted)),
         }
     }
 
-    /// Which of the attributes are named in the setting: no other is highlighted or cropped, not even one that is nested
-    /// in one of them.
+    /// Which of the attributes are named in the setting: no other is given, highlighted or cropped, not even one that is
+    /// nested in one of them.
     pub(super) fn named(&self, wanted: &BTreeSet<String>) -> BTreeSet<String> {
         match self {
             Self::Only(displayed) if wanted.contains("*") => displayed.iter().cloned().collect(),
@@ -94,11 +91,6 @@ impl Displayed {
     }
 }
 
-/// What is in both of two attributes, one of which may be nested in the other.
-fn common(a: &str, b: &str) -> Option<String> {
-    if is_within(a, b) { Some(a.to_owned()) } else { is_within(b, a).then(|| b.to_owned()) }
-}
-
 /// Whether an attribute is the other one or nested in it.
 pub(super) fn is_within(inner: &str, outer: &str) -> bool {
     inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'))
@@ -128,8 +120,8 @@ mod tests {
         assert_eq!(displayed.allow(None), Some(set(&["title", "meta.public"])));
         assert_eq!(displayed.allow(Some(&set(&["*"]))), Some(set(&["title", "meta.public"])));
         assert_eq!(
-            displayed.allow(Some(&set(&["meta", "title.main", "titles", "secret"]))),
-            Some(set(&["meta.public", "title.main"]))
+            displayed.allow(Some(&set(&["meta", "meta.public", "title.main", "titles", "secret"]))),
+            Some(set(&["meta.public"]))
         );
     }
 

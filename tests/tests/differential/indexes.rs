@@ -19,6 +19,8 @@ pub(crate) struct Index {
     pub(crate) filterable: &'static [&'static str],
     /// Attributes that can be sorted by.
     pub(crate) sortable: &'static [&'static str],
+    /// Attributes inside others, and patterns.
+    pub(crate) nested: &'static [&'static str],
     /// Whether documents have a place.
     pub(crate) geo: bool,
     /// Whether documents have vectors.
@@ -35,6 +37,7 @@ pub(crate) const INDEXES: &[Index] = &[
         texts: &["title", "director", "genre", "distributor"],
         filterable: &["genre", "year", "mpaa_rating", "imdb_rating", "imdb_votes", "director", "distributor"],
         sortable: &["year", "imdb_rating", "imdb_votes", "title", "release_date", "us_gross"],
+        nested: &["title.x", "ti*"],
         geo: false,
         vectors: false,
         settings: plain,
@@ -46,6 +49,7 @@ pub(crate) const INDEXES: &[Index] = &[
         texts: &["title", "director", "tags", "money.source"],
         filterable: &["genre", "year", "tags", "money.gross", "money.budget", "mixed"],
         sortable: &["year", "mixed", "money.gross", "title"],
+        nested: &["money.gross", "money", "tags.0", "mon*", "year.x"],
         geo: false,
         vectors: false,
         settings: odd,
@@ -57,6 +61,7 @@ pub(crate) const INDEXES: &[Index] = &[
         texts: &["title", "director"],
         filterable: &["genre", "year", "director", "mpaa_rating"],
         sortable: &["year", "imdb_rating"],
+        nested: &["title.x", "ti*"],
         geo: false,
         vectors: false,
         settings: grouped,
@@ -68,6 +73,7 @@ pub(crate) const INDEXES: &[Index] = &[
         texts: &["name", "city"],
         filterable: &["state", "city", "country"],
         sortable: &["name", "state", "city"],
+        nested: &["title.x", "ti*"],
         geo: true,
         vectors: false,
         settings: airports,
@@ -79,6 +85,7 @@ pub(crate) const INDEXES: &[Index] = &[
         texts: &["title", "director"],
         filterable: &["genre", "year", "director"],
         sortable: &["year", "imdb_rating"],
+        nested: &["title.x", "ti*"],
         geo: false,
         vectors: false,
         settings: rewritten,
@@ -98,6 +105,7 @@ pub(crate) const INDEXES: &[Index] = &[
             "on",
         ],
         sortable: &["price", "colour", "nested.depth.level", "group"],
+        nested: &["nested.items", "nested.depth.word", "nested.items.kind", "nested.*", "_geo"],
         geo: true,
         vectors: true,
         settings: with_vectors,
@@ -168,6 +176,9 @@ fn odd() -> Value {
         "synonyms": { "star": ["sky"], "war": ["battle", "fight"], "nyc": ["new york"] },
         "faceting": { "maxValuesPerFacet": 6, "sortFacetValuesBy": { "*": "count", "year": "alpha" } },
         "pagination": { "maxTotalHits": 120 },
+        "proximityPrecision": "byAttribute",
+        "prefixSearch": "disabled",
+        "typoTolerance": { "disableOnWords": ["love"], "disableOnAttributes": ["director"] },
     })
 }
 
@@ -196,6 +207,9 @@ fn with_vectors() -> Value {
             {"attributePatterns": ["mix*"], "features": {"facetSearch": true, "filter": {"comparison": true}}},
         ],
         "sortableAttributes": ["_geo", "price", "colour", "nested.depth.level", "group"],
+        "separatorTokens": ["&"],
+        "nonSeparatorTokens": ["+"],
+        "dictionary": ["x1"],
         "embedders": { "manual": { "source": "userProvided", "dimensions": synthetic::DIMENSIONS } },
     })
 }

@@ -18,7 +18,6 @@ use crate::{
 pub(super) struct Query<'s> {
     pub(super) index: &'s str,
     pub(super) max_total_hits: usize,
-    weight: f64,
     /// Of a hybrid search.
     hybrid: Option<Weights>,
     shape: Shape<'s>,
@@ -35,9 +34,9 @@ pub(super) struct Hits<'a, 's> {
     details: Details<'a>,
     /// Where the hit starts in the answer.
     base: usize,
-    /// Which query found the hit, and its weighted score.
+    /// Which query found the hit.
     position: usize,
-    score: f64,
+    weighted: Weighted<'a>,
     members: Members<'a>,
 }
 
@@ -57,11 +56,11 @@ impl<'s> Query<'s> {
         let mut shape = Shape::of_hit(&spec.strip, &spec.strip_formatted, spec.displayed.as_deref());
         (shape.show_score, shape.show_details) = (spec.show_ranking_score, spec.show_ranking_score_details);
         shape.watch = distinct.or(spec.distinct.as_deref());
+        shape.is_federated = true;
         Self {
             hybrid: spec.semantic_ratio.map(Weights::of_ratio),
             index: &query.index,
             max_total_hits: spec.max_total_hits.unwrap_or(usize::MAX),
-            weight: query.weight,
             shape,
         }
     }
@@ -80,7 +79,7 @@ impl<'a, 's> Hits<'a, 's> {
             details: Details::default(),
             base: 0,
             position: 0,
-            score: 0.0,
+            weighted: Weighted::default(),
             members: Members::default(),
         };
         answer.members.read_head(&mut answer.cursor).in_node(node, 0)?;
@@ -137,7 +136,9 @@ impl<'a, 's> Hits<'a, 's> {
     }
 
     fn read_record(&mut self, text: &'a [u8]) -> Scan<()> {
-        (self.position, self.score) = federation(text, self.queries.len())?;
+        let Federation { position, score, values } = Federation::of_hit(text, self.queries.len())?;
+        self.position = position;
+        self.weighted.read(score, values)?;
         let shape = &self.query().shape;
         self.record.read(&mut Cursor::new(text), shape)?;
         match self.record.details() {
@@ -148,33 +149,48 @@ impl<'a, 's> Hits<'a, 's> {
     }
 }
 
-/// The place of the query that found a hit, and the hit's weighted score.
-fn federation(hit: &[u8], queries: usize) -> Scan<(usize, f64)> {
-    let mut cursor = Cursor::new(hit);
-    cursor.enter_object()?;
-    let mut first = true;
-    while let Some(key) = cursor.key(&mut first)? {
-        if key != b"_federation" {
-            cursor.value()?;
-            continue;
-        }
-        let (mut position, mut score) = (None, None);
+/// What a node says about a hit of several queries.
+struct Federation<'a> {
+    /// The place of the query that found it.
+    position: usize,
+    /// Its weighted score.
+    score: f64,
+    /// What it was weighed with, where the node tells.
+    values: &'a [u8],
+}
+
+impl<'a> Federation<'a> {
+    fn of_hit(hit: &'a [u8], queries: usize) -> Scan<Self> {
+        let mut cursor = Cursor::new(hit);
         cursor.enter_object()?;
-        let mut first_member = true;
-        while let Some(key) = cursor.key(&mut first_member)? {
+        let mut first = true;
+        while let Some(key) = cursor.key(&mut first)? {
+            if key == b"_federation" {
+                return Self::read(&mut cursor, queries);
+            }
+            cursor.value()?;
+        }
+        cursor.fail("expected the member `_federation`")
+    }
+
+    fn read(cursor: &mut Cursor<'a>, queries: usize) -> Scan<Self> {
+        let (mut position, mut score, mut values) = (None, None, &[][..]);
+        cursor.enter_object()?;
+        let mut first = true;
+        while let Some(key) = cursor.key(&mut first)? {
             let value = cursor.value()?;
             match key {
                 b"queriesPosition" => position = count(value).and_then(|place| usize::try_from(place).ok()),
                 b"weightedRankingScore" => score = number(value),
+                b"weightedScoreValues" => values = value,
                 _ => {}
             }
         }
-        return match position.filter(|position| *position < queries) {
-            Some(position) => Ok((position, score.unwrap_or_default())),
+        match position.filter(|position| *position < queries) {
+            Some(position) => Ok(Self { position, score: score.unwrap_or_default(), values }),
             None => cursor.fail("expected the position of a query"),
-        };
+        }
     }
-    cursor.fail("expected the member `_federation`")
 }
 
 impl Source for Hits<'_, '_> {
@@ -193,10 +209,7 @@ impl Source for Hits<'_, '_> {
             };
             return by_rules.then_with(|| order_sequences(self.record.sequence(), other.record.sequence()));
         }
-        let weighted = |hits: &Self| Weighted { weight: hits.query().weight, score: hits.score };
-        self.details
-            .order_weighted(weighted(self), &other.details, weighted(other))
-            .then(self.position.cmp(&other.position))
+        self.weighted.order(&other.weighted).then(self.position.cmp(&other.position))
     }
 }
 

@@ -21,7 +21,8 @@ use crate::{
 ///
 /// How the nodes have to be asked for it: the client's request with `offset: 0` and `limit: offset + limit`, or `page: 1`
 /// and `hitsPerPage: page * hitsPerPage`, in the federation; without `mergeFacets`; and every query as
-/// [`SearchSpec`] has it, without its part of the hits. With `distinct`, of the federation or of a query, hits need the
+/// [`SearchSpec`] has it, without its part of the hits. Where there are several queries, with the header
+/// `Meili-Proxy-Search: true`, for nodes to tell what they weighed the hits with. With `distinct`, of the federation or of a query, hits need the
 /// attributes of the facets of their index, so that what is left out is not counted.
 #[derive(Debug, Clone, Default)]
 pub struct FederatedSpec {
@@ -55,8 +56,6 @@ pub struct MergedFacets {
 pub struct FederatedQuery {
     /// The index it searches in.
     pub index: String,
-    /// What its scores are multiplied by.
-    pub weight: f64,
     /// What its hits look like. The part of the hits, facets and what follows the hits are not looked at.
     pub search: SearchSpec,
 }
@@ -64,10 +63,9 @@ pub struct FederatedQuery {
 /// Merges the answers of several nodes to one federated search into the answer that one node with all documents would
 /// give.
 ///
-/// * **Order**: hits of one query as in [`merge_search`](crate::merge_search). Hits of two queries by weighted score, and
-///   where there are sort rules, step by step; equal ones in the order of the queries. A node weighs the rules before a sort
-///   rule as one score, which its answer does not tell: with sort rules, hits of two queries that differ little in it may
-///   come in another order.
+/// * **Order**: hits of one query as in [`merge_search`](crate::merge_search). Hits of two queries by what their nodes
+///   weighed them with: one score, and where there are sort rules, step by step. Where a node does not tell, by the
+///   weighted score alone. Equal ones come in the order of the queries.
 /// * **Totals** are the sums of the nodes': a node counts a document that two queries find once.
 /// * **Distinct**: the best hit of each value over all nodes, of all queries or of each. What is left out is taken off totals
 ///   and facets, as far as the nodes sent it.

@@ -22,7 +22,6 @@ fn node(hits: &[String], members: &str) -> Bytes {
 fn spec(paging: Paging) -> FederatedSpec {
     let query = |index: &str| FederatedQuery {
         index: index.to_owned(),
-        weight: 1.0,
         search: SearchSpec { max_total_hits: Some(3), ..SearchSpec::default() },
     };
     FederatedSpec { paging, queries: vec![query("i0"), query("i1")], ..FederatedSpec::default() }
@@ -50,6 +49,21 @@ fn hits_of_all_queries_are_one_list() {
 fn equal_hits_come_by_query_then_by_insertion() {
     let answers = [node(&[hit(3, 0, 0.5), hit(0, 1, 0.5)], ""), node(&[hit(2, 0, 0.5)], "")];
     assert_eq!(ids(&merged(&answers, &spec(Paging::default()))), [2, 3, 0]);
+}
+
+#[test]
+fn what_a_node_weighed_a_hit_with_decides_and_is_not_shown() {
+    let weighed = |id: u8, query: usize, year: u32| {
+        let values = format!(
+            r#","weightedScoreValues":[{{"weightedScore":1.0}},{{"sort":{{"asc":true,"value":{year}}}}}],"extra_document":{{"a":1}}}},"_ranking"#
+        );
+        hit(id, query, 1.0).replace(r#"},"_ranking"#, &values)
+    };
+    let answers = [node(&[weighed(0, 1, 1990), weighed(1, 0, 2000)], ""), node(&[weighed(2, 0, 1995)], "")];
+    let answer = merged(&answers, &spec(Paging::default()));
+    assert_eq!(ids(&answer), [0, 2, 1]);
+    let shown = r#"{"indexUid":"i1","queriesPosition":1,"weightedRankingScore":1}"#;
+    assert_eq!(answer["hits"][0]["_federation"].to_string(), shown);
 }
 
 #[test]

@@ -126,11 +126,6 @@ impl<'a> Details<'a> {
         vector.unwrap_or(score * weights.keyword)
     }
 
-    /// The rules, with their places, in their order.
-    pub(super) fn rules(&self) -> &[(u64, Rule<'a>)] {
-        &self.rules
-    }
-
     /// Whether the hit was found by its vector.
     pub(crate) fn is_semantic(&self) -> bool {
         self.rules.iter().any(|(_, rule)| matches!(rule, Rule::Vector(_)))

@@ -1,89 +1,131 @@
-//! How hits of two queries compare.
+//! How hits of two queries compare: by what their node weighed them with.
 
 use std::cmp::Ordering;
 
-use super::{Details, rule::Rule};
+use super::value::SortValue;
+use crate::scan::{Cursor, Scan, number};
 
-/// A hit's query's weight, and the weighted score of the hit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Weighted {
-    pub(crate) weight: f64,
-    pub(crate) score: f64,
+/// What a node weighed a hit with.
+#[derive(Debug, Default)]
+pub(crate) struct Weighted<'a> {
+    /// One step of the comparison after another; none where the node kept them to itself.
+    values: Vec<Value<'a>>,
+    /// The weighted score.
+    score: f64,
 }
 
-/// A run of rules that a node weighs as one score, or a rule that sorts.
-type Step<'d, 'a> = &'d [(u64, Rule<'a>)];
+/// One step.
+#[derive(Debug)]
+enum Value<'a> {
+    /// All rules between two that sort, as one score, or how near a vector is.
+    Score(f64),
+    Sort {
+        ascending: bool,
+        value: SortValue<'a>,
+    },
+    Geo {
+        ascending: bool,
+        distance: Option<f64>,
+    },
+}
 
-impl Details<'_> {
-    /// Which hit comes first (`Less`): step by step, with weighted scores. Steps that do not compare leave it to the number
-    /// of steps that follow, then to the score.
-    pub(crate) fn order_weighted(&self, own: Weighted, other: &Self, others: Weighted) -> Ordering {
-        let by_score = higher(own.score, others.score);
-        let (mut left, mut right) = (steps(self.rules()), steps(other.rules()));
-        let mut is_first = true;
-        loop {
-            let order = match (left.next(), right.next()) {
-                (None, None) => return Ordering::Equal,
-                (None, Some(_)) => return Ordering::Greater,
-                (Some(_), None) => return Ordering::Less,
-                (Some(ours), Some(theirs)) if is_run(ours) && is_run(theirs) => {
-                    let is_all =
-                        is_first && ours.len() == self.rules().len() && theirs.len() == other.rules().len();
-                    let by_rules = compare_runs(ours, own.weight, theirs, others.weight);
-                    // What a run weighs is not told. The first one weighs nearly as much as the whole.
-                    Some(if is_all || (is_first && by_rules.is_ne()) { by_score } else { by_rules })
-                }
-                (Some([(_, ours), ..]), Some([(_, theirs), ..])) => compare_sorts(ours, theirs),
-                (Some(_), Some(_)) => None,
-            };
-            is_first = false;
-            match order {
+impl<'a> Weighted<'a> {
+    /// Reads another hit's score and its `weightedScoreValues`, which are empty where the node was not asked for them.
+    pub(crate) fn read(&mut self, score: f64, values: &'a [u8]) -> Scan<()> {
+        self.score = score;
+        self.values.clear();
+        if values.is_empty() {
+            return Ok(());
+        }
+        let mut cursor = Cursor::new(values);
+        cursor.enter_array()?;
+        let mut first = true;
+        while cursor.element(&mut first)? {
+            self.values.push(Value::read(&mut cursor)?);
+        }
+        Ok(())
+    }
+
+    /// Which hit comes first (`Less`): step by step. Where steps do not compare, the hit comes first that more of them
+    /// follow for, then the one with the higher score.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        let by_score = || other.score.partial_cmp(&self.score).unwrap_or(Ordering::Equal);
+        if self.values.is_empty() || other.values.is_empty() {
+            return by_score();
+        }
+        for (left, right) in self.values.iter().zip(&other.values) {
+            match left.order(right) {
                 Some(Ordering::Equal) => {}
                 Some(order) => return order,
-                None => return right.count().cmp(&left.count()).then(by_score),
+                None => return other.values.len().cmp(&self.values.len()).then_with(by_score),
             }
         }
+        other.values.len().cmp(&self.values.len())
     }
 }
 
-fn steps<'d, 'a>(rules: &'d [(u64, Rule<'a>)]) -> impl Iterator<Item = Step<'d, 'a>> {
-    rules.chunk_by(|(_, left), (_, right)| left.score().is_some() && right.score().is_some())
-}
-
-fn is_run(step: Step<'_, '_>) -> bool {
-    step.iter().all(|(_, rule)| rule.score().is_some())
-}
-
-/// Rule by rule. More rules come first.
-fn compare_runs(left: Step<'_, '_>, weight: f64, right: Step<'_, '_>, other_weight: f64) -> Ordering {
-    let scores = |step: Step<'_, '_>, weight: f64| {
-        let rules = step.iter().flat_map(|(_, rule)| match rule {
-            Rule::Attribute { field, position } => [Some(*field), Some(*position)],
-            rule => [rule.score(), None],
-        });
-        rules.flatten().map(|score| score * weight).collect::<Vec<_>>()
-    };
-    let (left, right) = (scores(left, weight), scores(right, other_weight));
-    let pairs = left.iter().zip(&right);
-    let order = pairs.map(|(left, right)| higher(*left, *right)).find(|order| order.is_ne());
-    order.unwrap_or_else(|| right.len().cmp(&left.len()))
-}
-
-/// `None` where the rules say nothing about each other.
-fn compare_sorts(left: &Rule<'_>, right: &Rule<'_>) -> Option<Ordering> {
-    match (left, right) {
-        (Rule::Sort { ascending, value }, Rule::Sort { ascending: other_ascending, value: other }) => {
-            (ascending == other_ascending).then(|| value.order(other, *ascending))
+impl<'a> Value<'a> {
+    fn read(cursor: &mut Cursor<'a>) -> Scan<Self> {
+        let mut value = None;
+        cursor.enter_object()?;
+        let mut first = true;
+        while let Some(kind) = cursor.key(&mut first)? {
+            value = match kind {
+                b"weightedScore" | b"vectorSort" => number(cursor.value()?).map(Self::Score),
+                b"sort" => Some(Self::read_sort(cursor)?),
+                b"geoSort" => Some(Self::read_geo(cursor)?),
+                _ => return cursor.fail("expected a weighted score value"),
+            };
         }
-        (Rule::Geo { ascending, distance }, Rule::Geo { ascending: other_ascending, distance: other }) => {
-            // Between queries, Meilisearch puts what is farther away first, whatever the direction.
-            (ascending == other_ascending).then(|| match (distance, other) {
-                (Some(distance), Some(other)) => higher(*distance, *other),
-                (distance, other) => other.is_some().cmp(&distance.is_some()),
-            })
-        }
-        _ => None,
+        value.map_or_else(|| cursor.fail("expected a weighted score value"), Ok)
     }
+
+    fn read_sort(cursor: &mut Cursor<'a>) -> Scan<Self> {
+        let (ascending, value) = read_members(cursor, b"value")?;
+        Ok(Self::Sort { ascending, value: SortValue::read(value) })
+    }
+
+    fn read_geo(cursor: &mut Cursor<'a>) -> Scan<Self> {
+        let (ascending, distance) = read_members(cursor, b"distance")?;
+        Ok(Self::Geo { ascending, distance: number(distance) })
+    }
+
+    /// `None` where the two say nothing about each other.
+    fn order(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Score(left), Self::Score(right)) => Some(higher(*left, *right)),
+            (Self::Sort { ascending, value }, Self::Sort { ascending: same, value: other })
+                if ascending == same =>
+            {
+                Some(value.order(other, *ascending))
+            }
+            (Self::Geo { ascending, distance }, Self::Geo { ascending: same, distance: other })
+                if ascending == same =>
+            {
+                // Between queries, Meilisearch puts what is farther away first, whatever the direction.
+                Some(match (distance, other) {
+                    (Some(distance), Some(other)) => higher(*distance, *other),
+                    (distance, other) => other.is_some().cmp(&distance.is_some()),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The direction of a rule that sorts, and its member `name`.
+fn read_members<'a>(cursor: &mut Cursor<'a>, name: &[u8]) -> Scan<(bool, &'a [u8])> {
+    let (mut ascending, mut value): (bool, &[u8]) = (false, b"null");
+    cursor.enter_object()?;
+    let mut first = true;
+    while let Some(key) = cursor.key(&mut first)? {
+        match key {
+            b"asc" => ascending = cursor.value()? == b"true",
+            key if key == name => value = cursor.value()?,
+            _ => drop(cursor.value()?),
+        }
+    }
+    Ok((ascending, value))
 }
 
 /// The higher one comes first; what differs by a rounding error is equal.
@@ -98,45 +140,58 @@ fn higher(left: f64, right: f64) -> Ordering {
 mod tests {
     use super::*;
 
-    fn order(left: (&str, f64, f64), right: (&str, f64, f64)) -> Ordering {
-        let (mut own, mut other) = (Details::default(), Details::default());
-        own.read(left.0.as_bytes()).unwrap();
-        other.read(right.0.as_bytes()).unwrap();
-        let weighted = |(_, weight, score): (&str, f64, f64)| Weighted { weight, score };
-        own.order_weighted(weighted(left), &other, weighted(right))
+    fn order(left: (&str, f64), right: (&str, f64)) -> Ordering {
+        let read = |(values, score): (&'static str, f64)| {
+            let mut weighted = Weighted::default();
+            weighted.read(score, values.as_bytes()).unwrap();
+            weighted
+        };
+        let leak = |(values, score): (&str, f64)| (&*values.to_owned().leak(), score);
+        read(leak(left)).order(&read(leak(right)))
+    }
+
+    fn sorted(year: &str, ascending: bool) -> String {
+        format!(r#"[{{"weightedScore":1.0}},{{"sort":{{"asc":{ascending},"value":{year}}}}}]"#)
     }
 
     #[test]
-    fn scores_alone_are_one_score() {
-        let low = r#"{"words":{"order":0,"score":0.5},"typo":{"order":1,"score":1.0}}"#;
-        let high = r#"{"words":{"order":0,"score":1.0},"typo":{"order":1,"score":0.1}}"#;
-        assert_eq!(order((low, 1.0, 0.7), (high, 1.0, 0.6)), Ordering::Less);
-        assert_eq!(order((low, 1.0, 0.6), (high, 1.0, 0.6)), Ordering::Equal);
-        // Who was not scored comes last.
-        assert_eq!(order((low, 1.0, 0.6), ("{}", 1.0, 1.0)), Ordering::Less);
-        assert_eq!(order(("{}", 1.0, 1.0), ("{}", 2.0, 2.0)), Ordering::Equal);
+    fn scores_decide_and_rounding_errors_do_not() {
+        let score = |score: &str| format!(r#"[{{"weightedScore":{score}}}]"#);
+        let (low, high) = (score("0.5"), score("0.7"));
+        assert_eq!(order((&high, 0.7), (&low, 0.5)), Ordering::Less);
+        assert_eq!(order((&low, 0.5), (r#"[{"vectorSort":0.5}]"#, 0.5)), Ordering::Equal);
+        assert_eq!(order((&low, 0.5), (&score("0.5000000000000001"), 0.5)), Ordering::Equal);
+        // Without the values, only the scores are left.
+        assert_eq!(order(("", 0.4), (&low, 0.5)), Ordering::Greater);
     }
 
     #[test]
     fn sort_values_compare_where_the_direction_is_the_same() {
-        let rules = |rule: &str| {
-            format!(r#"{{"words":{{"order":0,"score":1.0}},"{rule},"t":{{"order":2,"score":1.0}}}}"#)
-        };
-        let year =
-            |year: u32, order: &str| rules(&format!(r#"year:{order}":{{"order":1,"value":{year}.0}}"#));
-        let (old, new) = (year(1990, "asc"), year(2000, "asc"));
-        assert_eq!(order((&old, 1.0, 0.1), (&new, 1.0, 0.9)), Ordering::Less);
-        // Where the first scores differ, the whole does.
-        assert_eq!(order((&old, 0.5, 0.1), (&new, 1.0, 0.9)), Ordering::Greater);
-        let down = year(2000, "desc");
-        assert_eq!(order((&old, 1.0, 0.1), (&down, 1.0, 0.9)), Ordering::Greater);
+        let (old, new) = (sorted("1990", true), sorted("2000", true));
+        assert_eq!(order((&old, 0.1), (&new, 0.9)), Ordering::Less);
+        assert_eq!(order((&sorted("null", true), 0.9), (&new, 0.1)), Ordering::Greater);
+        assert_eq!(order((&sorted("\"b\"", false), 0.1), (&sorted("\"a\"", false), 0.9)), Ordering::Less);
+        assert_eq!(order((&old, 0.1), (&sorted("2000", false), 0.9)), Ordering::Greater);
+    }
+
+    #[test]
+    fn who_has_more_steps_comes_first() {
+        let long = sorted("1990", true);
+        assert_eq!(order((&long, 0.1), (r#"[{"weightedScore":1.0}]"#, 0.9)), Ordering::Less);
+        assert_eq!(order((&long, 0.1), (r#"[{"sort":{"asc":true,"value":1}}]"#, 0.9)), Ordering::Less);
     }
 
     #[test]
     fn the_farther_one_comes_first() {
-        let at = |distance: u32| {
-            format!(r#"{{"_geoPoint(1, 2):asc":{{"order":0,"value":{{}},"distance":{distance}.0}}}}"#)
-        };
-        assert_eq!(order((&at(5), 1.0, 1.0), (&at(7), 1.0, 1.0)), Ordering::Greater);
+        let at = |distance: &str| format!(r#"[{{"geoSort":{{"asc":true,"distance":{distance}}}}}]"#);
+        assert_eq!(order((&at("5.0"), 1.0), (&at("7.0"), 1.0)), Ordering::Greater);
+        assert_eq!(order((&at("5.0"), 1.0), (&at("null"), 1.0)), Ordering::Less);
+    }
+
+    #[test]
+    fn what_is_unknown_is_an_error() {
+        for text in ["{}", "[1]", "[{}]", r#"[{"later":1}]"#, r#"[{"weightedScore":"x"}]"#, "[{"] {
+            assert!(Weighted::default().read(1.0, text.as_bytes()).is_err(), "{text}");
+        }
     }
 }

@@ -10,6 +10,9 @@ use crate::{
     scan::{Cursor, Scan, count, filter_members, prune_member, push_member, unescape, visit_member},
 };
 
+/// Members of `_federation` that a node writes for who merges its answer.
+const ONLY_FOR_MERGES: [&[u8]; 3] = [b"weightedScoreValues", b"extra_document", b"pinnedPosition"];
+
 /// A document or hit as the node wrote it.
 #[derive(Debug, Default)]
 pub(crate) struct Record<'a> {
@@ -208,6 +211,7 @@ fn rewrite(key: &[u8], value: &[u8], action: Action, shape: &Shape<'_>, out: &mu
         Action::Formatted => {
             Ok(shape.shows_member(key) && prune_member(key, value, &shape.strip_formatted, out)?)
         }
+        Action::Federation if ONLY_FOR_MERGES.contains(&key) => Ok(false),
         Action::Matches if !shape.shows_path(&unescape(key)) => Ok(false),
         Action::Redact => redact(key, value, shape, out).map(|()| true),
         _ => {
@@ -215,7 +219,7 @@ fn rewrite(key: &[u8], value: &[u8], action: Action, shape: &Shape<'_>, out: &mu
             Ok(true)
         }
     })?;
-    // Meilisearch leaves out a `_formatted` without members, but not the other two.
+    // Meilisearch leaves out a `_formatted` without members, but not the others.
     Ok(kept > 0 || action != Action::Formatted)
 }
 

@@ -9,6 +9,8 @@ use crate::scan::below;
 pub(crate) struct Shape<'s> {
     /// Whether `_formatted` and the like are what a search adds, not members of the document.
     pub(crate) is_hit: bool,
+    /// Whether `_federation` is what a search of several queries adds.
+    pub(crate) is_federated: bool,
     /// Whether the hit is a document similar to another one, of whose score details only the similarity is shown.
     pub(crate) is_similar: bool,
     pub(crate) show_score: bool,
@@ -38,6 +40,8 @@ pub(crate) enum Action {
     Redact,
     /// `_rankingScoreDetails`: show the similarity alone.
     Similarity,
+    /// `_federation`: take what only a merge needs out of it.
+    Federation,
 }
 
 impl<'s> Shape<'s> {
@@ -70,6 +74,7 @@ impl<'s> Shape<'s> {
                 b"_rankingScoreDetails" if self.is_hit => self.displayed.map(|_| Action::Redact),
                 b"_formatted" if self.is_hit => Some(Action::Formatted),
                 b"_matchesPosition" if self.is_hit => Some(Action::Matches),
+                b"_federation" if self.is_federated => Some(Action::Federation),
                 _ => self.strip_action(key),
             };
             return action;

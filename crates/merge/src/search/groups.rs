@@ -1,10 +1,17 @@
 //! How many hits there are under `distinct`.
 
-use super::answer::Members;
+use bytes::Bytes;
+
+use super::{
+    answer::{Answer, Members, Ranking},
+    spec::SearchSpec,
+};
 use crate::{
     MergeError,
     error::InNode,
     facets::{Stats, count_groups},
+    kway::Source,
+    record::Shape,
 };
 
 /// The number of documents that share no value of `attribute`, from what each node says about its own: it has one document
@@ -26,4 +33,51 @@ pub(super) fn total(
     }
     let mut all = counted.into_iter().reduce(|all, more| all.joined(more));
     Ok(all.as_mut().map(|all| without.saturating_add(all.sum())))
+}
+
+/// Whether a document is known to be of several groups, as its distinct attribute holds a list: groups are then not as many
+/// as the attribute has values, and only [all documents](crate::merge_surveyed) tell how many there are.
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn groups_overlap(answers: &[Bytes], spec: &SearchSpec) -> Result<bool, MergeError> {
+    let Some(distinct) = &spec.distinct else { return Ok(false) };
+    let mut shape = Shape::of_hit(&[], &[], None);
+    shape.watch = Some(distinct);
+    for (node, text) in answers.iter().enumerate() {
+        let mut answer = Answer::open(node, text, &shape, Ranking::None)?;
+        while answer.advance()? {
+            if answer.record().watched().len() > 1 {
+                return Ok(true);
+            }
+        }
+        let members = answer.close()?;
+        let (Some(text), Some(total)) = (members.facet_distribution, members.total) else { continue };
+        let groups = count_groups(text, distinct, &Stats::default()).in_node(node, 0)?;
+        if groups.is_some_and(|groups| groups.sum() > total) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_found_among_the_hits_and_by_their_counts() {
+        let spec = SearchSpec { distinct: Some("g".to_owned()), ..SearchSpec::default() };
+        let answer = |groups: &str, counted: &str| {
+            format!(
+                r#"{{"hits":[{{"id":1,"g":{groups}}}],"query":"","totalHits":2,"facetDistribution":{{"g":{counted}}}}}"#
+            )
+        };
+        let overlap = |answer: String| groups_overlap(&[answer.into()], &spec).unwrap();
+        assert!(!overlap(answer("\"a\"", r#"{"a":1,"b":1}"#)));
+        assert!(overlap(answer(r#"["a","b"]"#, r#"{"a":1,"b":1}"#)));
+        assert!(overlap(answer("\"a\"", r#"{"a":1,"b":1,"c":1}"#)));
+        assert!(!groups_overlap(&[], &SearchSpec::default()).unwrap());
+    }
 }

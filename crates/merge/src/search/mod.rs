@@ -10,6 +10,7 @@ mod survivors;
 
 pub(crate) use self::{answer::order_sequences, distinct::Distinct, spec::Window};
 pub use self::{
+    groups::groups_overlap,
     hybrid::{merge_hybrid, words_may_be_enough},
     spec::{Paging, SearchSpec},
 };
@@ -157,12 +158,12 @@ fn write_members<'a>(
 
 /// Appends which part of how many hits this is.
 pub(crate) fn write_paging(candidates: u64, spec: &SearchSpec, out: &mut Vec<u8>) {
-    let cap = spec.max_total_hits.filter(|_| spec.clamp_totals).map_or(u64::MAX, |most| most as u64);
+    let cap = spec.max_total_hits.filter(|_| spec.legacy_search).map_or(u64::MAX, |most| most as u64);
     let total = candidates.min(cap);
     match spec.paging {
-        Paging::Window { limit, .. } => {
+        Paging::Window { limit, offset } => {
             push_number("limit", limit as u64, out);
-            push_number("offset", spec.window().skip as u64, out);
+            push_number("offset", (offset as u64).min(cap), out);
             push_number("estimatedTotalHits", total, out);
         }
         Paging::Page { page, hits_per_page } => {

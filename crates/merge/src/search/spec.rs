@@ -26,8 +26,9 @@ pub struct SearchSpec {
     pub paging: Paging,
     /// The logical `pagination.maxTotalHits`: no hit beyond it is given. `None` for no limit.
     pub max_total_hits: Option<usize>,
-    /// Whether totals are clamped to `max_total_hits` too, as versions before 1.50 do.
-    pub clamp_totals: bool,
+    /// Whether the nodes search as versions before 1.50 do, or as the feature `legacySearch` has it: the totals and the
+    /// offset that are told are within `max_total_hits`, and hits before a page are not looked at one by one.
+    pub legacy_search: bool,
     /// Whether hits keep `_rankingScore`.
     pub show_ranking_score: bool,
     /// Whether hits keep `_rankingScoreDetails`.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     answer::{Answer, Ranking},
     distinct::{Distinct, Key},
-    spec::SearchSpec,
+    spec::{SearchSpec, Window},
 };
 use crate::{MergeError, keys::Details, kway::merge, record::Shape};
 
@@ -28,31 +28,38 @@ pub(super) type Documents<'a> = Vec<(usize, &'a [u8])>;
 /// does not hold all that its node found.
 ///
 /// A node goes through the hits in buckets that no rule tells apart, until it has the page; of each bucket it keeps the
-/// documents that come first by insertion and share no value with one kept before. What lies before the page is not
-/// ordered by more rules than it takes to know that. Of all documents after these buckets, the order of insertion
-/// alone decides.
+/// documents that come first by insertion and share no value with one kept before. Of all documents after these buckets,
+/// the order of insertion alone decides. In a [legacy search](SearchSpec::legacy_search), what lies before the page is not
+/// ordered by more rules than it takes to know that.
 pub(super) fn survivors<'a>(
     surveyed: &'a [Bytes],
     spec: &SearchSpec,
 ) -> Result<Option<Documents<'a>>, MergeError> {
     let Some(candidates) = candidates(surveyed, spec)? else { return Ok(None) };
-    let window = spec.window();
+    let (from, end) = reach(spec);
     let mut rounds = Rounds {
         candidates: &candidates,
         gone: vec![false; candidates.len()],
-        from: window.skip,
-        end: if window.take == 0 { 0 } else { window.skip.saturating_add(window.take) },
+        from,
+        end,
         distinct: Distinct::default(),
         kept: Vec::new(),
     };
-    // A page behind all documents is not looked for.
-    if candidates.len() >= window.skip {
+    // What lies behind all documents is not looked for.
+    if candidates.len() >= from {
         rounds.run(0..candidates.len(), 0);
     }
     rounds.take((0..candidates.len()).collect());
     let mut kept: Vec<&Candidate<'_>> = rounds.kept.iter().filter_map(|at| candidates.get(*at)).collect();
     kept.sort_by_key(|candidate| candidate.sequence);
     Ok(Some(kept.into_iter().map(|candidate| (candidate.node, candidate.text)).collect()))
+}
+
+/// How many hits a node leaves out by whole buckets, and up to how many it looks for.
+fn reach(spec: &SearchSpec) -> (usize, usize) {
+    let Window { skip, take } = if spec.legacy_search { spec.window() } else { spec.paging.window() };
+    let end = if take == 0 { 0 } else { skip.saturating_add(take) };
+    if spec.legacy_search { (skip, end) } else { (0, end.min(spec.max_total_hits.unwrap_or(usize::MAX))) }
 }
 
 fn candidates<'a>(
@@ -97,7 +104,7 @@ struct Rounds<'c, 'a> {
     candidates: &'c [Candidate<'a>],
     /// Kept, or left out for one that was.
     gone: Vec<bool>,
-    /// How many hits come before the page, and up to its end.
+    /// How many hits are left out by whole buckets, and how many come up to the end of the page.
     from: usize,
     end: usize,
     distinct: Distinct<'a>,
@@ -164,9 +171,14 @@ mod tests {
     }
 
     fn left(nodes: &[Bytes], page: usize, hits_per_page: usize) -> Option<Vec<u64>> {
+        left_by(false, nodes, page, hits_per_page)
+    }
+
+    fn left_by(legacy_search: bool, nodes: &[Bytes], page: usize, hits_per_page: usize) -> Option<Vec<u64>> {
         let spec = SearchSpec {
             paging: Paging::Page { page, hits_per_page },
             distinct: Some("group".to_owned()),
+            legacy_search,
             ..SearchSpec::default()
         };
         let id = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap()["id"].as_u64();
@@ -186,7 +198,9 @@ mod tests {
         assert_eq!(left(&nodes, 1, 2), Some(vec![2, 3, 5]));
         assert_eq!(left(&nodes, 1, 9), Some(vec![3, 4, 5]));
         assert_eq!(left(&nodes, 3, 3), Some(vec![3, 4, 5]));
-        assert_eq!(left(&nodes, 8, 1), Some(vec![0, 1, 2]));
+        assert_eq!(left(&nodes, 8, 1), Some(vec![3, 4, 5]));
+        // A page that is skipped to, and begins behind all documents.
+        assert_eq!(left_by(true, &nodes, 8, 1), Some(vec![0, 1, 2]));
     }
 
     #[test]

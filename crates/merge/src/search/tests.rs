@@ -62,12 +62,12 @@ fn pages_have_exhaustive_totals() {
 }
 
 #[test]
-fn totals_are_clamped_only_where_asked() {
+fn totals_and_offsets_are_clamped_in_legacy_searches() {
     let answers = [answer(&[], 900), answer(&[], 900)];
     let mut spec = SearchSpec { max_total_hits: Some(1000), ..window(2000, 5) };
-    assert!(merged(&answers, &spec).contains(r#""limit":5,"offset":1000,"estimatedTotalHits":1800"#));
-    spec.clamp_totals = true;
-    assert!(merged(&answers, &spec).contains(r#""estimatedTotalHits":1000"#));
+    assert!(merged(&answers, &spec).contains(r#""limit":5,"offset":2000,"estimatedTotalHits":1800"#));
+    spec.legacy_search = true;
+    assert!(merged(&answers, &spec).contains(r#""limit":5,"offset":1000,"estimatedTotalHits":1000"#));
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn jsonish() -> impl Strategy<Value = Vec<u8>> {
         "\"x:asc\":{\"order\":1,\"value\":\"\\u0041\"}",
         "_matchesPosition",
         "\"_federation\":{\"queriesPosition\":0,\"weightedRankingScore\":0.5}",
+        "\"weightedScoreValues\":[{\"weightedScore\":0.5},{\"sort\":{\"asc\":true,\"value\":1}}]",
         "\"_rankingScore\":0.9",
         "\"facetsByIndex\":{\"i\":{\"distribution\":{\"a\":{",
         "\"semanticHitCount\":1",
@@ -93,7 +94,7 @@ fn check(answers: &[Bytes], spec: &SearchSpec) {
     };
     let federated = FederatedSpec {
         paging: spec.paging,
-        queries: vec![FederatedQuery { index: "i".to_owned(), weight: 0.5, search: spec.clone() }],
+        queries: vec![FederatedQuery { index: "i".to_owned(), search: spec.clone() }],
         distinct: spec.distinct.clone().filter(|_| spec.pinned),
         merge_facets: spec.facets.as_ref().map(|_| MergedFacets { max_values: Some(2) }),
         ..FederatedSpec::default()

@@ -14,6 +14,9 @@ use super::body::json_body;
 use super::reply::{Reply, ok};
 use crate::search;
 
+/// The header of who merges the answers of several nodes.
+const FOR_MERGE: &str = "meili-proxy-search";
+
 pub(super) async fn by_parameters(
     State(api): State<Arc<Api>>,
     Path(uid): Path<String>,
@@ -93,5 +96,6 @@ async fn answer_similar(api: &Api, uid: IndexUid, query: SimilarQuery) -> Reply 
 pub(super) async fn multi(State(api): State<Arc<Api>>, headers: HeaderMap, body: Body) -> Reply {
     let body = json_body(&headers, body, api.payload_limit).await?;
     let request = MultiSearch::from_json(&body)?;
-    ok(&api.read(move |state| search::multi_search(state, request)).await?)
+    let for_merge = headers.contains_key(FOR_MERGE);
+    ok(&api.read(move |state| search::multi_search(state, request, for_merge)).await?)
 }

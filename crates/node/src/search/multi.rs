@@ -2,6 +2,7 @@
 
 use miroir_protocol::IndexUid;
 use miroir_protocol::error::ResponseError;
+use miroir_protocol::features::NETWORK;
 use miroir_protocol::search::{IndexQuery, MultiSearch, SearchQuery, inside_query};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -12,11 +13,18 @@ use crate::error::EngineError;
 use crate::features::Features;
 use crate::state::State;
 
-/// Answers a multi-search.
-pub(crate) fn multi_search(state: &State, request: MultiSearch) -> Result<Value, EngineError> {
+/// Answers a multi-search; `for_merge` to somebody who merges the answers of several nodes.
+pub(crate) fn multi_search(
+    state: &State,
+    request: MultiSearch,
+    for_merge: bool,
+) -> Result<Value, EngineError> {
     request.check()?;
+    if for_merge && !state.features.read().network {
+        return Err(NETWORK.needed_for("Performing a remote federated search").into());
+    }
     if let Some(federation) = &request.federation {
-        return federated_search(state, request.queries, federation);
+        return federated_search(state, request.queries, federation, for_merge);
     }
     let features = *state.features.read();
     let request_uid = Uuid::now_v7();

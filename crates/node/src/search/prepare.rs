@@ -25,10 +25,12 @@ pub(super) const DEFAULT_HITS_PER_PAGE: usize = 20;
 pub(super) struct Prepared<'a> {
     pub(super) search: Search<'a>,
     pub(super) kind: Kind,
+    /// Of what the search finds, up to the end of the page.
     pub(super) window: Window,
 }
 
 /// Which of the hits are wanted.
+#[derive(Clone, Copy)]
 pub(super) struct Window {
     pub(super) offset: usize,
     pub(super) limit: usize,
@@ -43,9 +45,12 @@ pub(super) fn prepare<'a>(
 ) -> Result<Prepared<'a>, EngineError> {
     let index = &open.index;
     let kind = Kind::of(query, index, rtxn)?;
-    let window = Window::of(query, open, rtxn)?;
+    let window = Window::of(query);
     let mut search = index.search(rtxn);
-    configure(&mut search, query, &window)?;
+    configure(&mut search, query)?;
+    // As Meilisearch v1.50: hits are looked for up to the end of the page, and those before the page left out afterwards.
+    search.offset(0);
+    search.limit(window.offset.saturating_add(window.limit).min(max_total_hits(open, rtxn)?));
     search.time_budget(TimeBudget::new(match index.search_cutoff(rtxn)? {
         Some(cutoff) => Duration::from_millis(cutoff),
         None => DEFAULT_CUTOFF,
@@ -59,13 +64,7 @@ pub(super) fn prepare<'a>(
     Ok(Prepared { search, kind, window })
 }
 
-fn configure<'a>(
-    search: &mut Search<'a>,
-    query: &'a SearchQuery,
-    window: &Window,
-) -> Result<(), EngineError> {
-    search.offset(window.offset);
-    search.limit(window.limit);
+fn configure<'a>(search: &mut Search<'a>, query: &'a SearchQuery) -> Result<(), EngineError> {
     search.exhaustive_number_hits(query.is_paged());
     search.terms_matching_strategy(match query.matching_strategy {
         MatchingStrategy::Last => TermsMatchingStrategy::Last,
@@ -108,15 +107,11 @@ pub(super) fn max_total_hits(open: &OpenIndex, rtxn: &RoTxn<'_>) -> Result<usize
 }
 
 impl Window {
-    fn of(query: &SearchQuery, open: &OpenIndex, rtxn: &RoTxn<'_>) -> Result<Self, EngineError> {
-        let max_total_hits = max_total_hits(open, rtxn)?;
-        let wanted = match query.is_paged() {
+    fn of(query: &SearchQuery) -> Self {
+        match query.is_paged() {
             true => Self::of_page(query.page, query.hits_per_page),
             false => Self { offset: query.offset, limit: query.limit },
-        };
-        let offset = wanted.offset.min(max_total_hits);
-        let limit = wanted.limit.min(max_total_hits - offset);
-        Ok(Self { offset, limit })
+        }
     }
 
     /// The hits of one page.

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use milli_core::heed::RoTxn;
+use milli_core::score_details::ScoreDetails;
 use miroir_protocol::search::SearchQuery;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -29,7 +30,9 @@ pub(crate) fn search(
     let (result, semantic_hits) = kind.execute(&search).map_err(EngineError::about(&open.uid))?;
 
     let found = result.documents_ids.into_iter().zip(result.document_scores);
-    let hits = make_hits(index, rtxn, query, result.matching_words, found)?;
+    let found: Vec<_> = found.skip(window.offset).take(window.limit).collect();
+    let semantic_hits = semantic_hits.map(|_| found.iter().filter(|(_, scores)| is_semantic(scores)).count());
+    let hits = make_hits(index, rtxn, query, result.matching_words, found.into_iter())?;
     // As Meilisearch v1.50, and unlike 1.15: totals go beyond what can be paged to.
     let total = usize::try_from(result.candidates.len()).unwrap_or(usize::MAX);
     let facets = match &query.facets {
@@ -48,7 +51,7 @@ pub(crate) fn search(
     if query.is_paged() {
         put_page(&mut put, query.page, query.hits_per_page, total);
     } else {
-        put_window(&mut put, &Window { offset: window.offset, limit: query.limit }, total);
+        put_window(&mut put, &window, total);
     }
     if let Some(facets) = facets {
         put("facetDistribution", facets.distribution.into());
@@ -59,6 +62,11 @@ pub(crate) fn search(
     }
     put("requestUid", json!(request_uid.to_string()));
     Ok(answer)
+}
+
+/// Whether a hit was found by its vector.
+fn is_semantic(scores: &[ScoreDetails]) -> bool {
+    scores.iter().any(|score| matches!(score, ScoreDetails::Vector(_)))
 }
 
 /// How long something took, as answers say it.

@@ -38,8 +38,8 @@ impl Making<'_> {
             4 => format!("{name} IN [{}, {}, {}]", self.value(name), self.value(name), self.value(name)),
             5 => format!("{name} NOT IN [{}, {}]", self.value(name), self.value(name)),
             6 => format!("{name} EXISTS"),
-            7 => format!("{name} IS NULL"),
-            8 => format!("{name} IS NOT EMPTY"),
+            7 => format!("{name} IS {}", self.dice.pick(&["NULL", "NOT NULL", "EMPTY"])),
+            8 => format!("{name} {}", self.dice.pick(&["IS NOT EMPTY", "NOT EXISTS"])),
             9 => format!("{name} STARTS WITH \"{}\"", ["D", "w", "New"][self.dice.below(3)]),
             _ => self.range(name),
         }
@@ -70,7 +70,7 @@ impl Making<'_> {
     fn place(&mut self) -> String {
         let (lat, lng) = self.point();
         if self.dice.percent(60) {
-            let meters = self.dice.pick(&[20_000, 150_000, 600_000, 2_000_000]);
+            let meters = self.dice.pick(&[0, 20_000, 150_000, 600_000, 2_000_000]);
             return format!("_geoRadius({lat}, {lng}, {meters})");
         }
         let (high, wide) = (self.dice.between(1, 9), self.dice.between(1, 20));

@@ -56,16 +56,16 @@ impl Making<'_> {
     pub(super) fn federated(&mut self) -> Probe {
         let mut kinds = BTreeSet::new();
         let count = self.dice.between(1, 3);
-        let mut sorts = None;
+        let directions = self.dice.percent(40).then(|| self.directions());
         let queries: Vec<Value> = (0..count)
             .map(|_| {
                 let mut search = self.hits();
-                // Sorts of different queries cannot be compared by anything a node of this engine says.
-                if sorts.is_some() {
-                    search.body.remove("sort");
-                    search.kinds.remove("sort");
+                search.body.remove("sort");
+                search.kinds.remove("sort");
+                if let Some(directions) = &directions {
+                    let sort = self.sort_in(directions);
+                    search.set("federated, sorted", "sort", sort);
                 }
-                sorts = Some(());
                 let mut query = self.query(search, &mut kinds);
                 if self.dice.percent(40) {
                     let weight = self.dice.between(0, 30) as f64 / 10.0;
@@ -99,6 +99,18 @@ impl Making<'_> {
         }
         settle(&mut kinds, "federated");
         Probe::multi(self.index.uid, kinds, json!({ "federation": federation, "queries": queries }))
+    }
+
+    /// Directions of a sort: searches that do not sort in the same ones cannot be federated.
+    fn directions(&mut self) -> Vec<&'static str> {
+        let count = *self.dice.pick(&[1, 1, 2]);
+        (0..count).map(|_| *self.dice.pick(&["asc", "desc"])).collect()
+    }
+
+    /// A sort in these directions, each by any attribute.
+    fn sort_in(&mut self, directions: &[&str]) -> Value {
+        let names = self.dice.some(self.index.sortable, directions.len());
+        names.iter().zip(directions).map(|(name, direction)| json!(format!("{name}:{direction}"))).collect()
     }
 
     fn query(&mut self, search: Search, kinds: &mut BTreeSet<Kind>) -> Value {

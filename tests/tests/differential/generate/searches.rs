@@ -91,6 +91,9 @@ impl Making<'_> {
             let names = self.dice.some(self.index.texts, count);
             search.set("searched attributes", "attributesToSearchOn", names);
         }
+        if self.dice.percent(4) {
+            search.set("locales", "locales", json!([self.dice.pick(&["eng", "jpn", "fra"])]));
+        }
         if self.dice.percent(6) {
             let threshold = self.dice.between(1, 9) as f64 / 10.0;
             search.set("threshold", "rankingScoreThreshold", threshold);
@@ -177,7 +180,8 @@ impl Making<'_> {
             0 | 1 => vec!["*".to_owned()],
             2 => vec!["nowhere".to_owned()],
             3 => Vec::new(),
-            count => self.dice.some(&self.vocabulary.names, count - 3),
+            4 => vec![(*self.dice.pick(self.index.nested)).to_owned()],
+            count => self.dice.some(&self.vocabulary.names, count - 4),
         }
     }
 

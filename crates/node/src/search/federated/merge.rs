@@ -40,7 +40,8 @@ impl Scored {
         self.scores.iter().any(|score| matches!(score, ScoreDetails::Vector(_)))
     }
 
-    fn values(&self) -> impl Iterator<Item = WeightedScoreValue> + '_ {
+    /// What the document is weighed with, one step of the comparison after another.
+    pub(super) fn values(&self) -> impl Iterator<Item = WeightedScoreValue> + '_ {
         ScoreDetails::weighted_score_values(self.scores.iter(), self.weight)
     }
 

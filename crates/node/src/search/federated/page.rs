@@ -55,9 +55,10 @@ pub(super) fn choose(
     Ok(page)
 }
 
-/// Makes the hits of the page, each with the query it is from.
+/// Makes the hits of the page, each with the query it is from, and for who merges them what they are weighed with.
 pub(super) fn make(
     page: &[Scored],
+    for_merge: bool,
     queries: &[Query],
     targets: &[Target],
     target_of: &[usize],
@@ -76,6 +77,10 @@ pub(super) fn make(
                 "queriesPosition": position,
                 "weightedRankingScore": page[place].score(),
             });
+            if for_merge {
+                let values: Vec<_> = page[place].values().collect();
+                hit["_federation"]["weightedScoreValues"] = json!(values);
+            }
             hits[place] = hit;
         }
     }

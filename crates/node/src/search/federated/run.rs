@@ -16,11 +16,12 @@ use crate::search::prepare::Window;
 use crate::search::run::{milliseconds_since, put_page, put_window};
 use crate::state::State;
 
-/// Answers a federated search.
+/// Answers a federated search; `for_merge` to somebody who merges the answers of several nodes.
 pub(in crate::search) fn federated_search(
     state: &State,
     queries: Vec<IndexQuery>,
     federation: &Federation,
+    for_merge: bool,
 ) -> Result<Value, EngineError> {
     let started = Instant::now();
     let is_paged = federation.page.is_some() || federation.hits_per_page.is_some();
@@ -45,7 +46,7 @@ pub(in crate::search) fn federated_search(
     let vectors = found.iter_mut().map(|found| found.vector.take()).enumerate();
     let vectors: Map<_, _> =
         vectors.filter_map(|(position, vector)| Some((position.to_string(), json!(vector?)))).collect();
-    let hits = make(&page, &queries, &targets, &target_of, found)?;
+    let hits = make(&page, for_merge, &queries, &targets, &target_of, found)?;
 
     let mut answer = Map::new();
     let mut put = |name: &str, value: Value| drop(answer.insert(name.to_owned(), value));
