@@ -8,8 +8,10 @@ use crate::scan::{Cursor, Scan, number};
 /// What a node weighed a hit with.
 #[derive(Debug, Default)]
 pub(crate) struct Weighted<'a> {
-    /// One step of the comparison after another; none where the node kept them to itself.
+    /// One step of the comparison after another. A hit of a search that ranks by nothing has none.
     values: Vec<Value<'a>>,
+    /// Whether the node told them.
+    told: bool,
     /// The weighted score.
     score: f64,
 }
@@ -34,7 +36,8 @@ impl<'a> Weighted<'a> {
     pub(crate) fn read(&mut self, score: f64, values: &'a [u8]) -> Scan<()> {
         self.score = score;
         self.values.clear();
-        if values.is_empty() {
+        self.told = !values.is_empty();
+        if !self.told {
             return Ok(());
         }
         let mut cursor = Cursor::new(values);
@@ -46,11 +49,11 @@ impl<'a> Weighted<'a> {
         Ok(())
     }
 
-    /// Which hit comes first (`Less`): step by step. Where steps do not compare, the hit comes first that more of them
-    /// follow for, then the one with the higher score.
+    /// Which hit comes first (`Less`): step by step, then the one with more steps. Where steps do not compare, the hit comes
+    /// first that more of them follow for, then the one with the higher score.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         let by_score = || other.score.partial_cmp(&self.score).unwrap_or(Ordering::Equal);
-        if self.values.is_empty() || other.values.is_empty() {
+        if !self.told || !other.told {
             return by_score();
         }
         for (left, right) in self.values.iter().zip(&other.values) {
@@ -179,6 +182,7 @@ mod tests {
         let long = sorted("1990", true);
         assert_eq!(order((&long, 0.1), (r#"[{"weightedScore":1.0}]"#, 0.9)), Ordering::Less);
         assert_eq!(order((&long, 0.1), (r#"[{"sort":{"asc":true,"value":1}}]"#, 0.9)), Ordering::Less);
+        assert_eq!(order((r#"[{"weightedScore":0.1}]"#, 0.1), ("[]", 1.0)), Ordering::Less);
     }
 
     #[test]

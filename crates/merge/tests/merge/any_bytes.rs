@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use miroir_merge::{
     DocumentsSpec, FacetSpec, FederatedQuery, FederatedSpec, MergeError, MergedFacets, Paging, SearchSpec,
-    SimilarSpec, SortKey, merge_documents, merge_federated, merge_hybrid, merge_search, merge_similar,
-    merge_surveyed, strip_internal,
+    SimilarSpec, SortKey, groups_overlap, merge_documents, merge_federated, merge_hybrid, merge_search,
+    merge_similar, merge_surveyed, strip_internal,
 };
 use proptest::prelude::*;
 
@@ -103,6 +103,7 @@ fn check(answers: &[Bytes], spec: &SearchSpec) {
         SimilarSpec { limit: 5, threshold: spec.semantic_ratio.map(f64::from), ..SimilarSpec::default() };
     let (first, rest) = answers.split_at(answers.len().min(1));
     for _ in [merge_surveyed(first, rest, spec), merge_hybrid(first, rest, spec)] {}
+    let _ = groups_overlap(answers, spec);
     let results = [
         merge_search(answers, spec),
         merge_documents(answers, &listing),
