@@ -61,7 +61,7 @@ fn what_a_node_weighed_a_hit_with_decides_and_is_not_shown() {
     };
     let answers = [node(&[weighed(0, 1, 1990), weighed(1, 0, 2000)], ""), node(&[weighed(2, 0, 1995)], "")];
     let answer = merged(&answers, &spec(Paging::default()));
-    assert_eq!(ids(&answer), [0, 2, 1]);
+    assert_eq!(ids(&answer), [0, 1, 2]);
     let shown = r#"{"indexUid":"i1","queriesPosition":1,"weightedRankingScore":1}"#;
     assert_eq!(answer["hits"][0]["_federation"].to_string(), shown);
 }
