@@ -34,7 +34,7 @@ pub use self::{
     gateway::Gateway,
     link::{Fault, Link},
     nodes::{Node, lone_node},
-    wait::{DEADLINE, eventually},
+    wait::{DEADLINE, eventually, eventually_within},
 };
 
 /// A number from the environment, or the default.

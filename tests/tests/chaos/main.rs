@@ -14,10 +14,12 @@ mod nodes;
 
 use std::time::Duration;
 
-use miroir_tests::{Client, eventually, from_environment};
+use miroir_tests::{Client, eventually_within, from_environment};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miroir-under-test");
+/// How long a change of the fleet may take: of large indexes, on a machine that does everything.
+const CHANGE: Duration = Duration::from_secs(900);
 /// No write may be kept waiting for longer; on a machine that is busy with other things all takes its time.
 fn held() -> Duration {
     Duration::from_secs(if judges_times() { 1 } else { 10 })
@@ -39,7 +41,7 @@ fn change(client: &Client, change: &Value) {
 
 /// Waits until a change is over.
 fn settled(client: &Client, state: &str) -> Value {
-    eventually("the fleet has changed", || {
+    eventually_within(CHANGE, "the fleet has changed", || {
         // It may be starting again.
         let status = client.get("/_miroir/rebalance").try_send().ok()?.body;
         (status["state"] == state).then_some(status)

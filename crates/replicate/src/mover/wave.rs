@@ -20,8 +20,9 @@ use crate::{
 
 /// How close to the log's end the copies must be before the rest is done in one go.
 const CLOSE: u32 = 256;
-/// How long tasks may be kept waiting for a node that is about to be read.
+/// How long tasks may be kept waiting for a node that is about to be read, and how often.
 const HANDOVER: Duration = Duration::from_secs(5);
+const HANDOVERS: u32 = 50;
 /// How long the node may take to catch up before that.
 pub(super) const CATCH_UP: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(5);
@@ -96,26 +97,30 @@ impl<'a> Wave<'a> {
     }
 
     /// Swaps the map, once the node has everything that clients were told is there. From a moment before that on no task
-    /// finishes without the node, so that it is read at once.
+    /// finishes without the node, so that it is read at once. A node that is busy may need several tries, between which tasks
+    /// finish again: what it has got so far stays.
     async fn hand_over(&self, joined: u32) -> Result<(), MoveError> {
         let (progress, to) = (&self.mover.progress, self.to.name());
         let close = || {
             progress.applied(to) >= joined && progress.sent(to).saturating_sub(progress.applied(to)) <= CLOSE
         };
-        self.until(CATCH_UP, close).await?;
-        progress.gate(to);
-        // No task is about to finish that no node has applied yet.
-        let furthest = self.mover.most_applied();
-        let caught_up = self.until(HANDOVER, || progress.applied(to) >= furthest).await;
-        let swapped = match caught_up {
-            Ok(()) => match self.still_wanted() {
-                Ok(()) => self.mover.swap(self.moves, &self.to).await,
-                changed => changed,
-            },
-            Err(error) => Err(error),
-        };
-        progress.ungate(to);
-        swapped
+        for _ in 0..HANDOVERS {
+            self.until(CATCH_UP, close).await?;
+            progress.gate(to);
+            // No task is about to finish that no node has applied yet.
+            let furthest = self.mover.most_applied();
+            let caught_up = self.until(HANDOVER, || progress.applied(to) >= furthest).await;
+            let swapped = match (&caught_up, self.still_wanted()) {
+                (Ok(()), Ok(())) => Some(self.mover.swap(self.moves, &self.to).await),
+                (_, Err(changed)) => Some(Err(changed)),
+                (Err(_), Ok(())) => None,
+            };
+            progress.ungate(to);
+            if let Some(swapped) = swapped {
+                return swapped;
+            }
+        }
+        Err(Remote(&self.to).failed("it does not catch up"))
     }
 
     /// Whether the plan still wants it.
