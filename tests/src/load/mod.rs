@@ -64,8 +64,8 @@ impl Pace {
     /// `MIROIR_SEARCHES` and `MIROIR_WRITES` a second.
     pub fn from_environment() -> Self {
         Self {
-            searches: from_environment("MIROIR_SEARCHES", 60),
-            documents: from_environment("MIROIR_WRITES", 40),
+            searches: from_environment("MIROIR_SEARCHES", 30),
+            documents: from_environment("MIROIR_WRITES", 24),
         }
     }
 }

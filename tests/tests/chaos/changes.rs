@@ -58,9 +58,11 @@ fn copies_and_shards_become_more_and_fewer() {
     let (client, load) = (cluster.client(), Load::on(&cluster));
     let report = load.during(|course| {
         make(course, &client, "two replicas", &json!({ "replicas": { "replicas": 2 } }));
-        make(course, &client, "split", &json!({ "split": {} }));
         make(course, &client, "weight", &json!({ "weight": { "node": "n1", "weight": 3 } }));
         make(course, &client, "one replica", &json!({ "replicas": { "replicas": 1 } }));
+        // Last, as filters name single slots while halves are on different nodes: too slow for an engine that is not
+        // built for speed.
+        make(course, &client, "split", &json!({ "split": {} }));
     });
     report.assert_clean();
     report.assert_writes_within(held());
