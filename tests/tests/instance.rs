@@ -111,14 +111,25 @@ fn messages_are_streamed_to_one_client_at_a_time() {
 }
 
 #[test]
-fn the_network_is_answered_and_cannot_be_changed() {
-    let cluster = cluster(PROGRAM).nodes(1).start();
+fn a_network_is_written_down_and_changes_nothing_of_the_fleet() {
+    let mut cluster = cluster(PROGRAM).nodes(1).start();
     let client = cluster.client();
     assert_eq!(client.get("/network").send().refused(400), "feature_not_enabled");
     switch(&client, &json!({ "network": true }));
     assert_eq!(client.get("/network").send().ok()["remotes"], json!({}));
-    let change = client.patch("/network").json(&json!({ "self": "me" })).send();
-    assert_eq!(change.body["code"], "miroir_not_supported");
+    let leader = client.patch("/network").json(&json!({ "leader": "me" })).send();
+    assert_eq!(leader.refused(451), "requires_enterprise_edition");
+    let network = json!({ "self": "me", "remotes": { "me": { "url": "http://localhost:7700" } } });
+    let changed = client.patch("/network").json(&network).send().ok();
+    assert_eq!(changed["remotes"]["me"]["status"], "available");
+    cluster.gateway().kill();
+    cluster.gateway().start();
+    assert_eq!(client.get("/network").send().ok(), changed);
+    client.post("/indexes").json(&json!({ "uid": "films" })).succeeds();
+    assert_eq!(
+        client.post("/network/control").json(&json!({})).send().refused(451),
+        "requires_enterprise_edition"
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod features;
 pub mod index_uid;
 pub mod indexes;
 pub mod keys;
+pub mod network;
 pub mod operation;
 pub mod parse;
 pub mod rules;

@@ -1,35 +1,62 @@
-//! Requests about the network of servers: to clients, there is one server.
+//! Requests about the network of servers. To clients there is one server: what they write down of a network is kept and
+//! shown, as by a server of the Community Edition, and changes nothing of the fleet.
 
 use http::StatusCode;
+use miroir_log::RecordKind;
 use miroir_protocol::{
+    error::{Code, ResponseError},
     features::NETWORK,
+    network::{Network, NetworkUpdate},
     operation::{Matched, Operation},
 };
-use serde_json::json;
 
 use super::call::{Call, Served};
-use crate::{answer::json as answer_json, instance::not_supported};
+use crate::{answer::json, state::Gateway, write::log_error};
 
-/// The version of a network that nobody has set up.
-const NO_VERSION: &str = "00000000-0000-0000-0000-000000000000";
+/// The one record of its kind.
+const RECORD: &str = "network";
 
 pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
-    let doing = match operation.operation() {
-        Operation::ControlNetwork => "Using the /network/control route",
-        _ => "Using the /network route",
-    };
-    if operation.operation() != Operation::GetNetwork {
-        call.json().await?;
+    match operation.operation() {
+        Operation::UpdateNetwork => {
+            let body = call.json().await?;
+            let update = NetworkUpdate::from_json(&body)?;
+            check(&call.gateway, "Using the /network route")?;
+            Ok(json(StatusCode::OK, &change(&call.gateway, update).await?))
+        }
+        Operation::ControlNetwork => {
+            call.json().await?;
+            check(&call.gateway, "Using the /network/control route")?;
+            let message = "Meilisearch Enterprise Edition is required to call this route";
+            Err(ResponseError::new(Code::RequiresEnterpriseEdition, message).into())
+        }
+        _ => {
+            check(&call.gateway, "Using the /network route")?;
+            Ok(json(StatusCode::OK, &kept(&call.gateway).await?))
+        }
     }
-    if !call.gateway.features.now().network {
-        return Err(NETWORK.needed_for(doing).into());
-    }
-    if operation.operation() == Operation::GetNetwork {
-        let network =
-            json!({ "self": null, "remotes": {}, "shards": {}, "leader": null, "version": NO_VERSION });
-        return Ok(answer_json(StatusCode::OK, &network));
-    }
-    let message = "The network cannot be changed here: Miroir spreads indexes over its nodes by itself. Its operators \
-                   change the fleet in its configuration.";
-    Err(not_supported(message).into())
+}
+
+fn check(gateway: &Gateway, doing: &str) -> Result<(), ResponseError> {
+    if gateway.features.now().network { Ok(()) } else { Err(NETWORK.needed_for(doing)) }
+}
+
+async fn kept(gateway: &Gateway) -> Result<Network, ResponseError> {
+    let record = gateway.log.record(RecordKind::Network, RECORD).await.map_err(|error| log_error(&error))?;
+    record.map_or(Ok(Network::default()), |record| {
+        serde_json::from_value(record).map_err(|error| unreadable(&error))
+    })
+}
+
+async fn change(gateway: &Gateway, update: NetworkUpdate) -> Result<Network, ResponseError> {
+    let changed = kept(gateway).await?.changed(update)?;
+    let record = serde_json::to_value(&changed).map_err(|error| unreadable(&error))?;
+    let put = gateway.log.put_record(RecordKind::Network, RECORD, record).await;
+    put.map_err(|error| log_error(&error))?;
+    Ok(changed)
+}
+
+fn unreadable(error: &serde_json::Error) -> ResponseError {
+    tracing::error!(%error, "kept network cannot be read");
+    ResponseError::new(Code::Internal, "The network cannot be read.")
 }
