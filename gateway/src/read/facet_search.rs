@@ -10,7 +10,6 @@ use miroir_protocol::{
     search::FacetSearchQuery,
 };
 use miroir_shard::is_internal;
-use tokio::time::Instant;
 
 use super::{
     documents::merge_failed,
@@ -19,7 +18,7 @@ use super::{
     pins::slots_of_filter,
     reserved::guarded_filter,
     scatter::{Terms, scatter},
-    search::{elapsed_ms, hidden_in, mark_partial, missing_member},
+    search::{hidden_in, mark_partial, missing_member},
     targets::{Scope, Target, turn},
 };
 use crate::{
@@ -38,7 +37,6 @@ pub(crate) async fn facet_search(
     query: &FacetSearchQuery,
     terms: Terms,
 ) -> Answer {
-    let start = Instant::now();
     let path: Uri = format!("/indexes/{}/facet-search", index.uid)
         .parse()
         .map_err(|_| ResponseError::new(Code::Internal, "The index uid cannot be put into a request."))?;
@@ -56,7 +54,6 @@ pub(crate) async fn facet_search(
         facet_query: query.facet_query.clone(),
         max_values: facets.max_values,
         order: facets.order_of(&query.facet_name),
-        processing_time_ms: elapsed_ms(start),
         extra: missing_member(&gathered.missing).into_iter().collect(),
     };
     let merged = merge_facet_search(&gathered.answers, &spec).map_err(|error| merge_failed(&error))?;

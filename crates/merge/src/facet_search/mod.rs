@@ -22,8 +22,6 @@ pub struct FacetSearchSpec {
     pub max_values: usize,
     /// The logical `faceting.sortFacetValuesBy` of the facet.
     pub order: FacetOrder,
-    /// `processingTimeMs`.
-    pub processing_time_ms: u64,
     /// Members that follow: names and JSON texts.
     pub extra: Vec<(String, String)>,
 }
@@ -32,7 +30,8 @@ pub struct FacetSearchSpec {
 /// counts are added up by value, values are put in order and cut.
 ///
 /// Values that differ in case, composition or white space around them are one value, spelled as the first node that has
-/// it spells it. Which values a query with a typo matches depends on the query and the value alone, so every node finds
+/// it spells it. `processingTimeMs` is the slowest node's: a server says how long its engine took, which is next to nothing
+/// here, not how long the client waited. Which values a query with a typo matches depends on the query and the value alone, so every node finds
 /// what one node with all documents finds.
 ///
 /// ```
@@ -44,7 +43,7 @@ pub struct FacetSearchSpec {
 /// };
 /// let spec = FacetSearchSpec { facet_query: Some("dr".into()), max_values: 100, ..FacetSearchSpec::default() };
 /// let merged = merge_facet_search(&[node(2), node(3)], &spec)?;
-/// assert_eq!(merged, br#"{"facetHits":[{"value":"Drama","count":5}],"facetQuery":"dr","processingTimeMs":0}"#);
+/// assert_eq!(merged, br#"{"facetHits":[{"value":"Drama","count":5}],"facetQuery":"dr","processingTimeMs":1}"#);
 /// # Ok::<(), miroir_merge::MergeError>(())
 /// ```
 ///
@@ -55,9 +54,10 @@ pub fn merge_facet_search(answers: &[Bytes], spec: &FacetSearchSpec) -> Result<V
     if answers.is_empty() {
         return Err(MergeError::NoAnswers);
     }
-    let mut values = Vec::new();
+    let (mut values, mut slowest) = (Vec::new(), 0);
     for (node, text) in answers.iter().enumerate() {
-        read_answer(text, spec.facet_query.is_some(), &mut values).in_node(node, 0)?;
+        let milliseconds = read_answer(text, spec.facet_query.is_some(), &mut values).in_node(node, 0)?;
+        slowest = slowest.max(milliseconds);
     }
     arrange(&mut values, spec.order, spec.max_values);
     let mut out = Vec::with_capacity(values.len() * 40 + 128);
@@ -73,7 +73,7 @@ pub fn merge_facet_search(answers: &[Bytes], spec: &FacetSearchSpec) -> Result<V
     let query = serde_json::Value::from(spec.facet_query.as_deref()).to_string();
     out.extend_from_slice(query.as_bytes());
     out.extend_from_slice(b",\"processingTimeMs\":");
-    push_count(&mut out, spec.processing_time_ms);
+    push_count(&mut out, slowest);
     for (name, json) in &spec.extra {
         out.extend_from_slice(format!(",\"{name}\":{json}").as_bytes());
     }
@@ -81,26 +81,30 @@ pub fn merge_facet_search(answers: &[Bytes], spec: &FacetSearchSpec) -> Result<V
     Ok(out)
 }
 
-/// Reads the values of one node.
-fn read_answer<'a>(text: &'a [u8], searched: bool, values: &mut Vec<Found<'a>>) -> Scan<()> {
+/// Reads the values of one node, and tells how many milliseconds it took over them.
+fn read_answer<'a>(text: &'a [u8], searched: bool, values: &mut Vec<Found<'a>>) -> Scan<u64> {
     let mut cursor = Cursor::new(text);
-    let mut has_hits = false;
+    let (mut has_hits, mut milliseconds) = (false, 0);
     cursor.enter_object()?;
     let mut first = true;
     while let Some(key) = cursor.key(&mut first)? {
-        if key == b"facetHits" {
-            has_hits = true;
-            cursor.enter_array()?;
-            let mut first_hit = true;
-            while cursor.element(&mut first_hit)? {
-                values.push(read_hit(&mut cursor, searched)?);
+        match key {
+            b"facetHits" => {
+                has_hits = true;
+                cursor.enter_array()?;
+                let mut first_hit = true;
+                while cursor.element(&mut first_hit)? {
+                    values.push(read_hit(&mut cursor, searched)?);
+                }
             }
-        } else {
-            cursor.value()?;
+            b"processingTimeMs" => milliseconds = count(cursor.value()?).unwrap_or(0),
+            _ => {
+                cursor.value()?;
+            }
         }
     }
     cursor.end()?;
-    if has_hits { Ok(()) } else { cursor.fail("expected the member `facetHits`") }
+    if has_hits { Ok(milliseconds) } else { cursor.fail("expected the member `facetHits`") }
 }
 
 fn read_hit<'a>(cursor: &mut Cursor<'a>, searched: bool) -> Scan<Found<'a>> {
@@ -139,11 +143,19 @@ mod tests {
     #[test]
     fn counts_are_added_up_and_values_in_order() {
         let nodes = [node(&[("Action", 1), ("drama", 2)]), node(&[("Comedy \"x\"", 4), ("Drama", 5)])];
-        let spec = FacetSearchSpec { max_values: 100, processing_time_ms: 7, ..FacetSearchSpec::default() };
+        let spec = FacetSearchSpec { max_values: 100, ..FacetSearchSpec::default() };
         assert_eq!(
             merged(&nodes, &spec),
-            r#"{"facetHits":[{"value":"Action","count":1},{"value":"Comedy \"x\"","count":4},{"value":"drama","count":7}],"facetQuery":null,"processingTimeMs":7}"#
+            r#"{"facetHits":[{"value":"Action","count":1},{"value":"Comedy \"x\"","count":4},{"value":"drama","count":7}],"facetQuery":null,"processingTimeMs":3}"#
         );
+    }
+
+    #[test]
+    fn the_time_is_the_slowest_node_s() {
+        let node =
+            |milliseconds| Bytes::from(format!(r#"{{"facetHits":[],"processingTimeMs":{milliseconds}}}"#));
+        let answer = merged(&[node("1"), node("12"), node("null")], &FacetSearchSpec::default());
+        assert!(answer.ends_with(r#""processingTimeMs":12}"#), "{answer}");
     }
 
     #[test]
@@ -155,7 +167,7 @@ mod tests {
         };
         assert_eq!(
             merged(&[node(&[])], &spec),
-            r#"{"facetHits":[],"facetQuery":"\"","processingTimeMs":0,"missingShards":[1]}"#
+            r#"{"facetHits":[],"facetQuery":"\"","processingTimeMs":3,"missingShards":[1]}"#
         );
     }
 
