@@ -140,8 +140,8 @@ fn sizes_are_shown_as_asked_for() {
     let plain = client.get("/indexes/films/stats").send().ok();
     assert!(plain["rawDocumentDbSize"].is_u64() && plain.get("internalDatabaseSizes").is_none());
     let query = "sizeFormat=human&showInternalDatabaseSizes=true";
-    let everything = client.get(&format!("/stats?{query}")).send().ok();
-    let index = client.get(&format!("/indexes/films/stats?{query}")).send().ok();
+    let everything = client.get(format!("/stats?{query}")).send().ok();
+    let index = client.get(format!("/indexes/films/stats?{query}")).send().ok();
     let mut sizes = vec![&everything["databaseSize"], &index["rawDocumentDbSize"]];
     if !nodes_are_embedded() {
         sizes.push(&index["internalDatabaseSizes"]["documents"]);
