@@ -24,11 +24,8 @@ pub(super) fn path(path: &str, query: StatsQuery) -> Result<Uri, ResponseError> 
 pub(super) fn shown(mut stats: Value, format: SizeFormat) -> Value {
     if format != SizeFormat::Raw {
         show_members(&mut stats, format);
-        stats["indexes"]
-            .as_object_mut()
-            .into_iter()
-            .flatten()
-            .for_each(|(_, index)| show_members(index, format));
+        let indexes = stats.get_mut("indexes").and_then(Value::as_object_mut);
+        indexes.into_iter().flatten().for_each(|(_, index)| show_members(index, format));
     }
     stats
 }
