@@ -131,6 +131,7 @@ async fn cover_one<R: Reading>(reading: &R, part: Part<R::Key>, tried: &[R::Key]
     }
     let mut other = others(reading, instead.parts, with(tried, &part.key));
     tokio::select! {
+        biased;
         judged = &mut first => match judged {
             Judged::Failed => other.await,
             judged => settle(reading, &part, judged, tried).await,

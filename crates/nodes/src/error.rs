@@ -28,6 +28,9 @@ pub enum NodeError {
     /// No whole answer within the time the request was given.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// The node does not have what it was given, so it was not asked.
+    #[error("the node has lost its data")]
+    Forgetful,
     /// The answer is larger than the gateway takes into memory.
     #[error("answer larger than {0} bytes")]
     TooLarge(usize),
@@ -36,13 +39,13 @@ pub enum NodeError {
 impl NodeError {
     /// Whether the node may have received the request: only where it cannot, a write is sent again without asking.
     pub fn may_have_arrived(&self) -> bool {
-        !matches!(self, NodeError::Connect(_) | NodeError::ConnectTimeout(_))
+        !matches!(self, NodeError::Connect(_) | NodeError::ConnectTimeout(_) | NodeError::Forgetful)
     }
 
     /// Whether it says anything of the node. A body that the gateway could not produce, or an answer it does not take,
     /// does not.
     pub fn is_of_the_node(&self) -> bool {
-        !matches!(self, NodeError::RequestBody(_) | NodeError::TooLarge(_))
+        !matches!(self, NodeError::RequestBody(_) | NodeError::TooLarge(_) | NodeError::Forgetful)
     }
 }
 

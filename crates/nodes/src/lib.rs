@@ -25,6 +25,7 @@ mod version;
 
 pub use self::{
     body::{Body, PooledBody, full},
+    connect::{Dial, Dialing, Stream},
     cover::{Instead, Judged, Part, Reading, Uncovered, cover},
     error::{BoxError, NodeError},
     fan_out::{Call, Outcome, fan_out},

@@ -1,10 +1,15 @@
 //! One node as a tower service.
 
+mod vouch;
+
 use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -14,7 +19,7 @@ use tower_service::Service;
 
 use crate::{
     body::{Body, PooledBody},
-    connect::{Asker, Sender, connect, connect_streaming},
+    connect::{Asker, Dial, Reach, Sender, connect, connect_streaming},
     error::NodeError,
     health::Health,
     latency::Latency,
@@ -62,7 +67,11 @@ struct Inner {
     senders: Pool<Sender>,
     health: Arc<Health>,
     latency: Arc<Latency>,
-    tls: Option<Tls>,
+    reach: Reach,
+    /// Whether who answers next may be another process than who answered last.
+    doubt: Arc<AtomicBool>,
+    /// Whether that matters.
+    vouches: AtomicBool,
 }
 
 // === impl Node ===
@@ -80,7 +89,7 @@ impl Node {
             }
             None => None,
         };
-        Some(Self::with(config, host, authorization, (Arc::default(), Arc::default()), None))
+        Some(Self::with(config, host, authorization, (Arc::default(), Arc::default()), Reach::Tcp))
     }
 
     fn with(
@@ -88,14 +97,29 @@ impl Node {
         host: HeaderValue,
         authorization: Option<HeaderValue>,
         (health, latency): (Arc<Health>, Arc<Latency>),
-        tls: Option<Tls>,
+        reach: Reach,
     ) -> Self {
         let mut fields = [b"host: ", host.as_bytes(), b"\r\n"].concat();
         if let Some(key) = &authorization {
             fields.extend_from_slice(&[b"authorization: ", key.as_bytes(), b"\r\n"].concat());
         }
-        let (askers, senders) = (Pool::new(config.max_idle), Pool::new(config.max_idle));
-        let inner = Inner { config, host, authorization, fields, askers, senders, health, latency, tls };
+        let doubt = Arc::new(AtomicBool::new(true));
+        let askers = Pool::new(config.max_idle, doubt.clone());
+        let senders = Pool::new(config.max_idle, doubt.clone());
+        let vouches = AtomicBool::new(true);
+        let inner = Inner {
+            config,
+            host,
+            authorization,
+            fields,
+            askers,
+            senders,
+            health,
+            latency,
+            reach,
+            doubt,
+            vouches,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -103,19 +127,25 @@ impl Node {
     /// one's. Health is shared.
     #[must_use]
     pub fn with_own_connections(&self) -> Self {
-        self.again(self.inner.tls.clone())
+        self.again(self.inner.reach.clone())
     }
 
     /// The same node, reached by TLS.
     #[must_use]
     pub fn with_tls(&self, tls: Tls) -> Self {
-        self.again(Some(tls))
+        self.again(Reach::Tls(tls))
     }
 
-    fn again(&self, tls: Option<Tls>) -> Self {
+    /// The same node, reached by connections that `dial` makes.
+    #[must_use]
+    pub fn with_dial(&self, dial: Arc<dyn Dial>) -> Self {
+        self.again(Reach::Dialed(dial))
+    }
+
+    fn again(&self, reach: Reach) -> Self {
         let Inner { config, host, authorization, health, latency, .. } = &*self.inner;
         let seen = (health.clone(), latency.clone());
-        Self::with(config.clone(), host.clone(), authorization.clone(), seen, tls)
+        Self::with(config.clone(), host.clone(), authorization.clone(), seen, reach)
     }
 
     /// The name the shard map knows it by.
@@ -198,11 +228,10 @@ impl Node {
     }
 
     async fn connect(&self) -> Result<Lease<Asker>, NodeError> {
-        let config = &self.inner.config;
-        Ok(self
-            .inner
-            .askers
-            .adopt(connect(&config.authority, self.inner.tls.as_ref(), config.connect_timeout).await?))
+        let Inner { config, reach, askers, .. } = &*self.inner;
+        let mut lease = askers.adopt(connect(&config.authority, reach, config.connect_timeout).await?);
+        self.vouch(&mut lease).await?;
+        Ok(lease)
     }
 
     async fn send_prepared(
@@ -237,10 +266,10 @@ impl Node {
     }
 
     async fn connect_to_stream(&self) -> Result<Lease<Sender>, NodeError> {
-        let config = &self.inner.config;
-        Ok(self.inner.senders.adopt(
-            connect_streaming(&config.authority, self.inner.tls.as_ref(), config.connect_timeout).await?,
-        ))
+        let Inner { config, reach, senders, .. } = &*self.inner;
+        let sender = connect_streaming(&config.authority, reach, config.connect_timeout).await?;
+        self.vouch_for_streams().await?;
+        Ok(senders.adopt(sender))
     }
 
     fn prepare(&self, request: &mut Request<Body>) {
@@ -255,6 +284,7 @@ impl Node {
     /// Tells health of an outcome. What is not of the node's making says nothing of it.
     fn note<T>(&self, outcome: &Result<T, NodeError>) {
         if let Err(NodeError::Connect(_) | NodeError::Http(_) | NodeError::Broken(_)) = outcome {
+            self.inner.doubt.store(true, Ordering::Relaxed);
             self.inner.health.disconnected();
         }
         match outcome {

@@ -1,6 +1,12 @@
 //! Keep-alive connections to one node.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 
@@ -9,6 +15,8 @@ use parking_lot::Mutex;
 pub(crate) struct Pool<C> {
     idle: Arc<Mutex<Vec<C>>>,
     max_idle: usize,
+    /// Set where a connection turns out to be closed: who answers next may be another process.
+    doubt: Arc<AtomicBool>,
 }
 
 /// A connection in use: back to the pool with [`Lease::release`], closed when dropped.
@@ -31,8 +39,8 @@ pub(crate) trait Keep {
 // === impl Pool ===
 
 impl<C> Pool<C> {
-    pub(crate) fn new(max_idle: usize) -> Self {
-        Self { idle: Arc::default(), max_idle }
+    pub(crate) fn new(max_idle: usize, doubt: Arc<AtomicBool>) -> Self {
+        Self { idle: Arc::default(), max_idle, doubt }
     }
 
     /// A lease on a connection just made.
@@ -40,8 +48,9 @@ impl<C> Pool<C> {
         Lease { connection, pool: self.clone(), reused: false }
     }
 
-    /// Forgets every idle connection.
+    /// Forgets every idle connection, as one was closed.
     pub(crate) fn clear(&self) {
+        self.doubt.store(true, Ordering::Relaxed);
         self.idle.lock().clear();
     }
 }
@@ -59,6 +68,7 @@ impl<C: Keep> Pool<C> {
                 None => break idle.pop()?,
             };
             if idle[at].is_closed() {
+                self.doubt.store(true, Ordering::Relaxed);
                 idle.remove(at);
             } else if idle[at].is_ready() {
                 break idle.remove(at);
@@ -71,6 +81,7 @@ impl<C: Keep> Pool<C> {
         let mut idle = self.idle.lock();
         // The oldest is the first that the node closes, and nobody may come to take it for long.
         if idle.first_mut().is_some_and(Keep::is_closed) {
+            self.doubt.store(true, Ordering::Relaxed);
             idle.remove(0);
         }
         if idle.len() < self.max_idle && !connection.is_closed() {
@@ -81,7 +92,7 @@ impl<C: Keep> Pool<C> {
 
 impl<C> Clone for Pool<C> {
     fn clone(&self) -> Self {
-        Self { idle: Arc::clone(&self.idle), max_idle: self.max_idle }
+        Self { idle: self.idle.clone(), max_idle: self.max_idle, doubt: self.doubt.clone() }
     }
 }
 

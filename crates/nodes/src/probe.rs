@@ -7,7 +7,11 @@ use http::Uri;
 use serde::Deserialize;
 use tokio::time::sleep;
 
-use crate::{fleet::Fleet, node::Node, request::NodeRequest};
+use crate::{
+    fleet::Fleet,
+    node::Node,
+    request::{Answer, NodeRequest},
+};
 
 /// How soon a node is looked at whose connection broke, and no sooner again.
 const SOON: Duration = Duration::from_millis(50);
@@ -47,6 +51,7 @@ impl Prober {
             let fleet = (self.fleet)();
             let looking = fleet.iter().map(|node| self.watch(node));
             tokio::select! {
+                biased;
                 _ = join_all(looking), if !fleet.is_empty() => {}
                 () = self.changed(&fleet) => {}
             }
@@ -57,6 +62,7 @@ impl Prober {
         loop {
             probe(node, self.timeout).await;
             tokio::select! {
+                biased;
                 () = sleep(self.interval) => {}
                 () = node.health().wanted() => sleep(SOON).await,
             }
@@ -74,6 +80,12 @@ impl Prober {
 /// Where a node says which task has ended on it last.
 pub const NEWEST_ENDED: &str = "/tasks?limit=1&statuses=succeeded,failed,canceled";
 
+/// The newest ended task of an answer to [`NEWEST_ENDED`], where it lists any; `None` where it is no list.
+pub(crate) fn newest_ended(answer: &Answer) -> Option<Option<u32>> {
+    let page = serde_json::from_slice::<Page>(&answer.body).ok().filter(|_| answer.status.is_success())?;
+    Some(page.results.first().map(|task| task.uid))
+}
+
 /// Looks at one node. False where it does not answer, or its data are not what it was given.
 pub fn probe(node: &Node, timeout: Duration) -> impl Future<Output = bool> + Send {
     let node = node.clone();
@@ -82,12 +94,11 @@ pub fn probe(node: &Node, timeout: Duration) -> impl Future<Output = bool> + Sen
         let was_up = node.health().is_up();
         let known = node.health().newest_ended();
         let Ok(answer) = node.ask(&request, timeout).await else { return false };
-        let page = serde_json::from_slice::<Page>(&answer.body);
-        let Some(page) = page.ok().filter(|_| answer.status.is_success()) else {
+        let Some(newest) = newest_ended(&answer) else {
             tracing::debug!(node = node.name(), status = %answer.status, "node does not list its tasks");
             return false;
         };
-        if node.health().verify(known, page.results.first().map(|task| task.uid)) {
+        if node.health().verify(known, newest) {
             tracing::error!(
                 node = node.name(),
                 "node has lost data that it was given, it is not read any more"

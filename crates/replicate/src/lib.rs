@@ -18,6 +18,7 @@ mod head;
 mod mover;
 mod payloads;
 mod physical;
+mod position;
 mod prepared;
 mod progress;
 mod release;

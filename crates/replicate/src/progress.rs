@@ -12,7 +12,10 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::aside::{Aside, ChangedSettings};
+use crate::{
+    aside::{Aside, ChangedSettings},
+    position::Position,
+};
 
 /// What an entry did to documents on one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub struct Progress {
     next_hold: AtomicU64,
     /// Bytes of payloads that wait for their tasks to finish.
     backlog: AtomicU64,
-    prepared: watch::Sender<u32>,
+    prepared: Position,
     applied: watch::Sender<u64>,
     finished: watch::Sender<u32>,
 }
@@ -81,7 +84,7 @@ impl Progress {
             holds: Mutex::default(),
             next_hold: AtomicU64::new(0),
             backlog: AtomicU64::new(0),
-            prepared: watch::Sender::new(prepared),
+            prepared: Position::new(prepared),
             applied: watch::Sender::new(0),
             finished: watch::Sender::new(finished),
         })
@@ -208,9 +211,14 @@ impl Progress {
         let _ = self.backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
+    /// How far decisions have come.
+    pub fn decided(&self) -> u32 {
+        self.prepared.get()
+    }
+
     /// Follows how far decisions have come.
-    pub fn prepared(&self) -> watch::Receiver<u32> {
-        self.prepared.subscribe()
+    pub(crate) fn prepared(&self) -> &Position {
+        &self.prepared
     }
 
     /// Follows the nodes: the value says nothing but that a node moved.
@@ -224,7 +232,7 @@ impl Progress {
     }
 
     pub(crate) fn set_prepared(&self, position: u32) {
-        self.prepared.send_replace(position);
+        self.prepared.set(position);
     }
 
     /// A node is done with everything before `position`.

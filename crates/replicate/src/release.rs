@@ -90,7 +90,7 @@ impl Release {
         }
         let position = self.position();
         // What has been taken back is not prepared.
-        let end = end.min(*self.progress.prepared().borrow());
+        let end = end.min(self.progress.prepared().get());
         if end > position {
             let uids: Vec<u32> = (position..end).collect();
             self.log.start(&uids).await?;

@@ -75,6 +75,7 @@ impl SettingsCheck {
         loop {
             let wake = if due.is_empty() { round } else { Instant::now() + AGAIN };
             tokio::select! {
+                biased;
                 () = self.progress.changed_settings().wait() => {}
                 () = tokio::time::sleep_until(wake) => {}
             }

@@ -20,11 +20,32 @@ pub(crate) struct Step {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) content: Content,
-    /// The code of the failure that says the step was done before.
-    pub(crate) done: Option<&'static str>,
+    pub(crate) done: Done,
     /// The type of the node's task for a step that must not be done twice and has no tag. The tagged step before it says
     /// from where on the node's tasks are looked through: nothing else is sent between the two.
     pub(crate) found_as: Option<Kind>,
+}
+
+/// Which failures mean that there is nothing left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// None does.
+    Succeeded,
+    /// The one with this code says that the step was done before.
+    OrFailed(&'static str),
+    /// All do: the step is there to be recognised by.
+    Anyhow,
+}
+
+impl Done {
+    /// Whether a failure with this code means that there is nothing left to do.
+    pub(crate) fn takes(self, code: &str) -> bool {
+        match self {
+            Self::Succeeded => false,
+            Self::OrFailed(expected) => expected == code,
+            Self::Anyhow => true,
+        }
+    }
 }
 
 /// What a step sends.
@@ -92,7 +113,7 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<St
                 method,
                 path: documents(uid, effect, *skip_creation),
                 content: Content::Documents,
-                done: None,
+                done: Done::Succeeded,
                 found_as: None,
             });
         }
@@ -203,7 +224,8 @@ fn settings_step(uid: &str, physical: Value) -> Step {
 fn swap(swaps: &[Swap]) -> Vec<Step> {
     let Some(first) = swaps.first() else { return Vec::new() };
     let path = format!("/indexes/{}/documents/delete-batch", first.indexes.0);
-    let marker = json_step(Method::POST, path, Some(json!([])), None);
+    // Should it fail, the swap behind it does not.
+    let marker = Step { done: Done::Anyhow, ..json_step(Method::POST, path, Some(json!([])), None) };
     let pair = |swap: &Swap| match swap {
         Swap { indexes, rename: false } => json!({ "indexes": indexes }),
         Swap { indexes, rename: true } => json!({ "indexes": indexes, "rename": true }),
@@ -217,8 +239,10 @@ pub(crate) fn json_step(
     method: Method,
     path: String,
     body: Option<Value>,
+    // The code of the failure that says it was done before.
     done: Option<&'static str>,
 ) -> Step {
+    let done = done.map_or(Done::Succeeded, Done::OrFailed);
     Step { method, path, content: Content::Json(body), done, found_as: None }
 }
 

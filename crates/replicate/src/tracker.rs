@@ -48,10 +48,10 @@ impl Tracker {
     /// Finishes tasks until the log is closed.
     pub(crate) async fn run(mut self) {
         let mut moved = self.progress.moved();
-        let mut prepared = self.progress.prepared();
+        let progress = self.progress.clone();
         loop {
             moved.mark_unchanged();
-            prepared.mark_unchanged();
+            let prepared = progress.prepared().changed();
             let step = match self.finish_some().await {
                 Ok(false) => self.trim().await.map(|()| false),
                 step => step,
@@ -66,8 +66,9 @@ impl Tracker {
                 }
             }
             tokio::select! {
+                biased;
                 _ = moved.changed() => {}
-                _ = prepared.changed() => {}
+                () = prepared => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
@@ -140,6 +141,13 @@ impl Tracker {
         let topology = self.topology.load();
         let applied = topology.fleet.iter().map(|node| self.progress.applied(node.name())).min();
         let below = applied.unwrap_or(0).min(self.next).min(self.progress.held());
+        if below <= self.trimmed {
+            return Ok(());
+        }
+        // What is not known to be applied once this process has died is needed again.
+        let known = self.log.watermarks().await?;
+        let known = topology.fleet.iter().map(|node| known.get(node.name()).map_or(0, |uid| uid + 1)).min();
+        let below = below.min(known.unwrap_or(0));
         if below > self.trimmed {
             self.trimmed = self.log.trim(below).await?.max(below);
         }

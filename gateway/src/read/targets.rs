@@ -11,9 +11,6 @@ use miroir_shard::{Ask, NodeId, SearchPlan, ShardId, ShardMap, Slot};
 
 use crate::state::Gateway;
 
-/// What a node that has been failing lately costs, against one that has not.
-const SUSPECT: u32 = 1_000;
-
 /// What a read is about.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope<'a> {
@@ -137,15 +134,10 @@ fn cost(
     failed: &[NodeId],
     id: NodeId,
 ) -> Option<u32> {
-    let name = &topology.map.node(id)?.name;
-    if failed.contains(&id) || !indexes.iter().all(|index| gateway.progress.is_fresh(name, index)) {
+    if failed.contains(&id) {
         return None;
     }
-    let node = topology.fleet.get(name)?;
-    if !node.health().is_trusted() {
-        return None;
-    }
-    Some(if node.health().is_up() { 0 } else { SUSPECT })
+    topology.read_cost(&gateway.progress, indexes, id)
 }
 
 fn target(topology: &Topology, ask: &Ask) -> Option<Target> {

@@ -31,17 +31,17 @@ use std::{
     collections::{BTreeMap, HashSet},
     fs::File,
     sync::{Arc, atomic::Ordering},
-    thread::{self, JoinHandle},
 };
 
 use async_trait::async_trait;
 use miroir_protocol::tasks::{BatchView, TaskFilter, TaskPage, TaskView, TasksQuery};
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 pub use self::options::SqliteOptions;
 use self::{
-    command::{Command, Job, Reply},
+    calls::Writing,
+    command::{Command, Reply},
     ledger::Ledger,
     lock::Lock,
     readers::Readers,
@@ -58,9 +58,6 @@ use crate::{
     uids::Uids,
 };
 
-/// How many calls wait for the writer before further callers wait to be let in.
-const WAITING: usize = 4_096;
-
 /// How many reads run at once.
 const READERS: usize = 4;
 
@@ -76,9 +73,7 @@ pub struct SqliteLog {
     readers: Arc<Readers>,
     /// Apart from the others, so that nobody who lists tasks holds up the appliers.
     listers: Arc<Readers>,
-    /// Taken when the log is dropped, which ends the writer.
-    jobs: Option<mpsc::Sender<Job>>,
-    writer: Option<JoinHandle<()>>,
+    writing: Writing,
     /// Held for its lock, and let go of last.
     _lock: Lock,
 }
@@ -105,19 +100,19 @@ impl SqliteLog {
         let id = reads::id(&connection)?;
         tracing::info!(id, next = ledger.positions.next, swept, "write log opened");
         let shared = Arc::new(Shared::new(reads::catalog(&connection)?, ledger.positions));
-        let (jobs, waiting) = mpsc::channel(WAITING);
+        let in_line = options.in_line;
         let writer = Writer {
             connection,
             ledger,
             shared: shared.clone(),
-            jobs: waiting,
             clock: options.clock,
+            syncs: !in_line,
             failpoints: options.failpoints,
         };
-        let writer = thread::Builder::new().name("miroir-log".to_owned()).spawn(move || writer.run())?;
-        let readers = Arc::new(Readers::new(path.clone(), READERS));
-        let listers = Arc::new(Readers::new(path, LISTERS));
-        Ok(Self { id, spool, shared, readers, listers, jobs: Some(jobs), writer: Some(writer), _lock: lock })
+        let writing = Writing::start(writer, in_line)?;
+        let readers = Arc::new(Readers::new(path.clone(), READERS, in_line));
+        let listers = Arc::new(Readers::new(path, LISTERS, in_line));
+        Ok(Self { id, spool, shared, readers, listers, writing, _lock: lock })
     }
 
     /// The files of the spool that entries name.
@@ -296,10 +291,12 @@ impl Log for SqliteLog {
         let Reply::Trimmed { position, files } = self.write(Command::Trim { below }).await? else {
             return Err(LogError::Closed);
         };
-        let spool = self.spool.clone();
-        let removing =
-            tokio::task::spawn_blocking(move || files.iter().try_for_each(|name| spool.remove(name)));
-        removing.await.map_err(|_| LogError::Closed)??;
+        if !files.is_empty() {
+            let spool = self.spool.clone();
+            let removing =
+                tokio::task::spawn_blocking(move || files.iter().try_for_each(|name| spool.remove(name)));
+            removing.await.map_err(|_| LogError::Closed)??;
+        }
         Ok(position)
     }
 }

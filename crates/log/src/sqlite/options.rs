@@ -15,6 +15,7 @@ pub struct SqliteOptions {
     pub(super) directory: PathBuf,
     pub(super) clock: Clock,
     pub(super) max_bytes: Option<u64>,
+    pub(super) in_line: bool,
     pub(super) failpoints: Failpoints,
 }
 
@@ -27,6 +28,7 @@ impl SqliteOptions {
             directory: directory.into(),
             clock: Arc::new(OffsetDateTime::now_utc),
             max_bytes: None,
+            in_line: false,
             failpoints: Failpoints::default(),
         }
     }
@@ -41,6 +43,14 @@ impl SqliteOptions {
     #[cfg(feature = "failpoints")]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Has every call done by whoever makes it, without threads and without waiting for the disk: for simulations, which
+    /// must go the same way each time.
+    #[cfg(feature = "failpoints")]
+    pub fn in_line(mut self) -> Self {
+        self.in_line = true;
         self
     }
 

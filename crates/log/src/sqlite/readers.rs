@@ -15,14 +15,15 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     permits: Semaphore,
+    in_line: bool,
 }
 
 // === impl Readers ===
 
 impl Readers {
-    /// A pool in which at most `limit` reads run at once; the rest wait.
-    pub(super) fn new(path: PathBuf, limit: usize) -> Self {
-        Self { path, idle: Mutex::new(Vec::new()), permits: Semaphore::new(limit) }
+    /// A pool in which at most `limit` reads run at once; the rest wait. With `in_line` whoever asks reads.
+    pub(super) fn new(path: PathBuf, limit: usize, in_line: bool) -> Self {
+        Self { path, idle: Mutex::new(Vec::new()), permits: Semaphore::new(limit), in_line }
     }
 
     /// Reads on a blocking thread, from one consistent state of the database.
@@ -31,6 +32,9 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
+        if self.in_line {
+            return self.run(read);
+        }
         let _permit = self.permits.acquire().await.map_err(|_| LogError::Closed)?;
         let readers = self.clone();
         let reading = tokio::task::spawn_blocking(move || readers.run(read));

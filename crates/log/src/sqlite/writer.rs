@@ -1,6 +1,6 @@
-//! The one thread that writes: many calls, one transaction.
+//! What writes: many calls, one transaction.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use miroir_protocol::tasks::TaskView;
 use rusqlite::{Connection, TransactionBehavior};
@@ -31,8 +31,9 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) ledger: Ledger,
     pub(super) shared: Arc<Shared>,
-    pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) clock: Clock,
+    /// Whether a commit waits for the disk.
+    pub(super) syncs: bool,
     pub(super) failpoints: Failpoints,
 }
 
@@ -50,12 +51,12 @@ struct Commit {
 
 impl Writer {
     /// Writes until nobody can ask for it any more.
-    pub(super) fn run(mut self) {
-        while let Some(first) = self.jobs.blocking_recv() {
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(first) = jobs.blocking_recv() {
             let mut weight = first.command.weight();
             let mut group = vec![first];
             while group.len() < GROUP && weight < GROUP_BYTES {
-                let Ok(job) = self.jobs.try_recv() else { break };
+                let Ok(job) = jobs.try_recv() else { break };
                 weight += job.command.weight();
                 group.push(job);
             }
@@ -73,7 +74,7 @@ impl Writer {
 
     /// Commits the group as one; if that fails, each call on its own, so that one that is too big
     /// for the room left does not take the others with it.
-    fn serve(&mut self, mut group: Vec<Job>) -> Result<()> {
+    pub(super) fn serve(&mut self, mut group: Vec<Job>) -> Result<()> {
         match self.commit(&group) {
             Ok(replies) => {
                 for (job, reply) in group.into_iter().zip(replies) {
@@ -116,7 +117,12 @@ impl Writer {
 
     fn write(&mut self, group: &[Job], hints: bool) -> Result<Commit> {
         // Without the sync the order is kept: the next full commit makes this one durable as well.
-        self.connection.pragma_update(None, "synchronous", if hints { "NORMAL" } else { "FULL" })?;
+        let synchronous = match (self.syncs, hints) {
+            (false, _) => "OFF",
+            (true, true) => "NORMAL",
+            (true, false) => "FULL",
+        };
+        self.connection.pragma_update(None, "synchronous", synchronous)?;
         self.failpoints.hit("write.begin")?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut staged = Staged::new(self.ledger.clone(), &transaction, &self.shared, (self.clock)());
@@ -151,5 +157,11 @@ impl Writer {
         let next = self.ledger.positions.next;
         self.shared.appended.send_if_modified(|seen| std::mem::replace(seen, next) != next);
         commit.replies
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("ledger", &self.ledger).finish_non_exhaustive()
     }
 }

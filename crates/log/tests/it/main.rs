@@ -12,3 +12,4 @@ mod sqlite;
 mod support;
 
 conformance::suite!(sqlite_on_disk, crate::sqlite::OnDisk);
+conformance::suite!(sqlite_in_line, crate::sqlite::InLine);

@@ -55,6 +55,26 @@ impl Backend for OnDisk {
     }
 }
 
+/// The same, done by whoever calls.
+pub(crate) struct InLine(OnDisk);
+
+impl Backend for InLine {
+    fn create() -> Self {
+        let mut backend = Self(OnDisk::create());
+        backend.reopen();
+        backend
+    }
+
+    fn log(&self) -> &dyn Log {
+        self.0.log()
+    }
+
+    fn reopen(&mut self) {
+        let options = self.0.options().in_line();
+        self.0.reopen_with(options);
+    }
+}
+
 #[tokio::test]
 async fn a_second_process_is_kept_out() {
     let backend = OnDisk::create();

@@ -2,7 +2,7 @@
 
 use miroir_protocol::error::{ErrorType, ResponseError};
 
-use crate::progress::Counts;
+use crate::{progress::Counts, steps::Done};
 
 /// How far a node's task is.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +20,7 @@ pub(crate) enum Report {
 pub(crate) struct NodeTask {
     /// The node's task; none where the node refused the request.
     pub(crate) uid: Option<u32>,
-    /// The code of the failure that says it was done before.
-    done: Option<&'static str>,
+    done: Done,
     pub(crate) report: Report,
 }
 
@@ -52,11 +51,11 @@ pub(crate) enum Blame {
 // === impl NodeTask ===
 
 impl NodeTask {
-    pub(crate) fn accepted(uid: u32, done: Option<&'static str>) -> Self {
+    pub(crate) fn accepted(uid: u32, done: Done) -> Self {
         Self { uid: Some(uid), done, report: Report::Open }
     }
 
-    pub(crate) fn refused(error: ResponseError, done: Option<&'static str>) -> Self {
+    pub(crate) fn refused(error: ResponseError, done: Done) -> Self {
         let mut task = Self { uid: None, done, report: Report::Open };
         task.end(Report::Failed { error });
         task
@@ -65,8 +64,7 @@ impl NodeTask {
     /// Records what came of it.
     pub(crate) fn end(&mut self, report: Report) {
         self.report = match report {
-            // It was done by an earlier try whose task is not known any more.
-            Report::Failed { error } if self.done == Some(error.code_name()) => {
+            Report::Failed { error } if self.done.takes(error.code_name()) => {
                 Report::Succeeded { deleted: 0, edited: 0 }
             }
             report => report,
@@ -145,13 +143,17 @@ mod tests {
 
     #[test]
     fn a_failure_that_says_it_was_done_before_is_success() {
-        let mut task = NodeTask::accepted(1, Some("index_already_exists"));
+        let mut task = NodeTask::accepted(1, Done::OrFailed("index_already_exists"));
         task.end(failed(Code::IndexAlreadyExists));
         assert_eq!(task.report, Report::Succeeded { deleted: 0, edited: 0 });
         task.end(failed(Code::InvalidIndexUid));
         assert!(task.error().is_some());
-        let refused = NodeTask::refused(ResponseError::index_not_found("x"), Some("index_not_found"));
+        let refused =
+            NodeTask::refused(ResponseError::index_not_found("x"), Done::OrFailed("index_not_found"));
         assert_eq!(refused.error(), None);
+        let mut marker = NodeTask::accepted(2, Done::Anyhow);
+        marker.end(failed(Code::NoSpaceLeftOnDevice));
+        assert_eq!(marker.error(), None, "the swap behind it must not be sent again for its sake");
     }
 
     #[test]
@@ -166,7 +168,8 @@ mod tests {
 
     #[test]
     fn only_an_entry_that_was_alone_is_known_to_be_at_fault() {
-        let task = |uid| NodeTask { uid, done: None, report: failed(Code::InvalidDocumentGeoField) };
+        let task =
+            |uid| NodeTask { uid, done: Done::Succeeded, report: failed(Code::InvalidDocumentGeoField) };
         let mut dispatch = Dispatch::new(3, 3, vec![task(Some(1))], false);
         assert!(dispatch.is_own_error());
         dispatch.alone = false;

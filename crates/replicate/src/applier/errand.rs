@@ -4,7 +4,7 @@
 //! dispatches: everything before [`Window::next`](super::window::Window::next) is in the node's queue then, and nothing
 //! behind it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
@@ -17,10 +17,11 @@ use super::{
     Applier,
     error::ApplyError,
     share::Owned,
+    starts::Starts,
     window::{GROUPED, GROUPED_BYTES, is_addition, is_alike},
 };
 use crate::{
-    steps::{Content, Step, document_steps, json_step},
+    steps::{Content, Done as StepDone, Step, document_steps, json_step},
     work::Work,
 };
 
@@ -50,17 +51,6 @@ pub(crate) struct Span {
     pub(crate) first: u32,
     /// Nothing from it on was there.
     pub(crate) last: u32,
-}
-
-/// From which entries on the copies of slots have to be brought up to date.
-#[derive(Clone, Debug)]
-pub(crate) struct Starts {
-    /// All slots.
-    pub(crate) slots: Arc<SlotSet>,
-    /// Where an index starts that is not listed: it did not exist when the indexes were.
-    pub(crate) since: u32,
-    /// By index: parts of the slots, each with where it starts.
-    pub(crate) indexes: BTreeMap<String, Vec<(Arc<SlotSet>, u32)>>,
 }
 
 /// What was done.
@@ -99,34 +89,6 @@ pub(crate) struct Ordered {
 enum Failure {
     Errand(ErrandError),
     Node(ApplyError),
-}
-
-// === impl Starts ===
-
-impl Starts {
-    /// The first entry that counts for anything.
-    pub(crate) fn first(&self) -> u32 {
-        let starts = self.indexes.values().flatten().map(|(_, start)| *start);
-        starts.min().unwrap_or(self.since).min(self.since)
-    }
-
-    /// Where an index starts.
-    fn of_index(&self, index: &str) -> u32 {
-        let parts = self.indexes.get(index).map(|parts| parts.iter().map(|(_, start)| *start).min());
-        parts.map_or(self.since, |start| start.unwrap_or(u32::MAX))
-    }
-
-    /// The slots of an index that an entry concerns.
-    fn at(&self, index: &str, uid: u32) -> Arc<SlotSet> {
-        let Some(parts) = self.indexes.get(index) else {
-            return if uid >= self.since { self.slots.clone() } else { Arc::default() };
-        };
-        if parts.iter().all(|(_, start)| *start <= uid) && !parts.is_empty() {
-            return self.slots.clone();
-        }
-        let started = parts.iter().filter(|(_, start)| *start <= uid);
-        Arc::new(started.flat_map(|(slots, _)| slots.iter()).collect())
-    }
 }
 
 /// The indexes that an entry exchanges, renames, deletes, or gives another primary key.
@@ -210,7 +172,7 @@ impl Applier {
                 done.tasks = self.replay(&starts, from, until).await?;
                 done.position = until.max(from);
                 if join {
-                    self.share.join(done.position, starts.slots.clone());
+                    self.share.join(done.position, starts.slots().clone());
                 }
             }
             Errand::Part { slots } => self.share.part(&slots),
@@ -273,7 +235,7 @@ impl Applier {
             let mut rest = &works[..];
             while let Some(first) = rest.first() {
                 let slots = starts.at(first.entry.index_uid.as_deref().unwrap_or_default(), first.uid());
-                let is_whole = Arc::ptr_eq(&slots, &starts.slots);
+                let is_whole = Arc::ptr_eq(&slots, starts.slots());
                 let taken = if is_whole { together(rest) } else { 1 };
                 tasks.extend(self.replay_group(&rest[..taken], slots).await?);
                 rest = &rest[taken..];
@@ -316,7 +278,13 @@ fn clear_step(index: &str, filter: &str) -> Step {
 
 fn put_step(index: &str) -> Step {
     let path = format!("/indexes/{index}/documents");
-    Step { method: Method::POST, path, content: Content::Documents, done: None, found_as: None }
+    Step {
+        method: Method::POST,
+        path,
+        content: Content::Documents,
+        done: StepDone::Succeeded,
+        found_as: None,
+    }
 }
 
 /// How many entries from the first on are documents for the same index, and few enough to go out together.

@@ -12,6 +12,7 @@ mod node_tasks;
 mod pace;
 mod send;
 mod share;
+mod starts;
 mod window;
 
 use std::{
@@ -37,9 +38,10 @@ use self::{
 };
 pub(crate) use self::{
     dispatch::{Blame, Report},
-    errand::{Done, Errand, ErrandError, Ordered, Span, Starts, exchanged},
+    errand::{Done, Errand, ErrandError, Ordered, Span, exchanged},
     node_tasks::NodeTasks,
     share::Owned,
+    starts::Starts,
 };
 use crate::{
     failures::Failures, payloads::Payloads, progress::Progress, release::Release, steps::steps,
@@ -160,7 +162,7 @@ impl Applier {
         let sent = accepted.keys().map(|tag| tag.last + 1).max().unwrap_or(0);
         self.shared.progress.knows_sent(self.node.name(), sent.max(self.window.done()));
         self.sender.has_accepted(accepted);
-        let mut prepared = self.shared.progress.prepared();
+        let progress = self.shared.progress.clone();
         let mut poll = Poll::new();
         loop {
             self.run_errands().await?;
@@ -169,16 +171,17 @@ impl Applier {
                 poll.soon();
             }
             self.take_ended().await?;
-            let more = prepared.wait_for(|prepared| *prepared > self.window.next());
+            let more = progress.prepared().pass(self.window.next());
             if !self.window.is_empty() {
                 tokio::select! {
-                    () = sleep_until(poll.next()) => {}
-                    // The sender lives as long as the progress that this holds.
-                    _ = more, if filled.all => continue,
+                    // Under load it is always time to look, and there is always more.
+                    biased;
                     Some(ordered) = self.orders.recv() => {
                         self.errands.push_back(ordered);
                         continue;
                     }
+                    () = sleep_until(poll.next()) => {}
+                    () = more, if filled.all => continue,
                 }
                 let ended = self.follow().await?;
                 poll.looked(ended);
@@ -190,8 +193,9 @@ impl Applier {
                     continue;
                 }
                 tokio::select! {
-                    _ = more => {}
+                    biased;
                     Some(ordered) = self.orders.recv() => self.errands.push_back(ordered),
+                    () = more => {}
                 }
                 poll = Poll::new();
             }
@@ -208,7 +212,7 @@ impl Applier {
         let mut sent = false;
         loop {
             let next = self.window.next();
-            if next >= *self.shared.progress.prepared().borrow() {
+            if next >= self.shared.progress.prepared().get() {
                 self.shared.release.wants_more();
                 return Ok(Filled { sent, all: true });
             }
@@ -262,6 +266,9 @@ impl Applier {
     }
 
     async fn dispatch(&mut self, group: &[Work]) -> Result<(), ApplyError> {
+        if !self.node.health().is_trusted() {
+            return Err(ApplyError::Trouble("its data are not known to be what they were".to_owned()));
+        }
         let (first, last) = (&group[0], &group[group.len() - 1]);
         let owned = self.share.at(first.uid());
         let steps = steps(&first.entry, &first.prepared, &owned);

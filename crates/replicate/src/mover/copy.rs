@@ -29,7 +29,7 @@ impl Wave<'_> {
     /// node in the end.
     pub(super) async fn copy(&mut self, only: Option<&str>) -> Result<(), MoveError> {
         let map = self.mover.topology.load().map.clone();
-        let (mut sources, mut given_up) = (BTreeMap::<String, (Node, SlotSet)>::new(), SlotSet::default());
+        let mut sources = BTreeMap::<String, (Node, SlotSet)>::new();
         for step in self.moves {
             let slots = map.slots_of(step.shard);
             match self.mover.source(step.shard, self.to.name()) {
@@ -37,12 +37,11 @@ impl Wave<'_> {
                     let source = sources.entry(node.name().to_owned());
                     source.or_insert((node, SlotSet::default())).1.extend(slots);
                 }
-                Err(MoveError::NoSource(_)) if self.mover.is_given_up(step.shard) => given_up.extend(slots),
+                // Nobody has them any more: they are what the log says from where the wave starts, which is before
+                // anything that the node had not applied whose loss was accepted.
+                Err(MoveError::NoSource(_)) if self.mover.is_given_up(step.shard) => {}
                 Err(error) => return Err(error),
             }
-        }
-        if !given_up.is_empty() {
-            self.start_empty(given_up, only);
         }
         for (source, slots) in sources.values() {
             self.copy_from(source, slots, map.code_bits(), only).await?;
@@ -82,19 +81,6 @@ impl Wave<'_> {
         Remote(&self.to).done(&self.tasks, &open).await
     }
 
-    /// Nobody has the shards any more: they are what the log says from where the wave starts, which is before anything that the
-    /// node had not applied whose loss was accepted.
-    fn start_empty(&mut self, slots: SlotSet, only: Option<&str>) {
-        let (slots, since) = (Arc::new(slots), self.starts.since);
-        let indexes: Vec<String> = match only {
-            Some(index) => vec![index.to_owned()],
-            None => self.mover.log.catalog().indexes.keys().cloned().collect(),
-        };
-        for index in indexes {
-            self.starts.indexes.entry(index).or_default().push((slots.clone(), since));
-        }
-    }
-
     async fn copy_part(
         &mut self,
         source: &Node,
@@ -129,7 +115,7 @@ impl Wave<'_> {
                 Err(error) => return Err(Remote(&self.to).failed(error)),
             }
         }
-        self.starts.indexes.entry(index.to_owned()).or_default().push((slots, span.first));
+        self.starts.copied(index, slots, span.first);
         // Searches and writes come first: as long again as half of what it took.
         sleep(began.elapsed() / 2).await;
         Ok(())
@@ -169,14 +155,8 @@ impl Wave<'_> {
         for source in &sources {
             self.until(CATCH_UP, || self.mover.progress.applied(source.name()) >= known).await?;
         }
-        // Where the index is gone, nothing of it counts before this.
-        let nothing = (self.slots.clone(), known);
-        self.starts.indexes.insert(index.to_owned(), Vec::new());
-        self.copy(Some(index)).await?;
-        if let Some(parts) = self.starts.indexes.get_mut(index).filter(|parts| parts.is_empty()) {
-            parts.push(nothing);
-        }
-        Ok(())
+        self.starts.again(index, known);
+        self.copy(Some(index)).await
     }
 }
 

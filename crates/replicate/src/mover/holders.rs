@@ -55,6 +55,6 @@ impl Mover {
             let mut read = topology.map.shards_of(id).filter(|(_, state)| state.is_read());
             read.all(|(shard, _)| self.source(shard, node.name()).is_ok())
         });
-        rebuildable.next().map(Node::with_own_connections)
+        rebuildable.next().map(Node::unvouched)
     }
 }

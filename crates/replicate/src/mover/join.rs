@@ -2,12 +2,12 @@
 
 use http::Method;
 use miroir_log::Catalog;
-use miroir_nodes::{NEWEST_ENDED, Node};
+use miroir_nodes::{HealthState, NEWEST_ENDED, Node};
 use miroir_protocol::settings::Settings;
 use serde_json::{Value, json};
 
 use super::{
-    Mover,
+    LOOK_AGAIN, Mover,
     remote::{MoveError, Remote},
 };
 use crate::physical;
@@ -16,6 +16,13 @@ impl Mover {
     /// Whether a node is sent its part of the log already.
     pub(super) fn is_member(&self, node: &str) -> bool {
         self.crew.has(node)
+    }
+
+    /// Waits until a node has lost its data: it takes no copies then.
+    pub(super) async fn is_lost(&self, node: &Node) {
+        while node.health().state() != HealthState::Lost {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Makes a node a member. What it held goes.

@@ -26,7 +26,7 @@ use std::{
 
 use futures_util::future::join_all;
 use miroir_log::{Log, LogError};
-use miroir_nodes::Node;
+use miroir_nodes::{HealthState, Node};
 use miroir_shard::{Move, NodeId, OwnerState, ShardId, ShardMap, SlotSet, StoredMapError, diff};
 use parking_lot::Mutex;
 use tokio::{
@@ -189,7 +189,12 @@ impl Mover {
             self.admit(&node).await?;
         }
         self.say(format!("moving {} shards to {}", moves.len(), node.name()));
-        let wave = timeout(WAVE, Wave::new(self, moves, node.clone()).run()).await;
+        let wave = timeout(WAVE, Wave::new(self, moves, node.clone()).run());
+        let wave = tokio::select! {
+            biased;
+            wave = wave => wave,
+            () = self.is_lost(&node) => Ok(Err(Remote(&node).failed("it has lost its data"))),
+        };
         let result = wave.unwrap_or_else(|_| Err(Remote(&node).failed("it takes too long")));
         if result.is_ok() {
             self.change_plan(|plan| plan.moved += moves.len()).await?;

@@ -3,7 +3,7 @@
 //! Until the map is swapped nobody reads the new copies, so whatever goes wrong the wave starts again from nothing. See
 //! `docs/rebalancing.md` for why the copies are right when it is.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use miroir_nodes::Node;
 use miroir_shard::{Move, OwnerState, ShardMap, SlotSet};
@@ -47,7 +47,7 @@ impl<'a> Wave<'a> {
         let map = &mover.topology.load().map;
         let slots: SlotSet = moves.iter().flat_map(|step| map.slots_of(step.shard)).collect();
         let slots = Arc::new(slots);
-        let starts = Starts { slots: slots.clone(), since: u32::MAX, indexes: BTreeMap::new() };
+        let starts = Starts::new(slots.clone(), u32::MAX);
         // Nothing that any node still has to apply is let go of from here on.
         let hold = mover.progress.hold(mover.least_applied());
         let (tasks, generation) = (mover.tasks_of(&to), mover.generation());
@@ -59,7 +59,7 @@ impl<'a> Wave<'a> {
         self.order(Errand::Part { slots: self.slots.clone() }).await?;
         self.mover.announce(self.moves, &self.to).await?;
         self.clear().await?;
-        self.starts.since = self.mover.least_applied();
+        self.starts = Starts::new(self.slots.clone(), self.mover.least_applied());
         self.copy(None).await?;
         let joined = self.catch_up().await?;
         self.hand_over(joined).await

@@ -5,9 +5,12 @@ mod doubts;
 mod piece;
 mod split;
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-use miroir_log::{Log, LogError, Operation, PayloadRef, Selection};
+use miroir_log::{Log, LogError, Operation, PayloadReader, PayloadRef, Selection};
 use miroir_payload::{Part, Rules, SplitError, infer_primary_key, parts};
 use miroir_protocol::error::ResponseError;
 use miroir_shard::{Slot, SlotSet};
@@ -27,6 +30,8 @@ use crate::work::Work;
 /// The largest request a node is sent: well below Meilisearch's own default limit. A node's tags count pieces of this
 /// size, so that a version with another one would take up half-sent payloads wrongly.
 const LARGEST_PIECE: u64 = 32 << 20;
+/// A payload of up to this size is looked through where it is needed: that takes less than going to another thread does.
+const SMALL_PAYLOAD: usize = 16 << 10;
 /// An index of up to this size is looked through where it is needed: some thousands of documents.
 const SMALL_INDEX: usize = 64 << 10;
 
@@ -57,7 +62,9 @@ impl Payloads {
         payload: &PayloadRef,
     ) -> Result<Option<String>, PayloadError> {
         let reader = self.log.open_payload(payload).await?;
-        blocking(move || infer_primary_key(reader).map_err(PayloadError::from)).await
+        let small = is_small(&reader);
+        let infer = move || infer_primary_key(reader).map_err(PayloadError::from);
+        if small { guarded(infer) } else { blocking(infer).await }
     }
 
     /// Finds every document's slot and keeps that for the appliers, looking at the documents by these rules where they
@@ -73,11 +80,12 @@ impl Payloads {
             let reader = self.log.open_payload(payload).await?;
             let (directory, bytes) = (self.log.spool().directory().to_owned(), payload.bytes);
             let (key, rules) = (primary_key.to_owned(), rules.cloned().unwrap_or_default());
+            let small = is_small(&reader);
             let look = move || {
                 let writing = Writing::create(&directory, uid, bytes).map_err(LogError::from)?;
                 writing.fill(reader, &key, rules)
             };
-            blocking(look).await
+            if small { guarded(look) } else { blocking(look).await }
         };
         let fits = |split: &StoredSplit| split.is_of(primary_key, rules.map(Arc::as_ref));
         self.splits.get(uid, fits, make).await
@@ -159,6 +167,17 @@ async fn parts_for(
     };
     // What is small and in memory takes less than going to another thread does.
     if (1..=SMALL_INDEX).contains(&split.in_memory()) { find() } else { blocking(find).await }
+}
+
+/// Whether a payload is in memory and short.
+fn is_small(payload: &PayloadReader) -> bool {
+    payload.as_bytes().is_some_and(|bytes| bytes.len() <= SMALL_PAYLOAD)
+}
+
+/// Runs what does not block. A panic is an error here too.
+fn guarded<T, E: From<LogError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(LogError::Damaged("reading a payload: panicked".to_owned()).into()))
 }
 
 /// Runs what reads files where that may block. A panic there is an error here, so that what waits for it goes on.

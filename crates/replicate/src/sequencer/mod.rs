@@ -227,6 +227,7 @@ impl Sequencer {
                 return Ok(false);
             }
             tokio::select! {
+                biased;
                 // The sender lives as long as the progress that this holds.
                 _ = finished.wait_for(|finished| *finished >= uid) => return Ok(true),
                 changed = appended.changed() => changed.map_err(|_| LogError::Closed)?,

@@ -199,7 +199,7 @@ async fn what_no_node_was_sent_is_canceled_and_what_comes_after_it_knows() {
     let first = rig.add("movies", &[json!({ "id": 1 })]).await;
     let creates = rig.add("books", &[json!({ "id": 2 })]).await;
     let adds = rig.add("books", &[json!({ "id": 3 })]).await;
-    rig.until("decided", || *rig.progress().prepared().borrow() > adds).await;
+    rig.until("decided", || rig.progress().decided() > adds).await;
     let tasks = [first, creates].into_iter().collect();
     let by = rig.append_to(None, Operation::TaskCancelation { query: "?uids=0,1".to_owned(), tasks }).await;
     rig.over(by).await;

@@ -88,7 +88,7 @@ async fn a_large_payload_is_applied_by_all_nodes_at_once_after_a_restart() {
     let filler = "x".repeat(1000);
     let documents: Vec<Value> = (0..8_000).map(|id| json!({ "id": id, "text": filler })).collect();
     let uid = rig.add("movies", &documents).await;
-    rig.until("the write is decided", || *rig.progress().prepared().borrow() > uid).await;
+    rig.until("the write is decided", || rig.progress().decided() > uid).await;
     // Nobody keeps an index of it now: every applier needs one at the same time.
     rig.stop().await;
     rig.nodes.iter().for_each(|node| node.set_down(false));

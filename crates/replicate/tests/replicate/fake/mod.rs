@@ -1,16 +1,26 @@
 //! A node in memory: Meilisearch's routes that replication uses, a queue of tasks, and faults to order.
 
-mod http;
 mod queue;
+mod routes;
+mod server;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::Notify};
 
-pub(crate) use self::queue::{Index, Op};
-use self::queue::{State, Task};
+use self::queue::Task;
+pub(crate) use self::{
+    queue::{Index, Op, State},
+    routes::{Answer, Dropped, answer},
+};
 
 /// A node. It ends with its runtime; what it holds does not end while it is down.
 #[derive(Clone)]
@@ -18,22 +28,55 @@ pub(crate) struct FakeNode {
     pub(crate) name: String,
     pub(crate) authority: String,
     state: Arc<Mutex<State>>,
-    down: watch::Sender<bool>,
+    power: Arc<Power>,
+}
+
+/// Whether a node runs.
+#[derive(Debug, Default)]
+struct Power {
+    down: AtomicBool,
+    changed: Notify,
 }
 
 impl FakeNode {
     pub(crate) async fn start(name: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let authority = listener.local_addr().expect("an address").to_string();
-        let state = Arc::new(Mutex::new(State::default()));
-        let down = watch::Sender::new(false);
-        tokio::spawn(http::serve(listener, state.clone(), down.subscribe()));
-        Self { name: name.to_owned(), authority, state, down }
+        let node = Self::new(name, &authority);
+        tokio::spawn(server::serve(listener, node.clone()));
+        node
+    }
+
+    /// A node that nobody serves yet.
+    pub(crate) fn new(name: &str, authority: &str) -> Self {
+        let (name, authority) = (name.to_owned(), authority.to_owned());
+        Self { name, authority, state: Arc::default(), power: Arc::default() }
+    }
+
+    /// Looks at what it holds, or changes it.
+    pub(crate) fn with_state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock())
     }
 
     /// Closes every connection, and every new one, until it is up again.
     pub(crate) fn set_down(&self, down: bool) {
-        self.down.send_replace(down);
+        self.power.down.store(down, Ordering::SeqCst);
+        self.power.changed.notify_waiters();
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        self.power.down.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it is down.
+    pub(crate) async fn goes_down(&self) {
+        loop {
+            let changed = self.power.changed.notified();
+            if self.is_down() {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Leaves its tasks undone until told otherwise.
@@ -73,13 +116,15 @@ impl FakeNode {
 
     /// Forgets the tasks it has not done, as a node that lost the end of its queue.
     pub(crate) fn lose_queue(&self) {
-        self.state.lock().tasks.retain(|task| task.outcome.is_some());
+        let mut state = self.state.lock();
+        state.upsets += 1;
+        state.tasks.retain(|task| task.outcome.is_some());
     }
 
     /// Loses everything, as a node on a new disk.
     pub(crate) fn lose_everything(&self) {
         let mut state = self.state.lock();
-        *state = State::default();
+        *state = state.emptied();
     }
 
     /// Loses some documents without a word.

@@ -36,16 +36,16 @@ pub(crate) enum Op {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Task {
-    pub(super) uid: u32,
-    pub(super) index: String,
-    pub(super) op: Op,
+pub(crate) struct Task {
+    pub(crate) uid: u32,
+    pub(crate) index: String,
+    pub(crate) op: Op,
     pub(super) metadata: Option<String>,
-    pub(super) outcome: Option<Result<Value, Fault>>,
+    pub(crate) outcome: Option<Result<Value, Fault>>,
 }
 
 /// An error's code, type and message.
-pub(super) type Fault = (&'static str, &'static str, String);
+pub(crate) type Fault = (&'static str, &'static str, String);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Index {
@@ -56,10 +56,11 @@ pub(crate) struct Index {
     pub(crate) was_guessed: bool,
 }
 
-pub(super) struct State {
-    pub(super) tasks: Vec<Task>,
+/// What it holds, and the faults it was told to make.
+pub(crate) struct State {
+    pub(crate) tasks: Vec<Task>,
     next: u32,
-    pub(super) indexes: BTreeMap<String, Index>,
+    pub(crate) indexes: BTreeMap<String, Index>,
     pub(super) hold: bool,
     pub(super) drop_before: u32,
     pub(super) drop_after: u32,
@@ -67,6 +68,19 @@ pub(super) struct State {
     pub(super) batch: usize,
     pub(super) takes_tags: bool,
     pub(super) refuses_key: bool,
+    /// Whether tasks are done when somebody asks for them, and not by somebody who calls [`State::finish`].
+    pub(crate) works_when_asked: bool,
+    /// How many batches have failed that were not bound to.
+    pub(crate) upsets: u32,
+}
+
+/// Tasks that are done together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Batch {
+    first: usize,
+    count: usize,
+    /// The first one's.
+    uid: u32,
 }
 
 impl Default for State {
@@ -82,6 +96,8 @@ impl Default for State {
             batch: 4,
             takes_tags: true,
             refuses_key: false,
+            works_when_asked: true,
+            upsets: 0,
         }
     }
 }
@@ -94,18 +110,35 @@ impl State {
         uid
     }
 
+    /// A node on a new disk.
+    pub(super) fn emptied(&self) -> Self {
+        Self { works_when_asked: self.works_when_asked, upsets: self.upsets, ..Self::default() }
+    }
+
     /// Does every task that waits.
     pub(super) fn work(&mut self) {
-        while !self.hold
-            && let Some(first) = self.tasks.iter().position(|task| task.outcome.is_none())
-        {
-            let joins = |task: &&Task| is_joined(&task.op) && task.index == self.tasks[first].index;
-            let together =
-                self.tasks[first..].iter().take(self.batch.max(1)).take_while(joins).count().max(1);
-            let outcomes = self.do_together(first, together);
-            for (task, outcome) in self.tasks[first..].iter_mut().zip(outcomes) {
-                task.outcome = Some(outcome);
-            }
+        while let Some(batch) = self.next_batch() {
+            self.finish(batch);
+        }
+    }
+
+    /// What is done next.
+    pub(crate) fn next_batch(&self) -> Option<Batch> {
+        let first = self.tasks.iter().position(|task| task.outcome.is_none()).filter(|_| !self.hold)?;
+        let joins = |task: &&Task| is_joined(&task.op) && task.index == self.tasks[first].index;
+        let together = self.tasks[first..].iter().take(self.batch.max(1)).take_while(joins);
+        Some(Batch { first, count: together.count().max(1), uid: self.tasks[first].uid })
+    }
+
+    /// Does these tasks, all or none, unless they have been forgotten meanwhile.
+    pub(crate) fn finish(&mut self, batch: Batch) {
+        let there = self.tasks.get(batch.first..batch.first + batch.count);
+        if there.is_none_or(|tasks| tasks[0].uid != batch.uid) {
+            return;
+        }
+        let outcomes = self.do_together(batch.first, batch.count);
+        for (task, outcome) in self.tasks[batch.first..].iter_mut().zip(outcomes) {
+            task.outcome = Some(outcome);
         }
     }
 
@@ -121,6 +154,9 @@ impl State {
         match failed {
             Ok(outcomes) => Vec::into_iter(outcomes).map(Ok).collect(),
             Err(fault) => {
+                if matches!(fault.0, "no_space_left_on_device" | "invalid_document_geo_field") {
+                    self.upsets += 1;
+                }
                 self.indexes = before;
                 vec![Err(fault); count]
             }

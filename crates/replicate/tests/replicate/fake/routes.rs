@@ -1,28 +1,24 @@
 //! The routes of a node.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
+use http::{Method, Response, StatusCode, Uri};
+use http_body_util::Full;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::watch};
 
 use super::{
-    Op,
+    Index, Op,
     queue::{State, Task, matches},
     text,
 };
 
-type Shared = Arc<Mutex<State>>;
-type Answer = Result<Response<Full<Bytes>>, Dropped>;
+/// What a request is answered.
+pub(crate) type Answer = Result<Response<Full<Bytes>>, Dropped>;
 
 /// The connection is dropped instead of an answer.
 #[derive(Debug)]
-struct Dropped;
+pub(crate) struct Dropped;
 
 impl std::fmt::Display for Dropped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -32,43 +28,26 @@ impl std::fmt::Display for Dropped {
 
 impl std::error::Error for Dropped {}
 
-pub(super) async fn serve(listener: TcpListener, state: Shared, down: watch::Receiver<bool>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        if *down.borrow() {
-            continue;
+/// Answers a request at once. What it changes is queued.
+pub(crate) fn answer(state: &mut State, method: &Method, uri: &Uri, body: &Bytes) -> Answer {
+    let query: BTreeMap<String, String> = uri.query().map(pairs).unwrap_or_default();
+    let path: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
+    match (method, path.as_slice()) {
+        (&Method::GET, ["tasks"]) => Ok(tasks(state, &query)),
+        (&Method::GET, ["tasks", uid]) => Ok(task(state, uid)),
+        (&Method::GET, ["indexes", uid, "stats"]) => {
+            Ok(of_index(state, uid, |index| json!({ "numberOfDocuments": index.documents.len() })))
         }
-        let (state, mut down) = (state.clone(), down.clone());
-        tokio::spawn(async move {
-            let service = service_fn(|request| answer(&state, request));
-            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            tokio::select! {
-                _ = connection => {}
-                _ = down.wait_for(|down| *down) => {}
-            }
-        });
-    }
-}
-
-async fn answer(state: &Shared, request: Request<Incoming>) -> Answer {
-    let (head, body) = request.into_parts();
-    let query: BTreeMap<String, String> = head.uri.query().map(pairs).unwrap_or_default();
-    let path: Vec<&str> = head.uri.path().trim_matches('/').split('/').collect();
-    let Ok(body) = body.collect().await else { return Err(Dropped) };
-    let body = body.to_bytes();
-    let mut state = state.lock();
-    match (&head.method, path.as_slice()) {
-        (&Method::GET, ["tasks"]) => Ok(tasks(&mut state, &query)),
-        (&Method::GET, ["indexes", uid, "stats"]) => Ok(match state.indexes.get(*uid) {
-            Some(index) => json_answer(StatusCode::OK, json!({ "numberOfDocuments": index.documents.len() })),
-            None => refusal(StatusCode::NOT_FOUND, "index_not_found", "not found"),
-        }),
+        (&Method::GET, ["indexes", uid, "settings"]) => {
+            Ok(of_index(state, uid, |index| Value::Object(index.settings.clone())))
+        }
         (&Method::GET, ["indexes"]) => {
             let results: Vec<Value> = state.indexes.keys().map(|uid| json!({ "uid": uid })).collect();
             Ok(json_answer(StatusCode::OK, json!({ "results": results })))
         }
-        (&Method::POST, ["indexes", uid, "documents", "fetch"]) => Ok(fetch(&state, uid, &body)),
+        (&Method::POST, ["indexes", uid, "documents", "fetch"]) => Ok(fetch(state, uid, body)),
         (&Method::GET, _) => Ok(json_answer(StatusCode::OK, json!({ "status": "available" }))),
-        (method, path) => write(&mut state, method, path, &query, &body),
+        (method, path) => write(state, method, path, &query, body),
     }
 }
 
@@ -150,7 +129,9 @@ fn lines(body: &Bytes) -> Vec<serde_json::Map<String, Value>> {
 fn tasks(state: &mut State, query: &BTreeMap<String, String>) -> Response<Full<Bytes>> {
     let number = |name: &str| query.get(name).map(|text| text.parse::<u32>().expect("a number"));
     if let Some(uids) = query.get("uids") {
-        state.work();
+        if state.works_when_asked {
+            state.work();
+        }
         let uids: Vec<u32> = uids.split(',').map(|uid| uid.parse().expect("a uid")).collect();
         let found = state.tasks.iter().rev().filter(|task| uids.contains(&task.uid));
         return json_answer(StatusCode::OK, json!({ "results": found.map(view).collect::<Vec<_>>() }));
@@ -171,6 +152,20 @@ fn tasks(state: &mut State, query: &BTreeMap<String, String>) -> Response<Full<B
     let results: Vec<Value> = found.by_ref().take(limit).map(view).collect();
     let next = found.next().map(|task| task.uid);
     json_answer(StatusCode::OK, json!({ "results": results, "next": next }))
+}
+
+fn task(state: &State, uid: &str) -> Response<Full<Bytes>> {
+    match state.tasks.iter().find(|task| task.uid.to_string() == uid) {
+        Some(task) => json_answer(StatusCode::OK, view(task)),
+        None => refusal(StatusCode::NOT_FOUND, "task_not_found", "not found"),
+    }
+}
+
+fn of_index(state: &State, uid: &str, view: impl FnOnce(&Index) -> Value) -> Response<Full<Bytes>> {
+    match state.indexes.get(uid) {
+        Some(index) => json_answer(StatusCode::OK, view(index)),
+        None => refusal(StatusCode::NOT_FOUND, "index_not_found", "not found"),
+    }
 }
 
 fn view(task: &Task) -> Value {

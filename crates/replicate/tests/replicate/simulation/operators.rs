@@ -1,0 +1,77 @@
+//! What operators do, and what must have come of it.
+
+use miroir_replicate::{Change, NewNode};
+use miroir_shard::ShardMap;
+use rand::{Rng, seq::IndexedRandom};
+
+use super::{
+    invariants::{Violation, moved_least, readable},
+    world::{Changing, World},
+};
+
+impl World<'_> {
+    /// An operator changes the fleet, where no change is under way; or takes the one back that is.
+    pub(super) async fn change_fleet(&mut self) {
+        if self.change.is_some() {
+            if self.chance.happens(25) {
+                // It may have ended meanwhile.
+                let aborted = self.gateway().rebalancer.abort().await.is_ok();
+                self.chance.note(|| format!("taken back: {aborted}"));
+            }
+            return;
+        }
+        let map = self.gateway().map();
+        let members = map.nodes().iter().filter(|node| node.group == 0);
+        let names: Vec<String> = members.map(|node| node.name.clone()).collect();
+        let (kind, node) = self.chance.throw(|dice| (dice.random_range(0..4), names.choose(dice).cloned()));
+        let Some(node) = node else { return };
+        let change = match kind {
+            0 if names.len() > 1 => Change::Drain { node },
+            1 if names.len() > 1 => Change::Remove { node },
+            2 => Change::Replace { node, with: self.new_node() },
+            _ => Change::Add { nodes: vec![self.new_node()] },
+        };
+        self.begin(change).await;
+    }
+
+    /// Starts a change, where that is possible.
+    pub(super) async fn begin(&mut self, change: Change) {
+        let before = self.gateway().map();
+        let Ok(target) = change.target(&before) else { return };
+        let started = self.gateway().rebalancer.start(&change).await;
+        self.chance.note(|| format!("{}: {}", change.words(), started.is_ok()));
+        if started.is_ok() {
+            self.change = Some(Changing { change, before, target });
+        }
+    }
+
+    pub(super) fn new_node(&mut self) -> NewNode {
+        self.joined += 1;
+        let name = format!("x{}", self.joined);
+        self.nodes.push(self.network.add(&name));
+        let url = format!("http://{name}:7700");
+        NewNode { name, url, key: None, group: "g0".to_owned(), weight: 1 }
+    }
+
+    /// A change that has ended has come to what was wanted, and has moved no more than that takes.
+    pub(super) fn check_change(&mut self, map: &ShardMap) -> Result<(), Violation> {
+        let Some(Changing { change, before, target }) = &self.change else { return Ok(()) };
+        let status = self.gateway().rebalancer.status();
+        let goal = match status["state"].as_str() {
+            _ if status["change"] != change.words() => {
+                return Err(format!("{change:?} is forgotten: {status}"));
+            }
+            Some("done") => target,
+            Some("aborted") => before,
+            _ => return Ok(()),
+        };
+        if readable(map) != readable(goal) {
+            return Err(format!("{change:?} has ended, but the map is not what was wanted: {status}"));
+        }
+        if status["state"] == "done" {
+            moved_least(before, map)?;
+        }
+        self.change = None;
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! Every planted bug is found, in few seeds; and the seed that finds it finds nothing without it.
+
+use super::{
+    planted::Bug,
+    run::{FLEETS, simulate},
+    world::Setting,
+};
+
+/// As many seeds as a bug may stay unseen for.
+const SEEDS: u64 = 40;
+
+/// Two groups whose fleet changes, and nothing goes wrong.
+const CALM: Setting = Setting { faults: false, ..FLEETS[0] };
+/// Two groups whose fleet changes while things go wrong.
+const CHANGING: Setting = FLEETS[0];
+
+fn assert_found(bug: Bug, setting: Setting) {
+    let found = (0..SEEDS).find_map(|seed| Some((seed, simulate(seed, setting, Some(bug), false).err()?)));
+    let (seed, violation) = found.unwrap_or_else(|| panic!("{bug:?} is not found in {SEEDS} seeds"));
+    println!("{bug:?} is found by seed {seed}: {}", violation.lines().next().unwrap_or_default());
+    let sound = simulate(seed, setting, None, false);
+    assert!(sound.is_ok(), "seed {seed} finds something without {bug:?}: {sound:?}");
+}
+
+/// A test for each bug.
+macro_rules! found {
+    ($($test:ident: $bug:ident in $setting:expr;)*) => {
+        $(#[test]
+        fn $test() {
+            assert_found(Bug::$bug, $setting);
+        })*
+    };
+}
+
+found! {
+    a_planner_that_skips_a_move: PlanSkipsAMove in CHANGING;
+    a_map_that_has_unfinished_copies_read: FillingIsRead in CALM;
+    a_log_that_forgets_its_last_commit: LogForgetsTheLast in CHANGING;
+    an_applier_whose_writes_overtake_each_other: WritesOvertake in CALM;
+    an_applier_that_does_not_know_what_it_has_sent: TagsAreNotRecognised in CHANGING;
+    a_mover_that_leaves_out_a_document: CopyLacksADocument in CALM;
+    a_mover_that_leaves_out_what_came_in_meanwhile: ReplayIsLeftOut in CALM;
+    a_scan_that_compares_nothing: ScanSeesNothing in CALM;
+    a_repair_that_mends_nothing: MendIsLeftOut in CALM;
+    reads_of_nodes_that_are_behind: StaleIsRead in CHANGING;
+    reads_of_nodes_that_have_lost_their_data: LostIsRead in CHANGING;
+    a_stand_in_that_gives_too_much: StandInGivesTooMuch in CHANGING;
+}
