@@ -126,8 +126,8 @@ fn steps_that_may_be_met_a_second_time_know_how_that_shows() {
     };
     let create = Operation::IndexCreation { primary_key: None };
     let created = Effect { creates_index: true, ..Effect::default() };
-    assert_eq!(done(create, created), [Some("index_already_exists"), None]);
-    assert_eq!(done(Operation::IndexDeletion, plain()), [Some("index_not_found")]);
+    assert_eq!(done(create, created), [Done::OrFailed("index_already_exists"), Done::Succeeded]);
+    assert_eq!(done(Operation::IndexDeletion, plain()), [Done::OrFailed("index_not_found")]);
 }
 
 #[test]

@@ -82,7 +82,7 @@ async fn a_deletion_of_tasks_waits_for_those_before_it_that_it_is_about() {
     };
     let both = rig.append_to(None, delete(&[first, slow])).await;
     let behind = rig.add("movies", &[json!({ "id": 3 })]).await;
-    rig.until("what comes behind it is decided", || *rig.progress().prepared().borrow() > behind).await;
+    rig.until("what comes behind it is decided", || rig.progress().decided() > behind).await;
     assert!(rig.log().task(first).await.expect("read").is_some());
     let one = rig.append_to(None, delete(&[first])).await;
     rig.over(one).await;

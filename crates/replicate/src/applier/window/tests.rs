@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     applier::dispatch::NodeTask,
     prepared::Effect,
+    steps::Done,
     testing::{addition, plain, work},
 };
 
@@ -25,7 +26,7 @@ fn settings(uid: u32) -> Work {
 
 /// The entries `first` to `last` as one dispatch, whose node task has the uid of the last one.
 fn dispatch(first: u32, last: u32) -> Dispatch {
-    Dispatch::new(first, last, vec![NodeTask::accepted(last, None)], false)
+    Dispatch::new(first, last, vec![NodeTask::accepted(last, Done::Succeeded)], false)
 }
 
 fn window(dispatches: impl IntoIterator<Item = Dispatch>) -> Window {
@@ -232,7 +233,7 @@ fn what_a_node_fails_over_again_and_again_on_its_own_is_at_fault() {
 
 #[test]
 fn open_tasks_and_the_newest_are_those_under_way() {
-    let refused = NodeTask::refused(ResponseError::index_not_found("x"), None);
+    let refused = NodeTask::refused(ResponseError::index_not_found("x"), Done::Succeeded);
     let mut window = window([dispatch(0, 3), dispatch(4, 7), Dispatch::new(8, 8, vec![refused], false)]);
     assert_eq!(window.open_tasks(), [3, 7]);
     succeed(&mut window, 3);

@@ -27,7 +27,7 @@ pub(crate) use self::{
 };
 
 /// How many seeds are run unless something else is asked for.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 100;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())

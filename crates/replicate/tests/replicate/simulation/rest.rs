@@ -111,8 +111,8 @@ impl World<'_> {
         format!("{}, {:?}, {nodes:?}", gateway.rebalancer.status(), gateway.log.positions())
     }
 
-    /// What must hold at rest.
-    pub(super) async fn check_at_rest(&mut self) -> Result<(), Violation> {
+    /// Looks at what every node holds; gives whether each write has gone well.
+    fn check_copies_at_rest(&self) -> Result<Vec<bool>, Violation> {
         let map = self.gateway().map();
         let histories = self.histories.lock();
         for node in self.nodes.iter().filter(|node| map.node_id(&node.name).is_some()) {
@@ -120,9 +120,12 @@ impl World<'_> {
             holds_just_its_own(node, &map, &histories[name])?;
         }
         let went_well = |uid| histories.values().all(|history| history.went_well(uid));
-        let expected: Vec<bool> = (0..self.gateway().log.positions().next).map(went_well).collect();
-        drop(histories);
-        for (uid, went_well) in (0..).zip(expected) {
+        Ok((0..self.gateway().log.positions().next).map(went_well).collect())
+    }
+
+    /// What must hold at rest.
+    pub(super) async fn check_at_rest(&mut self) -> Result<(), Violation> {
+        for (uid, went_well) in (0..).zip(self.check_copies_at_rest()?) {
             let task = self.gateway().log.task(uid).await.expect("read").expect("a task");
             let ended_well = matches!(task.status, TaskStatus::Succeeded | TaskStatus::Canceled);
             if !task.status.is_finished() || ended_well != went_well {

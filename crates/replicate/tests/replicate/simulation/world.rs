@@ -148,7 +148,7 @@ impl<'a> World<'a> {
 
     async fn append(&self, index: &str, write: &Write) -> bool {
         let gateway = self.gateway();
-        let operation = write.operation(self.told(), |documents| inline(documents));
+        let operation = write.operation(self.told(), inline);
         gateway.progress.waits(operation.payload().map_or(0, |payload| payload.bytes));
         let index_uid = (!write.is_of_all()).then(|| index.to_owned());
         gateway.log.append(NewEntry { index_uid, operation, custom_metadata: None }).await.is_ok()
