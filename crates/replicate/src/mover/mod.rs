@@ -26,7 +26,7 @@ use std::{
 
 use futures_util::future::join_all;
 use miroir_log::{Log, LogError};
-use miroir_nodes::{HealthState, Node};
+use miroir_nodes::Node;
 use miroir_shard::{Move, NodeId, OwnerState, ShardId, ShardMap, SlotSet, StoredMapError, diff};
 use parking_lot::Mutex;
 use tokio::{
