@@ -3,9 +3,10 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use miroir_log::Log;
-use miroir_nodes::{Node, NodeConfig, Prober};
+use miroir_nodes::{Fleet, Node, NodeConfig, Prober};
 use miroir_replicate::{CurrentTopology, NewNode, Progress, Rebalancer, Replication, Topology};
 use miroir_shard::ShardMap;
+use parking_lot::Mutex;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::{
@@ -42,7 +43,14 @@ impl Gateway {
         let connect = Arc::new(move |node: &NewNode| Some(client(&ways, &node.name)));
         let rebalancer = replication.start_moving(connect).await.expect("started");
         let looked_at = topology.clone();
-        let fleet = move || Arc::new(looked_at.load().fleet.clone());
+        let known = Mutex::new(Arc::new(Fleet::default()));
+        let fleet = move || {
+            let (topology, mut known) = (looked_at.load(), known.lock());
+            if !topology.fleet.iter().map(Node::name).eq(known.iter().map(Node::name)) {
+                *known = Arc::new(topology.fleet.clone());
+            }
+            known.clone()
+        };
         let prober = tokio::spawn(Prober::new(fleet, PROBES.0, PROBES.1).run());
         let progress = replication.progress();
         Self { log, topology, rebalancer, progress, replication, prober }
