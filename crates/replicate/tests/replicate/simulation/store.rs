@@ -13,8 +13,8 @@ use std::{
 
 use async_trait::async_trait;
 use miroir_log::{
-    Catalog, Entry, Finished, Log, LogError, LoggedEntry, NewEntry, Once, PayloadReader, PayloadRef,
-    Positions, RecordKind, Result, Spool, SqliteLog, SqliteOptions, StoredMap, Uids,
+    Catalog, Compaction, Entry, Finished, Log, LogError, LoggedEntry, NewEntry, Once, PayloadReader,
+    PayloadRef, Positions, RecordKind, Result, Spool, SqliteLog, SqliteOptions, StoredMap, Uids,
 };
 use miroir_protocol::tasks::{BatchView, TaskFilter, TaskPage, TaskView, TasksQuery};
 use serde_json::Value;
@@ -144,6 +144,7 @@ delegate! {
         save_map(map: StoredMap) -> ();
         delete_record(kind: RecordKind, id: &str) -> bool;
         trim(below: u32) -> u32;
+        compact() -> Compaction;
     }
     reads {
         entries(from: u32, max: usize) -> Vec<LoggedEntry>;
