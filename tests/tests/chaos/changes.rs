@@ -1,14 +1,14 @@
 //! Every kind of change of the fleet, and changes that are taken back.
 
-use std::{collections::BTreeMap, thread};
+use std::collections::BTreeMap;
 
 use miroir_tests::{
-    Client, Cluster, cluster,
+    Client, Cluster, cluster, eventually,
     load::{Course, Load},
 };
 use serde_json::{Value, json};
 
-use super::{PROGRAM, change, held, phase, settled};
+use super::{PROGRAM, change, held, settled};
 
 /// Data may move so much more often than they have to, in hundredths.
 const MOVED_AT_MOST: u64 = 110;
@@ -94,16 +94,20 @@ fn a_change_is_taken_back_wherever_it_is() {
     let (client, load) = (cluster.client(), Load::on(&cluster));
     let before = shares(&client);
     let n4 = cluster.spare_node("n4");
+    // Before anything has moved, or after.
     let changes = [
-        json!({ "drain": { "node": "n2" } }),
-        json!({ "replicas": { "replicas": 2 } }),
-        json!({ "replace": { "node": "n1", "with": n4 } }),
+        (0, json!({ "drain": { "node": "n2" } })),
+        (1, json!({ "replicas": { "replicas": 2 } })),
+        (1, json!({ "replace": { "node": "n1", "with": n4 } })),
     ];
     let report = load.during(|course| {
-        for (number, wanted) in changes.iter().enumerate() {
+        for (moved, wanted) in &changes {
             course.begins("taken back");
             change(&client, wanted);
-            thread::sleep(phase() * (number as u32 + 1) / 4);
+            eventually("shards move", || {
+                let status = client.get("/_miroir/rebalance").send().ok();
+                (status["shardsMoved"].as_u64() >= Some(*moved)).then_some(())
+            });
             client.post("/_miroir/rebalance/abort").send().ok();
             settled(&client, "aborted");
             assert_eq!(shares(&client), before);

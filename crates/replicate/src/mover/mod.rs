@@ -9,6 +9,7 @@ mod control;
 mod copy;
 mod holders;
 mod join;
+mod leftovers;
 mod plan;
 mod remote;
 mod scan;
@@ -24,10 +25,9 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
 use miroir_log::{Log, LogError};
 use miroir_nodes::Node;
-use miroir_shard::{Move, NodeId, OwnerState, ShardId, ShardMap, SlotSet, StoredMapError, diff};
+use miroir_shard::{Move, OwnerState, ShardMap, StoredMapError, diff};
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
@@ -40,13 +40,14 @@ pub use self::{
     store::{Configured, KeptNodes},
 };
 use self::{
+    leftovers::with_leftovers,
     plan::{Plan, PlanState},
     remote::{MoveError, Remote},
     scan::{ROUND, Report},
     wave::{Wave, with_states},
 };
 use crate::{
-    applier::{Errand, NodeTasks},
+    applier::NodeTasks,
     crew::Crew,
     progress::Progress,
     topology::{CurrentTopology, Topology},
@@ -60,8 +61,6 @@ const DOCUMENTS: u64 = 50_000;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long what a wave needs may take before it is given up and tried again.
 const WAVE: Duration = Duration::from_secs(3600);
-/// Copies that nobody wants are removed when their node is there; that is not waited for longer.
-const CLEARING: Duration = Duration::from_secs(120);
 const READERS: Duration = Duration::from_millis(5);
 
 /// Makes the client of a node.
@@ -223,51 +222,6 @@ impl Mover {
         Ok(Step::Done)
     }
 
-    /// Removes copies that nobody reads and nobody wants, of nodes that stay and answer.
-    async fn clear_up(&self, map: &ShardMap, goal: &ShardMap) -> Result<Step, MoveError> {
-        let topology = self.topology.load();
-        let mut leftovers = Vec::new();
-        for (place, node) in map.nodes().iter().enumerate() {
-            let (id, client) = (NodeId(place as u16), topology.fleet.get(&node.name));
-            let shards = unwanted(map, id, goal);
-            if let Some(client) = client.filter(|client| !shards.is_empty() && client.health().answers()) {
-                leftovers.push((id, client.with_own_connections(), shards));
-            }
-        }
-        drop(topology);
-        if leftovers.is_empty() {
-            return Ok(Step::Nothing);
-        }
-        let clearing = leftovers.iter().map(|(_, client, shards)| self.clear_member(client, map, shards));
-        let cleared = join_all(clearing).await;
-        let gone = leftovers.iter().zip(&cleared).filter(|(_, cleared)| cleared.is_ok());
-        let gone = gone.flat_map(|((id, _, shards), _)| shards.iter().map(|shard| (*shard, *id)));
-        let next = gone.fold(map.clone(), |map, (shard, id)| map.with_owner(shard, id, None));
-        self.publish(next.with_epoch(map.epoch() + 1), None).await?;
-        cleared.into_iter().collect::<Result<(), _>>()?;
-        Ok(Step::Done)
-    }
-
-    async fn clear_member(&self, client: &Node, map: &ShardMap, shards: &[ShardId]) -> Result<(), MoveError> {
-        if !self.is_member(client.name()) {
-            return Ok(());
-        }
-        let cleared = timeout(CLEARING, self.clear(client, map, shards)).await;
-        cleared.unwrap_or_else(|_| Err(Remote(client).failed("it takes too long")))
-    }
-
-    async fn clear(&self, node: &Node, map: &ShardMap, shards: &[ShardId]) -> Result<(), MoveError> {
-        self.say(format!("removing {} shards from {}", shards.len(), node.name()));
-        self.readers_gone().await;
-        let slots: Arc<SlotSet> = Arc::new(shards.iter().flat_map(|shard| map.slots_of(*shard)).collect());
-        let indexes = Remote(node).indexes().await?;
-        let failed = |error| Remote(node).failed(error);
-        let part = Errand::Part { slots: slots.clone() };
-        self.crew.order(node.name(), part).await.map_err(failed)?;
-        let done = self.crew.order(node.name(), Errand::Clear { indexes, slots }).await.map_err(failed)?;
-        Remote(node).done(&self.tasks_of(node), &done.tasks).await
-    }
-
     /// Says in the map that the shards are on their way, so that reads leave them out where they go. Returns once no read
     /// is under way that does not know.
     async fn announce(&self, moves: &[Move], to: &Node) -> Result<(), MoveError> {
@@ -302,9 +256,13 @@ impl Mover {
         self.admit(node).await
     }
 
-    /// The end of a plan: what leaves has gone.
+    /// The end of a plan: what leaves has gone. Whoever takes it back at this moment comes too late, or before.
     async fn conclude(&self, map: &ShardMap, plan: &Plan) -> Result<(), MoveError> {
-        let goal = plan.goal().clone().with_epoch(map.epoch() + 1);
+        let _turn = self.turn.lock().await;
+        if self.plan.lock().as_ref().is_none_or(|now| now.state != plan.state) {
+            return Err(MoveError::Changed);
+        }
+        let goal = with_leftovers(plan.goal(), map).with_epoch(map.epoch() + 1);
         let leaving = map.nodes().iter().filter(|node| goal.node_id(&node.name).is_none());
         let leaving: Vec<String> = leaving.map(|node| node.name.clone()).collect();
         // A node that is to join, but without any shard, has to be a member all the same.
@@ -369,21 +327,6 @@ impl Mover {
     fn say(&self, doing: String) {
         self.doing.lock().0 = doing;
     }
-}
-
-/// The shards of a node that stays which it holds and nobody reads or wants there.
-fn unwanted(map: &ShardMap, id: NodeId, goal: &ShardMap) -> Vec<ShardId> {
-    let stays = map.node(id).and_then(|node| goal.node_id(&node.name));
-    let Some(stays) = stays else { return Vec::new() };
-    let is_wanted = |shard: ShardId| {
-        goal.shard_owners(shard).any(|owner| owner.node == stays && owner.state == OwnerState::Readable)
-    };
-    let held = map.shards_of(id).filter(|(shard, state)| match state {
-        OwnerState::Readable => false,
-        OwnerState::Draining => true,
-        OwnerState::Filling => !is_wanted(*shard),
-    });
-    held.map(|(shard, _)| shard).collect()
 }
 
 impl From<LogError> for MoveError {
