@@ -170,7 +170,7 @@ impl Mirror {
             {
                 members.retain(|name, _| !lacking.contains(name));
             }
-            let bytes = body.map(|body| body.to_string()).unwrap_or_default();
+            let bytes = body.as_ref().map(ToString::to_string).unwrap_or_default();
             let request = NodeRequest::write(method.clone(), path.clone(), bytes);
             let Ok(answer) = node.ask(&request, TIMEOUT).await else { return Told::Unreachable };
             // What is not there is gone.
@@ -187,13 +187,12 @@ impl Mirror {
                 };
             };
             match unknown_field(&error) {
-                Some(field) => {
+                // Somebody else may have found it out meanwhile; what was not sent is nothing to leave out.
+                Some(field) if body.is_some_and(|body| body.get(&field).is_some()) => {
                     tracing::warn!(node = node.name(), field, "node's version does not know it");
-                    let mut state = self.state.lock();
-                    if !state.lacking.entry(node.name().to_owned()).or_default().insert(field) {
-                        return Told::Refused(error);
-                    }
+                    self.state.lock().lacking.entry(node.name().to_owned()).or_default().insert(field);
                 }
+                Some(_) => return Told::Refused(error),
                 None if answer.status.is_client_error() => return Told::Refused(error),
                 None => return Told::Unreachable,
             }
