@@ -8,7 +8,7 @@ use std::{
 
 use http::{Method, StatusCode, Uri};
 use miroir_nodes::{Node, NodeRequest};
-use miroir_protocol::error::ResponseError;
+use miroir_protocol::error::{Code, ResponseError};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -135,6 +135,11 @@ impl Mirror {
             match told {
                 Told::Done => {}
                 Told::Refused(error) => {
+                    if error.code() == Some(Code::MiroirNotSupported) && matches!(wanted.wish, Wish::Rules(_))
+                    {
+                        let mut state = self.state.lock();
+                        state.lacking.entry(name.clone()).or_default().insert(rules::FEATURE.to_owned());
+                    }
                     tracing::warn!(
                         node = name,
                         what = wanted.name,

@@ -37,7 +37,7 @@ use crate::{
 /// Under which name the rules are wanted of the nodes: behind the features, one of which they need.
 const WANTED: &str = "rules";
 /// The member of the experimental features that a node has whose version knows rules.
-const FEATURE: &str = "dynamicSearchRules";
+pub(super) const FEATURE: &str = "dynamicSearchRules";
 /// Where nodes list rules.
 const PATH: &str = "/dynamic-search-rules";
 /// The index that tasks about rules are said to be for, as in Meilisearch: no client can have one of that name.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use http::{Method, Uri};
+use http::{Method, StatusCode, Uri};
 use miroir_nodes::{Node, NodeRequest};
 use miroir_protocol::{
     error::{Code, ResponseError},
@@ -14,7 +14,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{super::mirror::Told, PATH, Rules};
+use super::{
+    super::{mirror::Told, not_supported},
+    PATH, Rules,
+};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -95,6 +98,11 @@ async fn ask<T: DeserializeOwned>(node: &Node, request: &NodeRequest) -> Result<
     }
     match serde_json::from_slice(&answer.body) {
         Ok(error) if answer.status.is_client_error() => Err(Untold::Refused(error)),
+        // A path that the node's version does not have.
+        Err(_) if answer.status == StatusCode::NOT_FOUND => {
+            let message = format!("Node `{}` has no dynamic search rules in its version.", node.name());
+            Err(Untold::Refused(not_supported(message)))
+        }
         _ => Err(Untold::Unreachable),
     }
 }
