@@ -1,6 +1,8 @@
 //! What searches say besides their hits, and what they refuse, through a running gateway.
 
-use miroir_tests::{Client, Cluster, cluster};
+use std::process::Command;
+
+use miroir_tests::{Client, Cluster, MASTER_KEY, cluster};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miroir-under-test");
@@ -108,4 +110,32 @@ fn hidden_attributes_are_not_named_in_errors() {
     assert_eq!(refused.refused(400), "invalid_facet_search_facet_name");
     let message = refused.body["message"].as_str().unwrap_or_default();
     assert!(message.contains("`maker, <..hidden-attributes>`"), "{message}");
+}
+
+#[test]
+fn the_plan_of_a_search_is_told_before_and_after_it_was_asked() {
+    let (_cluster, client) = filled();
+    let plan = |question: Value| client.post("/_miroir/explain").json(&question).send().ok();
+    let everybody = plan(json!({ "indexUid": "films", "search": { "q": "same", "limit": 5 } }));
+    let asked = everybody["nodes"].as_array().expect("nodes");
+    assert_eq!(asked.len(), 3, "{everybody}");
+    assert!(
+        asked.iter().all(|node| node["body"]["q"] == "same" && node.get("outcome").is_none()),
+        "{everybody}"
+    );
+
+    client.put("/indexes/films/settings/filterable-attributes").json(&json!(["id"])).succeeds();
+    let search = json!({ "filter": "id = 7", "showRankingScore": true });
+    let owner = plan(json!({ "indexUid": "films", "search": search, "execute": true }));
+    assert_eq!(owner["nodes"].as_array().map(Vec::len), Some(1), "{owner}");
+    let outcome = &owner["nodes"][0]["outcome"];
+    assert_eq!((&outcome["status"], &outcome["hits"]), (&json!(200), &json!(1)), "{owner}");
+
+    let url = format!("http://{}", client.address());
+    let arguments = ["explain", "films", "same", "--execute", "--gateway", &url, "--master-key", MASTER_KEY];
+    let output = Command::new(PROGRAM).args(arguments).output().expect("the program runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}");
+    assert!(told.starts_with("Index films, by epoch "), "{told}");
+    assert_eq!(told.matches("\n  answered after ").count(), 3, "{told}");
 }

@@ -3,6 +3,7 @@
 mod check;
 #[cfg(feature = "embedded-node")]
 mod dev;
+mod explain;
 mod import;
 mod nodes;
 mod remote;
@@ -32,6 +33,8 @@ enum Command {
     Restore(import::Restore),
     /// Look at the nodes of a gateway that runs, and change them.
     Nodes(nodes::NodesArguments),
+    /// Show which nodes a search asks, for what, and how long each takes.
+    Explain(explain::Arguments),
     /// Compare all copies, show what differs, and mend it with `--mend`.
     Verify(nodes::VerifyArguments),
     /// Follow and steer a change of the fleet.
@@ -49,6 +52,7 @@ pub fn run() -> ExitCode {
         Command::Import(arguments) => import::import(&arguments),
         Command::Restore(arguments) => import::restore(&arguments),
         Command::Nodes(arguments) => nodes::nodes(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Verify(arguments) => nodes::verify(&arguments),
         Command::Rebalance(arguments) => nodes::rebalance(&arguments),
         #[cfg(feature = "embedded-node")]
