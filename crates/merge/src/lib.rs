@@ -25,15 +25,20 @@ mod record;
 mod scan;
 mod search;
 mod similar;
+mod whereabouts;
 
 pub use self::{
-    documents::{DocumentsSpec, SortKey, merge_documents, strip_internal},
+    documents::{
+        DocumentsSpec, LocatedDocuments, SortKey, locate_documents, merge_documents, strip_internal,
+    },
     error::MergeError,
     facet_search::{FacetSearchSpec, merge_facet_search},
-    facets::{FacetOrder, FacetSpec},
+    facets::{FacetOrder, FacetRanks, FacetSpec},
     federated::{FederatedQuery, FederatedSpec, MergedFacets, merge_federated},
     search::{
-        Paging, SearchSpec, groups_overlap, merge_hybrid, merge_search, merge_surveyed, words_may_be_enough,
+        LocatedHits, Paging, SearchSpec, facet_ranks, facets_cut_in_ties, groups_overlap, locate_hits,
+        merge_hybrid, merge_search, merge_surveyed, words_may_be_enough,
     },
     similar::{SimilarSpec, merge_similar},
+    whereabouts::Stretch,
 };

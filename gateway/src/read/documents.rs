@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use http::{StatusCode, Uri};
+use http::{Response, StatusCode, Uri};
+use miroir_filters::Body;
 use miroir_log::IndexRecord;
 use miroir_merge::{DocumentsSpec, SortKey, merge_documents, strip_internal};
 use miroir_nodes::NodeRequest;
@@ -12,10 +13,11 @@ use miroir_protocol::{
     documents::{BrowseQuery, GetDocument},
     error::{Code, ResponseError},
 };
-use miroir_shard::{INTERNAL_FIELD, SEQUENCE_FIELD};
+use miroir_shard::{INTERNAL_FIELD, SEQUENCE_FIELD, ShardId};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
+    deep,
     filter::narrowed,
     pins::{slots_of_filter, slots_of_ids},
     reserved::guarded_filter,
@@ -39,31 +41,32 @@ pub(crate) async fn browse(
     let path: Uri = format!("/indexes/{}/documents/fetch", index.uid).parse().map_err(|_| no_path())?;
     let (asked, spec) = asked(query);
     let filter = asked.filter.as_ref();
-    let plain = body(&asked);
     let slots = match &query.ids {
         Some(ids) => slots_of_ids(ids),
         None => slots_of_filter(filter, index.primary_key.as_deref()),
     };
-    let gathered = scatter(
-        gateway,
-        &Scope { indexes: vec![&index.uid], slots, turn: turn(&index.uid) },
-        terms,
-        |target: &Target| {
-            let body = match &target.filter {
-                None => plain.clone(),
-                Some(own) => {
-                    let filter = narrowed(filter, Some(own));
-                    body(&BrowseQuery { filter, ..asked.clone() })
-                }
-            };
-            NodeRequest::query(path.clone(), body)
-        },
-    )
+    let scope = Scope { indexes: vec![&index.uid], slots, turn: turn(&index.uid) };
+    let of_node = |own: Option<&str>| BrowseQuery { filter: narrowed(filter, own), ..asked.clone() };
+    if let Some((merged, missing)) = deep::documents(gateway, &scope, terms, &path, of_node, &spec).await? {
+        return Ok(answer(merged, &missing));
+    }
+    let plain = body(&asked);
+    let gathered = scatter(gateway, &scope, terms, |target: &Target| {
+        let body = match target.filter.as_deref() {
+            None => plain.clone(),
+            own => body(&of_node(own)),
+        };
+        NodeRequest::query(path.clone(), body)
+    })
     .await?;
     let merged = merge_documents(&gathered.answers, &spec).map_err(|error| merge_failed(&error))?;
+    Ok(answer(merged, &gathered.missing))
+}
+
+fn answer(merged: Vec<u8>, missing: &[ShardId]) -> Response<Body> {
     let mut response = json_bytes(StatusCode::OK, merged);
-    mark_partial(&mut response, &gathered.missing);
-    Ok(response)
+    mark_partial(&mut response, missing);
+    response
 }
 
 /// What the nodes are asked, and what is made of it.

@@ -2,6 +2,7 @@
 
 mod asked;
 pub(crate) mod content;
+mod deep;
 pub(crate) mod documents;
 pub(crate) mod explain;
 pub(crate) mod facet_search;
@@ -11,6 +12,7 @@ pub(crate) mod fields;
 mod filter;
 pub(crate) mod multi_search;
 mod pins;
+mod ranks;
 pub(crate) mod reserved;
 pub(crate) mod scatter;
 pub(crate) mod search;

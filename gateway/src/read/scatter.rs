@@ -24,6 +24,8 @@ use crate::state::Gateway;
 pub(crate) struct Gathered {
     /// The answers' bodies.
     pub answers: Vec<Bytes>,
+    /// Who gave them, in the same order.
+    pub targets: Vec<Target>,
     /// Shards that are not in them: only where partial answers are allowed.
     pub missing: Vec<ShardId>,
 }
@@ -72,7 +74,8 @@ pub(crate) async fn scatter(
     if covered.is_empty() {
         return Err(shards_unavailable(&missing));
     }
-    Ok(Gathered { answers: covered.into_iter().map(|(_, answer)| answer).collect(), missing })
+    let (targets, answers) = covered.into_iter().unzip();
+    Ok(Gathered { answers, targets, missing })
 }
 
 /// A read that is under way.

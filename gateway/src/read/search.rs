@@ -17,7 +17,9 @@ use tokio::time::Instant;
 
 use super::{
     asked::AskedSearch,
+    deep,
     documents::merge_failed,
+    ranks,
     scatter::{Gathered, Terms, scatter, shard_list},
     targets::{Scope, Target},
     visibility::Displayed,
@@ -26,6 +28,19 @@ use crate::{
     answer::{Answer, json_bytes},
     state::Gateway,
 };
+
+/// What is asked in an index, and what its answer is to tell of itself.
+pub(super) struct Question<'a> {
+    pub(super) gateway: &'a Gateway,
+    pub(super) index: &'a IndexRecord,
+    /// As the client asks.
+    pub(super) query: &'a SearchQuery,
+    pub(super) terms: Terms,
+    /// Where nodes are asked.
+    pub(super) path: Uri,
+    start: Instant,
+    request_uid: String,
+}
 
 /// The merged answer to a search.
 pub(super) struct Merged {
@@ -60,45 +75,73 @@ pub(super) async fn merged(
     let start = Instant::now();
     let mut asked = AskedSearch::of(index, query);
     asked.spec.pinned = gateway.rules.may_pin_in(&index.uid);
-    let path = path(index)?;
+    let question = Question { gateway, index, query, terms, path: path(index)?, start, request_uid };
     let scope = asked.scope(index);
-    let of_page = gather(gateway, &scope, terms, &path, &asked);
-    let (gathered, second) = match asked.second() {
-        None => {
+    let far = deep::hits(&question, &scope, &asked).await;
+    if let Some((body, missing)) = far.map_err(|error| hidden_in(error, &index.settings))? {
+        return Ok(Merged { body, missing });
+    }
+    let (gathered, second) = question.ask(&scope, &asked).await;
+    let gathered = gathered.map_err(|error| hidden_in(error, &index.settings))?;
+    asked.spec.facet_ranks = ranks::needed(&question, &gathered.answers, &asked.spec).await;
+    question.complete(&mut asked.spec, &gathered.missing)?;
+    merge(gathered, &second, &asked.spec)
+}
+
+impl Question<'_> {
+    /// Asks every node, and once more where the answers alone do not tell everything.
+    async fn ask(&self, scope: &Scope<'_>, asked: &AskedSearch) -> (Result<Gathered, ResponseError>, Second) {
+        let of_page = self.gather(scope, asked);
+        let Some((besides, by_words)) = asked.second() else {
             let page = of_page.await;
-            let survey = asked.later_survey().filter(|_| has_overlapping_groups(&page, &asked));
+            let survey = asked.later_survey().filter(|_| has_overlapping_groups(&page, asked));
             let besides = match survey {
-                Some(survey) => gather(gateway, &scope, terms, &path, &survey).await.ok(),
+                Some(survey) => self.gather(scope, &survey).await.ok(),
                 None => None,
             };
-            (page, besides.map_or(Second::None, |besides| Second::Surveyed(besides.answers)))
+            return (page, besides.map_or(Second::None, |besides| Second::Surveyed(besides.answers)));
+        };
+        let besides = self.gather(scope, &besides);
+        let (page, besides) = tokio::join!(of_page, besides);
+        match besides {
+            Ok(besides) if by_words => (page, Second::ByWords(besides.answers)),
+            Ok(besides) => (page, Second::Surveyed(besides.answers)),
+            Err(error) if by_words => (page.and(Err(error)), Second::None),
+            // Without it, facets are counted as far as the page tells.
+            Err(_) => (page, Second::None),
         }
-        Some((besides, by_words)) => {
-            let besides = gather(gateway, &scope, terms, &path, &besides);
-            let (page, besides) = tokio::join!(of_page, besides);
-            match besides {
-                Ok(besides) if by_words => (page, Second::ByWords(besides.answers)),
-                Ok(besides) => (page, Second::Surveyed(besides.answers)),
-                Err(error) if by_words => (page.and(Err(error)), Second::None),
-                // Without it, facets are counted as far as the page tells.
-                Err(_) => (page, Second::None),
-            }
+    }
+
+    /// Asks every node of a search.
+    async fn gather(&self, scope: &Scope<'_>, asked: &AskedSearch) -> Result<Gathered, ResponseError> {
+        let plain = asked.body(None);
+        scatter(self.gateway, scope, self.terms, |target: &Target| {
+            let body = match &target.filter {
+                None => plain.clone(),
+                Some(filter) => asked.body(Some(filter)),
+            };
+            NodeRequest::query(self.path.clone(), body)
+        })
+        .await
+    }
+
+    /// Puts into the specification what is known once the nodes have answered.
+    pub(super) fn complete(&self, spec: &mut SearchSpec, missing: &[ShardId]) -> Result<(), ResponseError> {
+        if self.query.personalize.is_some() {
+            return Err(features::PERSONALIZATION.needed_for("reranking search results"));
         }
-    };
-    let gathered = gathered.map_err(|error| hidden_in(error, &index.settings))?;
-    if query.personalize.is_some() {
-        return Err(features::PERSONALIZATION.needed_for("reranking search results"));
+        spec.legacy_search = self.gateway.has_legacy_search();
+        spec.processing_time_ms = elapsed_ms(self.start);
+        spec.request_uid = Some(self.request_uid.clone());
+        if self.terms.include_metadata {
+            spec.extra.push(("metadata".to_owned(), metadata(self.index, None).to_string()));
+        }
+        if self.query.show_performance_details {
+            spec.extra.push(performance_details(self.start));
+        }
+        spec.extra.extend(missing_member(missing));
+        Ok(())
     }
-    asked.spec.legacy_search = gateway.has_legacy_search();
-    asked.spec.processing_time_ms = elapsed_ms(start);
-    asked.spec.request_uid = Some(request_uid);
-    if terms.include_metadata {
-        asked.spec.extra.push(("metadata".to_owned(), metadata(index, None).to_string()));
-    }
-    if query.show_performance_details {
-        asked.spec.extra.push(performance_details(start));
-    }
-    merge(gathered, &second, asked.spec)
 }
 
 /// Whether the documents of the answers are of several groups each. Answers that cannot be read are refused later.
@@ -122,25 +165,6 @@ pub(super) fn metadata(index: &IndexRecord, words: Option<&str>) -> Value {
 pub(super) fn performance_details(start: Instant) -> (String, String) {
     let took = format!("{:.2?}", start.elapsed());
     ("performanceDetails".to_owned(), json!({ "wait for nodes": took }).to_string())
-}
-
-/// Asks every node of a search.
-async fn gather(
-    gateway: &Gateway,
-    scope: &Scope<'_>,
-    terms: Terms,
-    path: &Uri,
-    asked: &AskedSearch,
-) -> Result<Gathered, ResponseError> {
-    let plain = asked.body(None);
-    scatter(gateway, scope, terms, |target: &Target| {
-        let body = match &target.filter {
-            None => plain.clone(),
-            Some(filter) => asked.body(Some(filter)),
-        };
-        NodeRequest::query(path.clone(), body)
-    })
-    .await
 }
 
 /// A node's error, without the names of attributes that clients do not see.
@@ -173,13 +197,12 @@ enum Second {
     ByWords(Vec<Bytes>),
 }
 
-fn merge(gathered: Gathered, second: &Second, mut spec: SearchSpec) -> Result<Merged, ResponseError> {
-    let Gathered { answers, missing } = gathered;
-    spec.extra.extend(missing_member(&missing));
+fn merge(gathered: Gathered, second: &Second, spec: &SearchSpec) -> Result<Merged, ResponseError> {
+    let Gathered { answers, missing, .. } = gathered;
     let body = match second {
-        Second::None => merge_search(&answers, &spec),
-        Second::Surveyed(surveyed) => merge_surveyed(&answers, surveyed, &spec),
-        Second::ByWords(by_words) => merge_hybrid(&answers, by_words, &spec),
+        Second::None => merge_search(&answers, spec),
+        Second::Surveyed(surveyed) => merge_surveyed(&answers, surveyed, spec),
+        Second::ByWords(by_words) => merge_hybrid(&answers, by_words, spec),
     };
     let body = body.map_err(|error| merge_failed(&error))?;
     Ok(Merged { body, missing })

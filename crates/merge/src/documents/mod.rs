@@ -1,5 +1,6 @@
 //! Several nodes' listings of documents as one, and single documents.
 
+mod deep;
 mod sort;
 mod source;
 
@@ -7,7 +8,10 @@ use std::{borrow::Cow, ops::ControlFlow};
 
 use bytes::Bytes;
 
-pub use self::sort::SortKey;
+pub use self::{
+    deep::{LocatedDocuments, locate_documents},
+    sort::SortKey,
+};
 
 use self::source::Listing;
 use crate::{
@@ -53,12 +57,7 @@ pub fn merge_documents(answers: &[Bytes], spec: &DocumentsSpec) -> Result<Vec<u8
         return Err(MergeError::NoAnswers);
     }
     let shape = Shape::of_document(&spec.strip);
-    let opened: Result<Vec<_>, _> = answers
-        .iter()
-        .enumerate()
-        .map(|(node, text)| Listing::open(node, text, &shape, &spec.sort))
-        .collect();
-    let mut opened = opened?;
+    let mut opened = open(answers, &shape, &spec.sort)?;
     let mut out = Vec::with_capacity(answers.iter().map(Bytes::len).max().unwrap_or_default() + 64);
     out.extend_from_slice(b"{\"results\":[");
     let (mut seen, mut written) = (0, 0);
@@ -75,18 +74,35 @@ pub fn merge_documents(answers: &[Bytes], spec: &DocumentsSpec) -> Result<Vec<u8
             Ok(if written == spec.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
     }
-    let mut total = 0u64;
-    for listing in &mut opened {
-        total = total.saturating_add(listing.close()?);
-    }
+    let total = totals(&mut opened)?;
+    write_paging(spec, total, &mut out);
+    Ok(out)
+}
+
+/// Opens every answer.
+fn open<'a, 's>(
+    answers: &'a [Bytes],
+    shape: &'s Shape<'s>,
+    sort: &'s [SortKey],
+) -> Result<Vec<Listing<'a, 's>>, MergeError> {
+    let answers = answers.iter().enumerate();
+    answers.map(|(node, text)| Listing::open(node, text, shape, sort)).collect()
+}
+
+/// How many documents there are on all nodes.
+fn totals(opened: &mut [Listing<'_, '_>]) -> Result<u64, MergeError> {
+    opened.iter_mut().try_fold(0u64, |total, listing| Ok(total.saturating_add(listing.close()?)))
+}
+
+/// Appends what follows the documents.
+fn write_paging(spec: &DocumentsSpec, total: u64, out: &mut Vec<u8>) {
     for (name, number) in
         [("],\"offset\":", spec.offset as u64), (",\"limit\":", spec.limit as u64), (",\"total\":", total)]
     {
         out.extend_from_slice(name.as_bytes());
-        push_count(&mut out, number);
+        push_count(out, number);
     }
     out.push(b'}');
-    Ok(out)
 }
 
 /// A document without its internal field; borrowed if it has none.

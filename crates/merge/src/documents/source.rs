@@ -10,6 +10,7 @@ use crate::{
     record::{Record, Shape, is_in_sequence},
     scan::{Cursor, Scan, count},
     search::order_sequences,
+    whereabouts::Item,
 };
 
 /// A listing: opened before its first document, then a source of them, then closed for its total.
@@ -138,5 +139,15 @@ impl Source for Listing<'_, '_> {
         order
             .then_with(|| order_sequences(self.sequence, other.sequence))
             .then_with(|| order_sequences(self.record.sequence(), other.record.sequence()))
+    }
+}
+
+impl<'a> Item<'a> for Listing<'a, '_> {
+    fn answer(&self) -> usize {
+        self.node
+    }
+
+    fn item(&self) -> &Record<'a> {
+        &self.record
     }
 }

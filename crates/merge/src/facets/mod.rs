@@ -4,26 +4,27 @@
 //! from the answers, and how it is decided:
 //! * a facet that holds both the number 5 and the string "5" lists one of them; their counts are added up;
 //! * of several spellings of a string ("Drama", "drama") the first node's is given;
-//! * by count, the order of values with equal counts depends on the shape of a node's index; here it is the reverse of
-//!   the order by name, as it is in a small one.
+//! * by count, the order of values with equal counts follows from all values in the index: see [`FacetRanks`]. Where these
+//!   are not known, it is the reverse of the order by name.
 
 mod groups;
 mod normal;
+mod ranks;
 mod stats;
 mod values;
 
 use std::{borrow::Cow, collections::BTreeMap, ops::RangeInclusive};
 
-pub use self::values::FacetOrder;
 pub(crate) use self::{
     groups::count_groups,
     normal::{fold, normalize},
     stats::Stats,
 };
+pub use self::{ranks::FacetRanks, values::FacetOrder};
 
 use self::{
     groups::Groups,
-    values::{Value, Walk, arrange},
+    values::{Value, Walk, arrange, is_cut_in_a_tie},
 };
 use crate::{
     MergeError,
@@ -50,6 +51,11 @@ impl FacetSpec {
     /// In which order the values of an attribute are given.
     pub fn order_of(&self, attribute: &str) -> FacetOrder {
         self.order_by.iter().find(|(name, _)| name == attribute).map_or(self.order, |(_, order)| *order)
+    }
+
+    /// Whether any attribute's values are given by count.
+    pub(crate) fn has_counts(&self) -> bool {
+        self.order == FacetOrder::Count || self.order_by.iter().any(|(_, order)| *order == FacetOrder::Count)
     }
 
     fn walk(&self, attribute: &str, candidates: u64) -> Walk {
@@ -83,6 +89,8 @@ pub(crate) struct Listing<'l, 'a> {
     pub(crate) groups: Option<&'l str>,
     /// The documents to count, in place of what the nodes counted, with their nodes.
     pub(crate) documents: Option<&'l [(usize, &'a [u8])]>,
+    /// All values of the index, as far as they are known.
+    pub(crate) ranks: Option<&'l FacetRanks>,
 }
 
 impl<'a> Distribution<'a> {
@@ -121,6 +129,28 @@ impl<'a> Distribution<'a> {
         Ok(stats)
     }
 
+    /// The attributes whose lists by count are cut between equal counts.
+    pub(crate) fn cut_in_ties(&self, spec: &FacetSpec, stats: &Stats<'a>) -> Result<Vec<String>, MergeError> {
+        let mut cut = Vec::new();
+        for (name, attribute) in &self.0 {
+            if spec.order_of(name) == FacetOrder::Count
+                && is_cut_in_a_tie(&mut attribute.listed(name, stats)?, spec.max_values)
+            {
+                cut.push(name.clone().into_owned());
+            }
+        }
+        Ok(cut)
+    }
+
+    /// All values that are listed.
+    pub(crate) fn ranks(&self, stats: &Stats<'a>) -> Result<FacetRanks, MergeError> {
+        let mut ranks = FacetRanks::default();
+        for (name, attribute) in &self.0 {
+            ranks.add(name, &attribute.listed(name, stats)?);
+        }
+        Ok(ranks)
+    }
+
     /// Appends the object.
     pub(crate) fn write(&self, listing: &Listing<'_, 'a>, out: &mut Vec<u8>) -> Result<(), MergeError> {
         let mut values = Vec::new();
@@ -130,7 +160,8 @@ impl<'a> Distribution<'a> {
             if listing.groups == Some(name.as_ref()) {
                 values = Groups::of(values).into_values();
             }
-            arrange(&mut values, listing.spec.walk(name, listing.candidates), listing.spec.max_values);
+            let ranks = listing.ranks.and_then(|ranks| ranks.of(name));
+            arrange(&mut values, listing.spec.walk(name, listing.candidates), listing.spec.max_values, ranks);
             push_key(index, attribute.name, out);
             out.push(b'{');
             for (index, value) in values.drain(..).enumerate() {
@@ -158,14 +189,21 @@ impl<'a> Attribute<'a> {
             }
             return Ok(());
         }
-        let numbers = listing.stats.range(name);
-        for (node, text) in &self.nodes {
-            read_values(text, numbers.as_ref(), values).in_node(*node, 0)?;
-        }
+        values.append(&mut self.listed(name, listing.stats)?);
         for (node, hit) in listing.duplicates {
             values.append(&mut held(hit, name, -1).in_node(*node, 0)?);
         }
         Ok(())
+    }
+
+    /// The values that nodes list, node after node.
+    fn listed(&self, name: &str, stats: &Stats<'a>) -> Result<Vec<Value<'a>>, MergeError> {
+        let numbers = stats.range(name);
+        let mut values = Vec::new();
+        for (node, text) in &self.nodes {
+            read_values(text, numbers.as_ref(), &mut values).in_node(*node, 0)?;
+        }
+        Ok(values)
     }
 }
 

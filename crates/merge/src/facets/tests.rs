@@ -10,7 +10,15 @@ fn merged(nodes: &[(&str, &str)], spec: &FacetSpec, candidates: u64) -> String {
         distribution.add(node, text.as_bytes()).unwrap();
     }
     let mut out = Vec::new();
-    let listing = Listing { spec, candidates, stats: &stats, duplicates: &[], documents: None, groups: None };
+    let listing = Listing {
+        spec,
+        candidates,
+        stats: &stats,
+        duplicates: &[],
+        documents: None,
+        groups: None,
+        ranks: None,
+    };
     distribution.write(&listing, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -63,6 +71,7 @@ fn hits_are_taken_off_value_by_value() {
         duplicates: &[(0, hit)],
         documents: None,
         groups: None,
+        ranks: None,
     };
     let mut out = Vec::new();
     distribution.write(&listing, &mut out).unwrap();
@@ -82,6 +91,7 @@ fn what_is_no_count_is_an_error() {
             duplicates: &[],
             documents: None,
             groups: None,
+            ranks: None,
         };
         let error = distribution.write(&listing, &mut Vec::new()).unwrap_err();
         assert!(matches!(error, MergeError::Malformed { node: 7, .. }));

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, cmp::Ordering, ops::RangeInclusive};
 
-use super::normal::{as_number, normalize};
+use super::{
+    normal::{as_number, normalize},
+    ranks::Ranks,
+};
 use crate::scan::{number, quoted, unescape};
 
 /// In which order the values of a facet are given.
@@ -38,7 +41,7 @@ pub(crate) struct Value<'a> {
 
 /// What a value is ordered by.
 #[derive(Debug)]
-enum Kind<'a> {
+pub(super) enum Kind<'a> {
     Number(f64),
     Text(Cow<'a, str>),
 }
@@ -69,6 +72,10 @@ impl<'a> Value<'a> {
         Some(Self { kind, text, count })
     }
 
+    pub(super) fn kind(&self) -> &Kind<'a> {
+        &self.kind
+    }
+
     /// The number that the value is.
     pub(crate) fn number(&self) -> Option<f64> {
         match self.kind {
@@ -93,7 +100,16 @@ impl<'a> Value<'a> {
 }
 
 /// The values of all nodes, given node after node, as one node would list them.
-pub(crate) fn arrange(values: &mut Vec<Value<'_>>, walk: Walk, max_values: usize) {
+pub(crate) fn arrange(values: &mut Vec<Value<'_>>, walk: Walk, max_values: usize, ranks: Option<&Ranks>) {
+    sum_up(values, walk);
+    if walk == Walk::Counts {
+        order_by_counts(values, ranks);
+    }
+    cut(values, walk, max_values);
+}
+
+/// Makes the counts of several nodes one, by name.
+fn sum_up(values: &mut Vec<Value<'_>>, walk: Walk) {
     // Each node's values are in order already (unless by count), which makes this a merge of runs. It is stable: of
     // several spellings the first node's is kept.
     values.sort_by(|left, right| left.order(right, walk));
@@ -103,14 +119,40 @@ pub(crate) fn arrange(values: &mut Vec<Value<'_>>, walk: Walk, max_values: usize
         same
     });
     values.retain(|value| value.count > 0);
-    if walk == Walk::Counts {
-        values.sort_by(|left, right| {
-            let kinds = right.is_number().cmp(&left.is_number());
-            // Equal counts come in the opposite order of their names: the greatest is taken from a heap.
-            kinds.then(right.count.cmp(&left.count)).then_with(|| right.order(left, walk))
-        });
+}
+
+/// Puts values that are in order by name into the order of their counts. Where nothing is known of all values of the index, equal
+/// counts are taken to share their groups.
+fn order_by_counts(values: &mut Vec<Value<'_>>, ranks: Option<&Ranks>) {
+    let solitudes = ranks.map_or_else(|| vec![0; values.len()], |ranks| ranks.solitudes(values));
+    let mut placed: Vec<(usize, Value<'_>)> = solitudes.into_iter().zip(values.drain(..)).collect();
+    // Equal counts come in the opposite order of their names: the greatest is taken from a heap.
+    placed.reverse();
+    placed.sort_by(|(alone, left), (also, right)| {
+        let kinds = right.is_number().cmp(&left.is_number());
+        kinds.then(right.count.cmp(&left.count)).then(alone.cmp(also))
+    });
+    values.extend(placed.into_iter().map(|(_, value)| value));
+}
+
+/// Whether a list by counts is cut between values with equal counts.
+pub(super) fn is_cut_in_a_tie(values: &mut Vec<Value<'_>>, max_values: usize) -> bool {
+    sum_up(values, Walk::Counts);
+    if values.len() <= max_values {
+        return false;
     }
-    cut(values, walk, max_values);
+    order_by_counts(values, None);
+    let numbers = values.iter().take_while(|value| value.is_number()).count();
+    let cuts_in = |values: &[Value<'_>], at: usize| match (
+        at.checked_sub(1).and_then(|last| values.get(last)),
+        values.get(at),
+    ) {
+        (Some(last), Some(next)) => last.count == next.count,
+        _ => false,
+    };
+    let (of_numbers, of_texts) = values.split_at(numbers);
+    cuts_in(of_numbers, max_values)
+        || max_values.checked_sub(numbers).is_some_and(|left| cuts_in(of_texts, left))
 }
 
 /// Cuts as Meilisearch does. When it walks the index it stops at the value that makes the list exactly full, once for
@@ -141,7 +183,7 @@ mod tests {
         let values = nodes.iter().copied().flatten();
         let values = values.map(|(text, count)| Value::new(text.as_bytes(), *count, Some(&range)));
         let mut values: Vec<_> = values.collect();
-        arrange(&mut values, walk, max_values);
+        arrange(&mut values, walk, max_values, None);
         let text = |value: &Value<'_>| format!("{}={}", String::from_utf8_lossy(&value.text), value.count);
         values.iter().map(text).collect::<Vec<_>>().join(" ")
     }

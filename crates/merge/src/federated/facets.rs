@@ -57,8 +57,15 @@ pub(super) fn write_facets<'a>(
     for (index, facets) in &by_index {
         let spec_of_index = spec.facets.get(index.as_ref()).unwrap_or(&plain);
         let (stats, duplicates) = (&facets.stats, dropped.of_index(index));
-        let listing =
-            Listing { spec: spec_of_index, candidates, stats, duplicates, documents: None, groups: None };
+        let listing = Listing {
+            spec: spec_of_index,
+            candidates,
+            stats,
+            duplicates,
+            documents: None,
+            groups: None,
+            ranks: None,
+        };
         let start = text.len();
         text.push(if start > 0 { b',' } else { b'{' });
         text.extend_from_slice(serde_json::Value::from(index.as_ref()).to_string().as_bytes());

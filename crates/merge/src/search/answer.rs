@@ -10,6 +10,7 @@ use crate::{
     kway::{AHEAD, Source},
     record::{Record, Shape, is_in_sequence},
     scan::{Cursor, Scan, count, number},
+    whereabouts::Item,
 };
 
 /// An answer: opened before its first hit, then a source of hits, then closed for its other members.
@@ -201,6 +202,16 @@ impl Source for Answer<'_, '_> {
         by_rules
             .then_with(|| order_sequences(self.sequence, other.sequence))
             .then_with(|| order_sequences(self.record.sequence(), other.record.sequence()))
+    }
+}
+
+impl<'a> Item<'a> for Answer<'a, '_> {
+    fn answer(&self) -> usize {
+        self.node
+    }
+
+    fn item(&self) -> &Record<'a> {
+        &self.record
     }
 }
 

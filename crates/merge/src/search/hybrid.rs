@@ -12,6 +12,7 @@ use super::{
     answer::{Answer, Members, Ranking},
     merge_search,
     page::write_hits,
+    shape_of_hits,
     spec::{SearchSpec, Window},
     write_members,
 };
@@ -45,9 +46,7 @@ pub fn merge_hybrid(answers: &[Bytes], by_words: &[Bytes], spec: &SearchSpec) ->
     if answers.is_empty() {
         return Err(MergeError::NoAnswers);
     }
-    let mut shape = Shape::of_hit(&spec.strip, &spec.strip_formatted, spec.displayed.as_deref());
-    (shape.show_score, shape.show_details) = (spec.show_ranking_score, spec.show_ranking_score_details);
-    shape.watch = spec.distinct.as_deref();
+    let shape = shape_of_hits(spec);
     let ranking = Ranking::Hybrid(weights);
     let halves = answers.iter().map(|text| (text, true)).chain(by_words.iter().map(|text| (text, false)));
     let opened: Result<Vec<_>, _> = halves

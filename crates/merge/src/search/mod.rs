@@ -1,17 +1,21 @@
 //! Several nodes' answers to one search.
 
 mod answer;
+mod deep;
 mod distinct;
 mod groups;
 mod hybrid;
 mod page;
+mod ranks;
 mod spec;
 mod survivors;
 
 pub(crate) use self::{answer::order_sequences, distinct::Distinct, spec::Window};
 pub use self::{
+    deep::{LocatedHits, locate_hits},
     groups::groups_overlap,
     hybrid::{merge_hybrid, words_may_be_enough},
+    ranks::{facet_ranks, facets_cut_in_ties},
     spec::{Paging, SearchSpec},
 };
 
@@ -81,9 +85,7 @@ pub fn merge_surveyed(
     if answers.is_empty() {
         return Err(MergeError::NoAnswers);
     }
-    let mut shape = Shape::of_hit(&spec.strip, &spec.strip_formatted, spec.displayed.as_deref());
-    (shape.show_score, shape.show_details) = (spec.show_ranking_score, spec.show_ranking_score_details);
-    shape.watch = spec.distinct.as_deref();
+    let shape = shape_of_hits(spec);
     let ranking = ranking(answers.len(), spec);
     let opened: Result<Vec<_>, _> =
         answers.iter().enumerate().map(|(node, text)| Answer::open(node, text, &shape, ranking)).collect();
@@ -100,6 +102,14 @@ pub fn merge_surveyed(
     };
     write_members(&members?, &taken, survivors.as_deref(), spec, &mut out)?;
     Ok(out)
+}
+
+/// How hits are read and written.
+fn shape_of_hits(spec: &SearchSpec) -> Shape<'_> {
+    let mut shape = Shape::of_hit(&spec.strip, &spec.strip_formatted, spec.displayed.as_deref());
+    (shape.show_score, shape.show_details) = (spec.show_ranking_score, spec.show_ranking_score_details);
+    shape.watch = spec.distinct.as_deref();
+    shape
 }
 
 fn ranking(answers: usize, spec: &SearchSpec) -> Ranking {
@@ -136,7 +146,9 @@ fn write_members<'a>(
         let (duplicates, documents) = (taken.duplicates.as_slice(), survivors);
         let is_page = matches!(spec.paging, Paging::Page { .. }) && members.len() > 1;
         let groups = spec.distinct.as_deref().filter(|_| is_page && survivors.is_none());
-        let listing = Listing { spec: facets, candidates, stats: &stats, duplicates, documents, groups };
+        let ranks = spec.facet_ranks.as_ref();
+        let listing =
+            Listing { spec: facets, candidates, stats: &stats, duplicates, documents, groups, ranks };
         write_facets(members, &listing, &spec.strip_facets, out)?;
     }
     if let Some(request_uid) = &spec.request_uid {

@@ -1,6 +1,9 @@
 //! What the client asked for, as far as the merge has to know it.
 
-use crate::{facets::FacetSpec, kway::AHEAD};
+use crate::{
+    facets::{FacetRanks, FacetSpec},
+    kway::AHEAD,
+};
 
 /// What a merged search answer is made of and looks like.
 ///
@@ -44,6 +47,8 @@ pub struct SearchSpec {
     pub strip_formatted: Vec<String>,
     /// The facets to answer with; `None` if the client asked for none.
     pub facets: Option<FacetSpec>,
+    /// All values of the facets whose lists are [cut between equal counts](crate::facets_cut_in_ties), where they are known.
+    pub facet_ranks: Option<FacetRanks>,
     /// Facets that the nodes were asked for beyond what the client wants.
     pub strip_facets: Vec<String>,
     /// Keep only the best hit of each value of this attribute.
@@ -99,6 +104,12 @@ impl SearchSpec {
     pub fn is_behind_hits(&self) -> bool {
         let Window { skip, take } = self.window();
         take == 0 && skip > 0
+    }
+
+    /// How many hits come before the first one that is given; `None` where none is given.
+    pub fn first_hit(&self) -> Option<usize> {
+        let Window { skip, take } = self.window();
+        (take > 0).then_some(skip)
     }
 
     /// Which hits are given, within `max_total_hits`.

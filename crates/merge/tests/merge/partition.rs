@@ -1,7 +1,10 @@
 //! Whatever way the documents of one node are dealt out to several, merging their answers gives back the one answer.
 
 use bytes::Bytes;
-use miroir_merge::{DocumentsSpec, FacetSpec, Paging, SearchSpec, SortKey, merge_documents, merge_search};
+use miroir_merge::{
+    DocumentsSpec, FacetSpec, Paging, SearchSpec, SortKey, Stretch, locate_documents, locate_hits,
+    merge_documents, merge_search,
+};
 use proptest::prelude::*;
 
 use crate::model::{self, Document, Search, documents, search};
@@ -24,6 +27,11 @@ fn spec(search: &Search, paging: Paging) -> SearchSpec {
         processing_time_ms: 5,
         ..SearchSpec::default()
     }
+}
+
+/// What of a node's documents is on a page; empty where nothing is.
+fn on_page<'d>(owned: &[&'d Document], stretch: Stretch) -> Vec<&'d Document> {
+    owned.iter().skip(stretch.skip).take(stretch.take).copied().collect()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -130,5 +138,58 @@ proptest! {
         let merged = merge_documents(&answers, &spec).unwrap();
         let page: Vec<_> = all.iter().skip(offset).take(limit).map(|document| document.shown()).collect();
         prop_assert_eq!(text(&merged), model::listing(&page, offset, limit, all.len()));
+    }
+
+    #[test]
+    fn what_is_located_first_merges_to_the_same_page(
+        mut documents in documents(),
+        search in search(),
+        owners in proptest::collection::vec(any::<usize>(), 80),
+        nodes in 1..6usize,
+        (offset, limit) in (0..60usize, 0..20usize),
+    ) {
+        documents.sort_by(|left, right| search.order(left, right));
+        let all: Vec<&Document> = documents.iter().collect();
+        let spec = spec(&search, Paging::Window { offset, limit });
+        let owned = dealt(&all, &owners, nodes);
+        let answers: Vec<Bytes> =
+            owned.iter().map(|owned| search.node_answer(owned, spec.node_limit())).collect();
+        let located = locate_hits(&answers, &spec).unwrap().unwrap();
+        let page = |(owned, stretch): (&Vec<&Document>, &Stretch)| match on_page(owned, *stretch) {
+            page if page.is_empty() => Bytes::new(),
+            page => search.node_answer(&page, usize::MAX),
+        };
+        let pages: Vec<Bytes> = owned.iter().zip(located.stretches()).map(page).collect();
+        let merged = located.merge(&pages, &spec).unwrap().unwrap();
+        let whole = merge_search(&answers, &spec).unwrap();
+        prop_assert_eq!(text(&merged), text(&whole));
+    }
+
+    #[test]
+    fn listings_that_are_located_first_merge_to_the_same(
+        mut documents in documents(),
+        owners in proptest::collection::vec(any::<usize>(), 80),
+        nodes in 1..6usize,
+        (offset, limit) in (0..60usize, 0..20usize),
+    ) {
+        documents.sort_by(|left, right| model::order_sorted(left, right, true));
+        let all: Vec<&Document> = documents.iter().collect();
+        let sort = vec![SortKey::parse("sort:asc").unwrap()];
+        let spec = DocumentsSpec { offset, limit, sort, ..DocumentsSpec::default() };
+        let owned = dealt(&all, &owners, nodes);
+        let listing = |documents: &[&Document], total| {
+            let stored: Vec<_> = documents.iter().map(|document| document.stored()).collect();
+            Bytes::from(model::listing(&stored, 0, 9, total))
+        };
+        let answers: Vec<Bytes> = owned.iter().map(|owned| listing(owned, owned.len())).collect();
+        let located = locate_documents(&answers, &spec).unwrap().unwrap();
+        let page = |(owned, stretch): (&Vec<&Document>, &Stretch)| match on_page(owned, *stretch) {
+            page if page.is_empty() => Bytes::new(),
+            page => listing(&page, owned.len()),
+        };
+        let pages: Vec<Bytes> = owned.iter().zip(located.stretches()).map(page).collect();
+        let merged = located.merge(&pages, &spec).unwrap().unwrap();
+        let whole = merge_documents(&answers, &spec).unwrap();
+        prop_assert_eq!(text(&merged), text(&whole));
     }
 }
