@@ -34,7 +34,7 @@ pub use self::{
     error::MergeError,
     facet_search::{FacetSearchSpec, merge_facet_search},
     facets::{FacetOrder, FacetRanks, FacetSpec},
-    federated::{FederatedQuery, FederatedSpec, MergedFacets, merge_federated},
+    federated::{FederatedQuery, FederatedSpec, MergedFacets, are_many, merge_federated},
     search::{
         LocatedHits, Paging, SearchSpec, facet_ranks, facets_cut_in_ties, groups_overlap, locate_hits,
         merge_hybrid, merge_search, merge_surveyed, words_may_be_enough,

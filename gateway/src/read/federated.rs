@@ -13,7 +13,7 @@ use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
     features,
-    search::{Federation, FederationOptions, IndexQuery, inside_query},
+    search::{Federation, FederationOptions, IndexQuery, SearchQuery, inside_query},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -22,6 +22,7 @@ use super::{
     asked::AskedSearch,
     documents::merge_failed,
     facets::{facet_spec, named_facets},
+    grouped::{self, Part},
     multi_search::index_of_query,
     reserved::renamed,
     scatter::{Gathered, Terms, scatter},
@@ -70,11 +71,13 @@ pub(super) async fn federated(
     };
     let gathered = gather(gateway, &scope, terms, asked.len() > 1, request).await;
     let gathered = gathered.map_err(|error| hidden_in_query(error, &asked))?;
+    let parts: Vec<Part<'_>> = asked.iter().map(Asked::part).collect();
+    let counted = grouped::counted(gateway, &parts, federation, paging, (terms, &gathered.answers)).await;
     let facets = asked.iter().map(|query| (query.index.uid.clone(), facet_spec(&query.index.settings)));
     let merge_facets = federation.merge_facets;
     let mut extra = Vec::new();
     if terms.include_metadata {
-        let all = asked.iter().map(|query| metadata(&query.index, query.words.as_deref()));
+        let all = asked.iter().map(|query| metadata(&query.index, query.query.q.as_deref()));
         extra.push(("metadata".to_owned(), Value::from_iter(all).to_string()));
     }
     if federation.show_performance_details {
@@ -86,6 +89,7 @@ pub(super) async fn federated(
         distinct: federation.distinct.clone(),
         facets: facets.collect(),
         merge_facets: merge_facets.map(|merged| MergedFacets { max_values: merged.max_values_per_facet }),
+        counted,
         queries: asked.into_iter().map(Asked::into_query).collect(),
         processing_time_ms: elapsed_ms(start),
         request_uid: Some(new_request_uid()),
@@ -129,8 +133,8 @@ fn hidden_in_query(error: ResponseError, asked: &[Asked]) -> ResponseError {
 /// One query, and what nodes are asked for it.
 struct Asked {
     index: Arc<IndexRecord>,
-    /// The words searched for.
-    words: Option<String>,
+    /// As the client asks.
+    query: SearchQuery,
     search: AskedSearch,
     options: Option<FederationOptions>,
 }
@@ -152,7 +156,7 @@ impl Asked {
             query.distinct.clone_from(&federation.distinct);
         }
         let search = AskedSearch::with_facets(&index, &query, &counted(federation, &index));
-        Ok(Self { index, words: query.q, search, options })
+        Ok(Self { index, query, search, options })
     }
 
     /// The query for a node.
@@ -169,6 +173,10 @@ impl Asked {
             }
         }
         query
+    }
+
+    fn part(&self) -> Part<'_> {
+        Part { index: &self.index, query: &self.query, spec: &self.search.spec }
     }
 
     fn into_query(self) -> FederatedQuery {
@@ -294,7 +302,7 @@ mod tests {
             updated_at: time::OffsetDateTime::UNIX_EPOCH,
             settings: json!({}),
         };
-        Asked { search: AskedSearch::of(&index, &query), words: query.q, index: Arc::new(index), options }
+        Asked { search: AskedSearch::of(&index, &query), query, index: Arc::new(index), options }
     }
 
     #[test]

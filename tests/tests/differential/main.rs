@@ -54,7 +54,7 @@ fn show_answers() {
     let cluster = cluster(PROGRAM).nodes(3).start();
     let gateway: Client = cluster.client();
     let probes = probes();
-    for index in INDEXES.iter().filter(|index| probes.iter().any(|probe| probe.index == index.uid)) {
+    for index in INDEXES.iter().filter(|index| probes.iter().any(|probe| probe.is_about(index.uid))) {
         index.load(&alone);
         index.load(&gateway);
     }

@@ -77,6 +77,15 @@ impl Probe {
         !self.is_multi() && (self.has("page") || self.has("hitsPerPage"))
     }
 
+    /// Whether anything is asked in this index.
+    pub(crate) fn is_about(&self, index: &str) -> bool {
+        let queries = self.body.as_ref().and_then(|body| body["queries"].as_array());
+        match queries.filter(|_| self.is_multi()) {
+            Some(queries) => queries.iter().any(|query| query["indexUid"] == index),
+            None => self.index == index,
+        }
+    }
+
     /// Whether several searches are asked at once.
     pub(crate) fn is_multi(&self) -> bool {
         self.path == "/multi-search"
@@ -90,7 +99,7 @@ impl Probe {
             let asked = queries.chain([body, &body["federation"]]);
             names.extend(asked.filter_map(|query| query["distinct"].as_str()));
         }
-        if self.index == "grouped" {
+        if self.is_about("grouped") {
             names.push("director");
         }
         names

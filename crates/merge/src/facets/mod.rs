@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// With more candidates than this, Meilisearch orders numbers by value.
-const MANY_CANDIDATES: u64 = 3000;
+pub(crate) const MANY_CANDIDATES: u64 = 3000;
 
 /// How facet values are listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::{FederatedSpec, MergedFacets, hits::Members};
+use super::{FederatedSpec, MergedFacets, counted::Counted, hits::Members};
 use crate::{
     FacetOrder, FacetSpec, MergeError,
     error::InNode,
@@ -35,9 +35,31 @@ struct Facets<'a> {
     stats: Stats<'a>,
 }
 
+/// A distribution and statistics, as they are written.
+type Listed<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+impl<'a> Facets<'a> {
+    /// The distribution and the statistics, of what nodes counted less what is left out.
+    fn written(
+        &self,
+        spec: &FacetSpec,
+        candidates: u64,
+        duplicates: &[(usize, &'a [u8])],
+    ) -> Result<Listed<'static>, MergeError> {
+        let stats = &self.stats;
+        let listing =
+            Listing { spec, candidates, stats, duplicates, documents: None, groups: None, ranks: None };
+        let (mut distribution, mut statistics) = (Vec::new(), Vec::new());
+        self.distribution.write(&listing, &mut distribution)?;
+        stats.write(&[], &mut statistics);
+        Ok((Cow::Owned(distribution), Cow::Owned(statistics)))
+    }
+}
+
 /// Appends the facets, if any were asked for.
 pub(super) fn write_facets<'a>(
     members: &[Members<'a>],
+    counted: &Counted<'_>,
     dropped: &Dropped<'a>,
     candidates: u64,
     spec: &FederatedSpec,
@@ -53,30 +75,21 @@ pub(super) fn write_facets<'a>(
     }
     let plain = FacetSpec { max_values: usize::MAX, ..FacetSpec::default() };
     let mut together = Together::default();
-    let mut text = Vec::new();
+    let (mut text, mut all_stats) = (Vec::new(), Vec::new());
     for (index, facets) in &by_index {
         let spec_of_index = spec.facets.get(index.as_ref()).unwrap_or(&plain);
-        let (stats, duplicates) = (&facets.stats, dropped.of_index(index));
-        let listing = Listing {
-            spec: spec_of_index,
-            candidates,
-            stats,
-            duplicates,
-            documents: None,
-            groups: None,
-            ranks: None,
+        let (distribution, stats) = match counted.facets_of(index) {
+            Some((distribution, stats)) => (Cow::Borrowed(distribution), Cow::Borrowed(stats)),
+            None => facets.written(spec_of_index, candidates, dropped.of_index(index))?,
         };
-        let start = text.len();
-        text.push(if start > 0 { b',' } else { b'{' });
+        together.add(&distribution, spec_of_index).in_node(0, 0)?;
+        text.push(if text.is_empty() { b'{' } else { b',' });
         text.extend_from_slice(serde_json::Value::from(index.as_ref()).to_string().as_bytes());
-        text.extend_from_slice(b":{\"distribution\":");
-        let from = text.len();
-        facets.distribution.write(&listing, &mut text)?;
-        let counted = text.get(from..).unwrap_or_default();
-        together.add(counted, spec_of_index).in_node(0, 0)?;
-        text.extend_from_slice(b",\"stats\":");
-        facets.stats.write(&[], &mut text);
-        text.push(b'}');
+        for part in [&b":{\"distribution\":"[..], &distribution, b",\"stats\":", &stats, b"}"] {
+            text.extend_from_slice(part);
+        }
+        all_stats.push(if all_stats.is_empty() { b'[' } else { b',' });
+        all_stats.extend_from_slice(&stats);
     }
     text.push(b'}');
     match spec.merge_facets {
@@ -86,10 +99,9 @@ pub(super) fn write_facets<'a>(
         }
         Some(merged) => {
             together.write(merged, out);
+            all_stats.push(b']');
             let mut stats = Stats::default();
-            for members in members.iter().filter_map(|members| members.facets_by_index) {
-                add_stats(members, &mut stats).in_node(0, 0)?;
-            }
+            add_stats(&all_stats, &mut stats).in_node(0, 0)?;
             out.extend_from_slice(b",\"facetStats\":");
             stats.write(&[], out);
         }
@@ -166,9 +178,15 @@ fn read_facets<'a>(
     })
 }
 
-/// Adds the statistics of all indexes of one node.
+/// Adds a list of statistics, one of each index.
 fn add_stats<'a>(text: &'a [u8], stats: &mut Stats<'a>) -> Scan<()> {
-    visit(text, &mut |_, key, value| if key == b"stats" { stats.add(value) } else { Ok(()) })
+    let mut cursor = Cursor::new(text);
+    cursor.enter_array()?;
+    let mut first = true;
+    while cursor.element(&mut first)? {
+        stats.add(cursor.value()?)?;
+    }
+    Ok(())
 }
 
 /// Calls `visit` with every member of every index.

@@ -1,5 +1,6 @@
 //! Several nodes' answers to one federated search.
 
+mod counted;
 mod facets;
 mod hits;
 
@@ -7,7 +8,10 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use bytes::Bytes;
 
+pub use self::counted::are_many;
+
 use self::{
+    counted::Counted,
     facets::{Dropped, write_facets},
     hits::{Hits, Members, Query},
 };
@@ -36,6 +40,9 @@ pub struct FederatedSpec {
     pub facets: BTreeMap<String, FacetSpec>,
     /// Facets of all indexes as one list, or index by index.
     pub merge_facets: Option<MergedFacets>,
+    /// Where nodes cannot count, as hits are grouped, or their counts cannot be told apart: of every index, the merged answer to a
+    /// page of its only query, whose totals and facets count instead of the nodes'.
+    pub counted: BTreeMap<String, Bytes>,
     /// `processingTimeMs`.
     pub processing_time_ms: u64,
     /// `requestUid`; left out if `None`.
@@ -183,10 +190,11 @@ fn write_members<'a>(
         out.extend_from_slice(vectors);
     }
     push_number("processingTimeMs", spec.processing_time_ms, out);
+    let counted = Counted::of(spec)?;
     let total = members.iter().filter_map(|members| members.total).fold(0, u64::saturating_add);
-    let total = total.saturating_sub(taken.dropped.count());
+    let total = counted.total().unwrap_or_else(|| total.saturating_sub(taken.dropped.count()));
     write_paging(total, &SearchSpec { paging: spec.paging, ..SearchSpec::default() }, out);
-    write_facets(members, &taken.dropped, total, spec, out)?;
+    write_facets(members, &counted, &taken.dropped, total, spec, out)?;
     if let Some(request_uid) = &spec.request_uid {
         push_text("requestUid", request_uid, out);
     }

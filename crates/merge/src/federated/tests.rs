@@ -105,3 +105,32 @@ fn what_is_no_answer_is_an_error() {
     let unknown = node(&[hit(1, 7, 0.5)], "");
     assert!(merge_federated(&[unknown], &spec).is_err());
 }
+
+#[test]
+fn what_was_counted_alone_stands_for_what_nodes_count() {
+    let facets = r#","facetsByIndex":{"i0":{"distribution":{"a":{"x":2}},"stats":{}},"i1":{"distribution":{"b":{"1":1}},"stats":{"b":{"min":1.0,"max":1.0}}}}"#;
+    let answers = [node(&[hit(1, 1, 0.9)], facets), node(&[hit(3, 0, 0.7)], facets)];
+    let told = |total: u32, facets: &str| {
+        Bytes::from(format!(r#"{{"hits":[],"query":"","hitsPerPage":9,"totalHits":{total}{facets}}}"#))
+    };
+    let counted = BTreeMap::from([
+        (
+            "i0".to_owned(),
+            told(3, r#","facetDistribution":{"a":{"x":3}},"facetStats":{"a":{"min":2.0,"max":9.0}}"#),
+        ),
+        ("i1".to_owned(), told(4, "")),
+    ]);
+    let paging = Paging::Page { page: 1, hits_per_page: 9 };
+    let by_index = merged(&answers, &FederatedSpec { counted: counted.clone(), ..spec(paging) });
+    assert_eq!((&by_index["totalHits"], &by_index["totalPages"]), (&7.into(), &1.into()));
+    assert_eq!(by_index["facetsByIndex"]["i0"]["distribution"]["a"]["x"], 3);
+    // What was not counted alone is what the nodes say.
+    assert_eq!(by_index["facetsByIndex"]["i1"]["distribution"]["b"]["1"], 2);
+    let merge_facets = Some(MergedFacets::default());
+    let together = merged(&answers, &FederatedSpec { counted, merge_facets, ..spec(paging) });
+    assert_eq!(together["facetDistribution"]["a"]["x"], 3);
+    assert_eq!(
+        (&together["facetStats"]["a"]["max"], &together["facetStats"]["b"]["min"]),
+        (&9.0.into(), &1.0.into())
+    );
+}

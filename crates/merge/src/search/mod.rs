@@ -10,7 +10,7 @@ mod ranks;
 mod spec;
 mod survivors;
 
-pub(crate) use self::{answer::order_sequences, distinct::Distinct, spec::Window};
+pub(crate) use self::{answer::order_sequences, distinct::Distinct, ranks::Told, spec::Window};
 pub use self::{
     deep::{LocatedHits, locate_hits},
     groups::groups_overlap,

@@ -38,6 +38,23 @@ pub fn facet_ranks(answers: &[Bytes]) -> Result<FacetRanks, MergeError> {
     distribution.ranks(&stats)
 }
 
+/// What an answer tells of all hits.
+pub(crate) struct Told<'a> {
+    pub(crate) total: u64,
+    /// The distribution and the statistics, where facets were asked for.
+    pub(crate) facets: Option<(&'a [u8], &'a [u8])>,
+}
+
+impl<'a> Told<'a> {
+    /// Reads an answer, the `node`th of several.
+    pub(crate) fn of(node: usize, answer: &'a [u8]) -> Result<Self, MergeError> {
+        let shape = Shape::of_hit(&[], &[], None);
+        let members = Answer::open(node, answer, &shape, Ranking::None)?.close()?;
+        let facets = members.facet_distribution.zip(members.facet_stats);
+        Ok(Self { total: members.total.unwrap_or_default(), facets })
+    }
+}
+
 fn facets_of(answers: &[Bytes]) -> Result<(Distribution<'_>, Stats<'_>), MergeError> {
     let shape = Shape::of_hit(&[], &[], None);
     let answers = answers.iter().enumerate();

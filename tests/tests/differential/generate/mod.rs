@@ -29,8 +29,12 @@ impl Generator {
 
     pub(crate) fn probe(&mut self) -> Probe {
         let place = *self.dice.pick(&[0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 5, 5]);
-        let mut making =
-            Making { dice: &mut self.dice, index: &INDEXES[place], vocabulary: &self.vocabularies[place] };
+        let mut making = Making {
+            dice: &mut self.dice,
+            index: &INDEXES[place],
+            vocabulary: &self.vocabularies[place],
+            vocabularies: &self.vocabularies,
+        };
         match making.dice.below(100) {
             0..66 => making.search(),
             66..72 => making.facet_search(),
@@ -48,4 +52,24 @@ pub(crate) struct Making<'a> {
     dice: &'a mut Dice,
     index: &'static Index,
     vocabulary: &'a Vocabulary,
+    /// Of all indexes.
+    vocabularies: &'a [Vocabulary],
+}
+
+impl Making<'_> {
+    /// A part of a request that may be about any index.
+    fn anywhere(&mut self) -> Making<'_> {
+        let place = self.dice.below(INDEXES.len());
+        let here = Making {
+            dice: &mut *self.dice,
+            index: self.index,
+            vocabulary: self.vocabulary,
+            vocabularies: self.vocabularies,
+        };
+        if here.dice.percent(40) {
+            Making { index: &INDEXES[place], vocabulary: &self.vocabularies[place], ..here }
+        } else {
+            here
+        }
+    }
 }

@@ -40,13 +40,14 @@ impl Making<'_> {
         let mut kinds = BTreeSet::new();
         let queries: Vec<Value> = (0..self.dice.between(0, 3))
             .map(|_| {
-                let mut search = self.hits();
-                if self.dice.percent(35) {
-                    let facets = self.facets();
+                let mut making = self.anywhere();
+                let mut search = making.hits();
+                if making.dice.percent(35) {
+                    let facets = making.facets();
                     search.set("facets", "facets", facets);
                 }
-                self.paging(&mut search);
-                self.query(search, &mut kinds)
+                making.paging(&mut search);
+                making.query(search, &mut kinds)
             })
             .collect();
         settle(&mut kinds, "multi-search");
@@ -59,16 +60,17 @@ impl Making<'_> {
         let directions = self.dice.percent(40).then(|| self.directions());
         let queries: Vec<Value> = (0..count)
             .map(|_| {
-                let mut search = self.hits();
+                let mut making = self.anywhere();
+                let mut search = making.hits();
                 search.body.remove("sort");
                 search.kinds.remove("sort");
                 if let Some(directions) = &directions {
-                    let sort = self.sort_in(directions);
+                    let sort = making.sort_in(directions);
                     search.set("federated, sorted", "sort", sort);
                 }
-                let mut query = self.query(search, &mut kinds);
-                if self.dice.percent(40) {
-                    let weight = self.dice.between(0, 30) as f64 / 10.0;
+                let mut query = making.query(search, &mut kinds);
+                if making.dice.percent(40) {
+                    let weight = making.dice.between(0, 30) as f64 / 10.0;
                     query["federationOptions"] = json!({ "weight": weight });
                 }
                 query
