@@ -95,6 +95,11 @@ impl Dispatch {
         self.tasks.iter().any(|task| task.report == Report::Open)
     }
 
+    /// The node's tasks for it that have not ended.
+    pub(crate) fn open_tasks(&self) -> impl Iterator<Item = u32> + '_ {
+        self.tasks.iter().filter(|task| task.report == Report::Open).filter_map(|task| task.uid)
+    }
+
     /// The first error among its tasks.
     pub(crate) fn error(&self) -> Option<&ResponseError> {
         self.tasks.iter().find_map(NodeTask::error)

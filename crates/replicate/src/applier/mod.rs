@@ -7,6 +7,7 @@
 mod dispatch;
 mod errand;
 mod error;
+mod follow;
 mod lacking;
 mod node_tasks;
 mod pace;
@@ -32,14 +33,14 @@ use self::{
     dispatch::Dispatch,
     error::ApplyError,
     pace::{Backoff, Poll},
-    send::Sender,
     share::Share,
-    window::{Verdict, Window, flows},
+    window::{Window, flows},
 };
 pub(crate) use self::{
     dispatch::{Blame, Report},
     errand::{Done, Errand, ErrandError, Ordered, Span, exchanged},
     node_tasks::NodeTasks,
+    send::Sender,
     share::Owned,
     starts::Starts,
 };
@@ -166,9 +167,10 @@ impl Applier {
         let mut poll = Poll::new();
         loop {
             self.run_errands().await?;
+            let idle = self.window.is_empty();
             let filled = self.fill(poll.next()).await?;
-            if filled.sent {
-                poll.soon();
+            if filled.sent && idle {
+                poll.begins();
             }
             self.take_ended().await?;
             let more = progress.prepared().pass(self.window.next());
@@ -279,70 +281,6 @@ impl Applier {
         let tasks = self.sender.send(group, &steps, &owned.slots, owned.code_bits).await?;
         tasks.iter().filter_map(|task| task.uid).for_each(|uid| self.tasks.has_given(uid));
         self.window.push(Dispatch::new(first.uid(), last.uid(), tasks, !flows(first)));
-        Ok(())
-    }
-
-    /// Looks at the node's tasks; true where one has ended.
-    async fn follow(&mut self) -> Result<bool, ApplyError> {
-        let open = self.window.open_tasks();
-        if open.is_empty() {
-            return Ok(false);
-        }
-        let reports = self.tasks.look(&open).await?;
-        if let Some(uid) = open.iter().find(|uid| !reports.contains_key(uid)) {
-            return Err(ApplyError::Forgotten(self.window.entry_of(*uid)));
-        }
-        let mut any = false;
-        for (uid, report) in reports.into_iter().filter(|(_, report)| *report != Report::Open) {
-            self.node.health().has_ended(uid);
-            self.window.end(uid, report);
-            any = true;
-        }
-        Ok(any)
-    }
-
-    /// Takes dispatches that have ended off the front: moves the node's position, or sends again what has to be.
-    async fn take_ended(&mut self) -> Result<(), ApplyError> {
-        let before = self.window.done();
-        let mut verdict = Verdict::Stands;
-        while self.window.ended().is_some() {
-            verdict = self.window.judge();
-            if verdict != Verdict::Stands {
-                break;
-            }
-            let Some(dispatch) = self.window.pop() else { break };
-            if let Some(error) = dispatch.error() {
-                tracing::info!(node = self.node.name(), %error, entry = dispatch.first, "not applied");
-                self.shared.failures.record(dispatch.first, error).await?;
-            }
-            self.shared.progress.count(self.node.name(), dispatch.last, dispatch.counts());
-            self.window.set_done(dispatch.last + 1);
-            self.shared.progress.move_to(self.node.name(), dispatch.last + 1);
-        }
-        if self.window.done() > before {
-            self.shared.progress.set_stuck(self.node.name(), false);
-            self.shared.log.advance(self.node.name(), self.window.done() - 1).await?;
-        }
-        if verdict == Verdict::Stands { Ok(()) } else { self.again(verdict) }
-    }
-
-    /// A dispatch that failed as a whole changed nothing on the node. It is sent again, and so is everything that went
-    /// out behind it, see [`window`].
-    fn again(&mut self, verdict: Verdict) -> Result<(), ApplyError> {
-        let error =
-            self.window.ended().and_then(Dispatch::error).map(ToString::to_string).unwrap_or_default();
-        self.tasks.disregard(self.window.newest_task());
-        self.sender.has_accepted(std::collections::BTreeMap::new());
-        self.restart();
-        if verdict == Verdict::Later {
-            return Err(ApplyError::Trouble(error));
-        }
-        tracing::debug!(
-            node = self.node.name(),
-            error,
-            entry = self.window.done(),
-            "sent again, more carefully"
-        );
         Ok(())
     }
 }

@@ -6,7 +6,11 @@ use tokio::time::Instant;
 
 /// How soon a node's tasks are looked at after a dispatch or a success, and how slowly while nothing happens.
 const FIRST_POLL: Duration = Duration::from_millis(3);
-const SLOWEST_POLL: Duration = Duration::from_millis(40);
+const SLOW_POLL: Duration = Duration::from_millis(40);
+/// What has taken long will not end just now: an end is noticed late by at most such a part of the time since the last one,
+/// and by no more than the longest pause.
+const PART_OF_WAIT: u32 = 50;
+const SLOWEST_POLL: Duration = Duration::from_millis(250);
 /// How long a failing node is left alone, doubled up to the longest.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const SLOWEST_RETRY: Duration = Duration::from_secs(2);
@@ -18,6 +22,8 @@ const LONG: u32 = 3;
 pub(crate) struct Poll {
     next: Instant,
     interval: Duration,
+    /// Since when the node has been at what it does now.
+    since: Instant,
 }
 
 /// How long a failing node is left alone.
@@ -30,23 +36,32 @@ pub(crate) struct Backoff {
 
 impl Poll {
     pub(crate) fn new() -> Self {
-        Self { next: Instant::now() + FIRST_POLL, interval: FIRST_POLL }
+        let now = Instant::now();
+        Self { next: now + FIRST_POLL, interval: FIRST_POLL, since: now }
     }
 
     pub(crate) fn next(&self) -> Instant {
         self.next
     }
 
-    /// Something was sent. Looking is never put off by it, however much is sent.
-    pub(crate) fn soon(&mut self) {
-        self.interval = FIRST_POLL;
-        self.next = self.next.min(Instant::now() + FIRST_POLL);
+    /// Something was sent to a node that had nothing to do. What is sent to one that has comes behind that and changes
+    /// nothing; looking is never put off by it.
+    pub(crate) fn begins(&mut self) {
+        let now = Instant::now();
+        (self.interval, self.since) = (FIRST_POLL, now);
+        self.next = self.next.min(now + FIRST_POLL);
     }
 
     /// The tasks were looked at, and some had ended or none.
     pub(crate) fn looked(&mut self, ended: bool) {
-        self.interval = if ended { FIRST_POLL } else { (self.interval * 2).min(SLOWEST_POLL) };
-        self.next = Instant::now() + self.interval;
+        let now = Instant::now();
+        if ended {
+            (self.interval, self.since) = (FIRST_POLL, now);
+        } else {
+            let patient = (now.duration_since(self.since) / PART_OF_WAIT).min(SLOWEST_POLL);
+            self.interval = (self.interval * 2).min(SLOW_POLL).max(patient);
+        }
+        self.next = now + self.interval;
     }
 }
 
@@ -80,7 +95,7 @@ mod tests {
         let mut poll = Poll::new();
         let first = poll.next();
         tokio::time::advance(Duration::from_millis(2)).await;
-        poll.soon();
+        poll.begins();
         assert_eq!(poll.next(), first);
     }
 
@@ -94,6 +109,22 @@ mod tests {
             })
             .to_vec();
         assert_eq!(waits, [6, 12, 24, 40, 40, 3, 6]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_long_is_looked_at_seldom_and_never_much_too_late() {
+        let (mut poll, start) = (Poll::new(), Instant::now());
+        let mut looks = 0;
+        while start.elapsed() < Duration::from_secs(30) {
+            tokio::time::sleep_until(poll.next()).await;
+            poll.looked(false);
+            let late = poll.next().duration_since(Instant::now());
+            assert!(late <= SLOW_POLL.max(start.elapsed() / PART_OF_WAIT) && late <= SLOWEST_POLL);
+            looks += 1;
+        }
+        assert!((150..250).contains(&looks), "{looks} looks in 30 seconds");
+        poll.looked(true);
+        assert_eq!(poll.next().duration_since(Instant::now()), FIRST_POLL);
     }
 
     #[test]

@@ -124,8 +124,13 @@ impl Window {
 
     /// The node's tasks that have not ended.
     pub(crate) fn open_tasks(&self) -> Vec<u32> {
-        let tasks = self.dispatches.iter().flat_map(|dispatch| &dispatch.tasks);
-        tasks.filter(|task| task.report == Report::Open).filter_map(|task| task.uid).collect()
+        self.dispatches.iter().flat_map(Dispatch::open_tasks).collect()
+    }
+
+    /// Those of the first dispatch that has some. Nothing behind it counts before it has ended.
+    pub(crate) fn first_open_tasks(&self) -> Vec<u32> {
+        let first = self.dispatches.iter().find(|dispatch| dispatch.is_open());
+        first.into_iter().flat_map(Dispatch::open_tasks).collect()
     }
 
     /// The newest of the node's tasks for what is under way.

@@ -1,0 +1,85 @@
+//! What came of the requests a node was sent: the node's tasks are looked at, and its position moves.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Applier,
+    dispatch::{Dispatch, Report},
+    error::ApplyError,
+    window::Verdict,
+};
+
+// === impl Applier ===
+
+impl Applier {
+    /// Looks whether what was sent first is done, and once it is, at all that was; true where something has ended.
+    pub(super) async fn follow(&mut self) -> Result<bool, ApplyError> {
+        if !self.look_at(self.window.first_open_tasks()).await? {
+            return Ok(false);
+        }
+        self.look_at(self.window.open_tasks()).await?;
+        Ok(true)
+    }
+
+    async fn look_at(&mut self, open: Vec<u32>) -> Result<bool, ApplyError> {
+        if open.is_empty() {
+            return Ok(false);
+        }
+        let reports = self.tasks.look(&open).await?;
+        if let Some(uid) = open.iter().find(|uid| !reports.contains_key(uid)) {
+            return Err(ApplyError::Forgotten(self.window.entry_of(*uid)));
+        }
+        let mut any = false;
+        for (uid, report) in reports.into_iter().filter(|(_, report)| *report != Report::Open) {
+            self.node.health().has_ended(uid);
+            self.window.end(uid, report);
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Takes dispatches that have ended off the front: moves the node's position, or sends again what has to be.
+    pub(super) async fn take_ended(&mut self) -> Result<(), ApplyError> {
+        let before = self.window.done();
+        let mut verdict = Verdict::Stands;
+        while self.window.ended().is_some() {
+            verdict = self.window.judge();
+            if verdict != Verdict::Stands {
+                break;
+            }
+            let Some(dispatch) = self.window.pop() else { break };
+            if let Some(error) = dispatch.error() {
+                tracing::info!(node = self.node.name(), %error, entry = dispatch.first, "not applied");
+                self.shared.failures.record(dispatch.first, error).await?;
+            }
+            self.shared.progress.count(self.node.name(), dispatch.last, dispatch.counts());
+            self.window.set_done(dispatch.last + 1);
+            self.shared.progress.move_to(self.node.name(), dispatch.last + 1);
+        }
+        if self.window.done() > before {
+            self.shared.progress.set_stuck(self.node.name(), false);
+            self.shared.log.advance(self.node.name(), self.window.done() - 1).await?;
+        }
+        if verdict == Verdict::Stands { Ok(()) } else { self.again(verdict) }
+    }
+
+    /// A dispatch that failed as a whole changed nothing on the node. It is sent again, and so is everything that went
+    /// out behind it, see [`window`](super::window).
+    fn again(&mut self, verdict: Verdict) -> Result<(), ApplyError> {
+        let error =
+            self.window.ended().and_then(Dispatch::error).map(ToString::to_string).unwrap_or_default();
+        self.tasks.disregard(self.window.newest_task());
+        self.sender.has_accepted(BTreeMap::new());
+        self.restart();
+        if verdict == Verdict::Later {
+            return Err(ApplyError::Trouble(error));
+        }
+        tracing::debug!(
+            node = self.node.name(),
+            error,
+            entry = self.window.done(),
+            "sent again, more carefully"
+        );
+        Ok(())
+    }
+}
