@@ -1,6 +1,6 @@
 //! When an entry is applied widely enough for its task to be finished.
 
-use miroir_shard::{Group, ShardId};
+use miroir_shard::{Group, Node, ShardId};
 
 use crate::{progress::Progress, topology::Topology};
 
@@ -20,10 +20,13 @@ struct Standing {
 /// of every shard: whichever of them is lost next, reads go on. While there is no such group, nothing is finished that is not
 /// applied on some copy of every shard in all groups.
 pub(crate) fn applied_everywhere(topology: &Topology, progress: &Progress) -> u32 {
-    let nodes = topology.map.nodes().iter();
-    let mut nodes: Vec<Standing> = nodes.map(|node| standing(topology, progress, &node.name)).collect();
-    let furthest = nodes.iter().map(|node| node.applied).max().unwrap_or(0);
-    nodes.iter_mut().for_each(|node| node.up &= furthest - node.applied <= CATCHING_UP);
+    let nodes = topology.map.nodes();
+    let furthest = nodes.iter().map(|node| progress.applied(&node.name)).max().unwrap_or(0);
+    let standing = |node: &Node| Standing {
+        applied: progress.applied(&node.name),
+        up: goes_along(topology, progress, &node.name, furthest),
+    };
+    let nodes: Vec<Standing> = nodes.iter().map(standing).collect();
     let shards: Vec<ShardId> = topology.map.shards().collect();
     let groups = topology.map.groups();
     let up = |copies: &[&Standing]| copies.iter().filter(|node| node.up).map(|node| node.applied).min();
@@ -33,9 +36,10 @@ pub(crate) fn applied_everywhere(topology: &Topology, progress: &Progress) -> u3
     on_all_that_are_up.or_else(on_some).unwrap_or(0).min(progress.gated())
 }
 
-fn standing(topology: &Topology, progress: &Progress, name: &str) -> Standing {
-    let answers = topology.fleet.get(name).is_some_and(|node| node.health().answers());
-    Standing { applied: progress.applied(name), up: answers && !progress.is_stuck(name) }
+/// Whether a node answers, goes on applying, and is not far behind the furthest one: tasks wait for it then.
+pub(crate) fn goes_along(topology: &Topology, progress: &Progress, node: &str, furthest: u32) -> bool {
+    let answers = topology.fleet.get(node).is_some_and(|node| node.health().answers());
+    answers && !progress.is_stuck(node) && furthest.saturating_sub(progress.applied(node)) <= CATCHING_UP
 }
 
 /// How far a group has come, by what `of_copies` says of the readable copies of each shard; `None` where that is nothing.

@@ -6,6 +6,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
+    time::Instant,
 };
 
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ pub(super) struct Ledger {
     added: Marks,
     changing: Vec<Marks>,
     /// Tasks that have not been seen to end.
-    open: Mutex<BTreeMap<u64, Write>>,
+    open: Mutex<BTreeMap<u64, (Instant, Write)>>,
 }
 
 /// How many have been sent, and how many have succeeded.
@@ -89,9 +90,9 @@ impl Ledger {
         self.changing.len()
     }
 
-    /// A write has been accepted.
+    /// A write has been accepted, now.
     pub(super) fn accepted(&self, task: u64, write: Write) {
-        let earlier = self.tasks().insert(task, write);
+        let earlier = self.tasks().insert(task, (Instant::now(), write));
         assert!(earlier.is_none(), "task {task} was given twice");
     }
 
@@ -100,19 +101,20 @@ impl Ledger {
         self.tasks().keys().take(most).copied().collect()
     }
 
-    /// A task has succeeded.
-    pub(super) fn succeeded(&self, task: u64) {
-        match self.tasks().remove(&task) {
-            Some(Write::Added { count, .. }) => {
+    /// A task has succeeded. When it was accepted, unless that is not known.
+    pub(super) fn succeeded(&self, task: u64) -> Option<Instant> {
+        let (accepted, write) = self.tasks().remove(&task)?;
+        match write {
+            Write::Added { count, .. } => {
                 self.added.done.fetch_add(count, SeqCst);
             }
-            Some(Write::Changed(versions)) => {
+            Write::Changed(versions) => {
                 for (item, version) in versions {
                     self.changing[item].done.fetch_max(version, SeqCst);
                 }
             }
-            None => {}
         }
+        Some(accepted)
     }
 
     /// All documents as they are once everything has succeeded.
@@ -123,7 +125,7 @@ impl Ledger {
         all.map(|document| (document["id"].as_str().unwrap_or_default().to_owned(), document)).collect()
     }
 
-    fn tasks(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Write>> {
+    fn tasks(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, (Instant, Write)>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,7 +20,10 @@ pub(super) struct Recorder(Arc<Mutex<Report>>);
 pub struct Report {
     phases: Vec<(String, Instant)>,
     searches: Vec<(Instant, Duration)>,
+    /// How long writes took to be accepted.
     writes: Vec<(Instant, Duration)>,
+    /// How long it then took until their tasks had succeeded.
+    tasks: Vec<(Instant, Duration)>,
     /// Searches that were answered with an error, or not at all.
     pub failed: usize,
     /// Answers that were not whole, or not right, and writes whose task failed.
@@ -87,6 +90,12 @@ impl Recorder {
         });
     }
 
+    /// A task has succeeded that was accepted then.
+    pub(super) fn succeeded(&self, accepted: Instant) {
+        let took = accepted.elapsed();
+        self.with(|report| report.tasks.push((accepted, took)));
+    }
+
     pub(super) fn wrong(&self, error: String) {
         self.with(|report| {
             report.wrong += 1;
@@ -124,10 +133,16 @@ impl Report {
         assert_eq!(self.wrong, 0, "\n{self}");
     }
 
-    /// No write was kept waiting for longer.
+    /// No write was kept waiting for longer until it was accepted.
     pub fn assert_writes_within(&self, most: Duration) {
-        let longest = self.writes.iter().map(|(_, took)| *took).max().unwrap_or_default();
+        let longest = longest(&self.writes);
         assert!(longest <= most, "a write was held for {longest:?}\n{self}");
+    }
+
+    /// No task took longer from then on until it had succeeded.
+    pub fn assert_tasks_within(&self, most: Duration) {
+        let longest = longest(&self.tasks);
+        assert!(longest <= most, "a task was held for {longest:?}\n{self}");
     }
 
     /// How long searches took that were sent in a phase, without its first so long.
@@ -152,13 +167,18 @@ impl Report {
     }
 }
 
+fn longest(all: &[(Instant, Duration)]) -> Duration {
+    all.iter().map(|(_, took)| *took).max().unwrap_or_default()
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (phase, _) in &self.phases {
             let searches = self.searches(phase, Duration::ZERO);
             let writes = Latency::of(self.within(&self.writes, phase, Duration::ZERO));
+            let tasks = Latency::of(self.within(&self.tasks, phase, Duration::ZERO));
             if searches.count + writes.count > 0 {
-                writeln!(f, "{phase:>20}: searches {searches}; writes {writes}")?;
+                writeln!(f, "{phase:>20}: searches {searches}; writes {writes}; tasks {tasks}")?;
             }
         }
         let Self { failed, wrong, refused, broken, .. } = self;

@@ -83,7 +83,9 @@ pub(super) async fn follow(load: &Load, recorder: &Recorder, all_sent: &AtomicBo
                 if task["status"] != "succeeded" {
                     recorder.wrong(format!("task did not succeed: {task}"));
                 }
-                load.ledger.succeeded(task["uid"].as_u64().unwrap_or(u64::MAX));
+                if let Some(accepted) = load.ledger.succeeded(task["uid"].as_u64().unwrap_or(u64::MAX)) {
+                    recorder.succeeded(accepted);
+                }
             }
         }
         sleep(LOOK).await;

@@ -49,6 +49,7 @@ fn nodes_come_and_go() {
     });
     report.assert_clean();
     report.assert_writes_within(held());
+    report.assert_tasks_within(held());
     load.check(&mut cluster, 1);
 }
 
@@ -66,6 +67,7 @@ fn copies_and_shards_become_more_and_fewer() {
     });
     report.assert_clean();
     report.assert_writes_within(held());
+    report.assert_tasks_within(held());
     load.check(&mut cluster, 1);
 }
 
@@ -80,11 +82,14 @@ fn groups_come_and_go() {
     });
     report.assert_clean();
     report.assert_writes_within(held());
+    report.assert_tasks_within(held());
     load.check(&mut cluster, 2);
     let report = load.during(|course| {
         make(course, &client, "without the first", &json!({ "dropGroup": { "group": "g1" } }));
     });
     report.assert_clean();
+    report.assert_writes_within(held());
+    report.assert_tasks_within(held());
     load.check(&mut cluster, 1);
 }
 
@@ -115,6 +120,7 @@ fn a_change_is_taken_back_wherever_it_is() {
     });
     report.assert_clean();
     report.assert_writes_within(held());
+    report.assert_tasks_within(held());
     load.check(&mut cluster, 1);
 }
 

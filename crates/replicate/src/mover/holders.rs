@@ -4,6 +4,7 @@ use miroir_nodes::{HealthState, Node};
 use miroir_shard::ShardId;
 
 use super::{Mover, plan::Plan, remote::MoveError};
+use crate::completion::goes_along;
 
 impl Mover {
     /// A node to copy a shard from: one that is read for it, the one that is furthest.
@@ -30,6 +31,24 @@ impl Mover {
     pub(super) fn most_applied(&self) -> u32 {
         let topology = self.topology.load();
         topology.fleet.iter().map(|node| self.progress.applied(node.name())).max().unwrap_or(0)
+    }
+
+    /// Whether a node has applied everything before `position`, and so has everybody else that tasks wait for once its
+    /// group is whole.
+    pub(super) fn group_has_applied(&self, node: &str, position: u32) -> bool {
+        let topology = self.topology.load();
+        let map = &topology.map;
+        let group = map.node_id(node).and_then(|id| map.node(id)).map(|node| node.group);
+        let others = map.nodes().iter().filter(|other| Some(other.group) == group && other.name != node);
+        let is_read = |name: &str| {
+            map.node_id(name).is_some_and(|id| map.shards_of(id).any(|(_, state)| state.is_read()))
+        };
+        let furthest = self.most_applied();
+        let mut counting = others
+            .map(|other| other.name.as_str())
+            .filter(|name| is_read(name) && goes_along(&topology, &self.progress, name, furthest));
+        let has = |name: &str| self.progress.applied(name) >= position;
+        has(node) && counting.all(has)
     }
 
     /// The shards that nobody but this node is read for, where it is not there to give them.

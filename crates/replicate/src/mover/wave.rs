@@ -20,9 +20,13 @@ use crate::{
 
 /// How close to the log's end the copies must be before the rest is done in one go.
 const CLOSE: u32 = 256;
-/// How long tasks may be kept waiting for a node that is about to be read, and how often.
-const HANDOVER: Duration = Duration::from_secs(5);
-const HANDOVERS: u32 = 50;
+/// How long tasks may be kept waiting for a node that is about to be read: little at first, and more the longer it does not
+/// come so close, as they wait for it from then on all the same.
+const SHORTEST_HOLD: Duration = Duration::from_millis(100);
+const LONGEST_HOLD: Duration = Duration::from_secs(5);
+/// After so many tries in vain it may be twice as long, and how many there are.
+const PATIENT: u32 = 8;
+const HANDOVERS: u32 = 60;
 /// How long the node may take to catch up before that.
 pub(super) const CATCH_UP: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(5);
@@ -97,23 +101,24 @@ impl<'a> Wave<'a> {
     }
 
     /// Swaps the map, once the node has everything that clients were told is there. From a moment before that on no task
-    /// finishes without the node, so that it is read at once. A node that is busy may need several tries, between which tasks
-    /// finish again: what it has got so far stays.
+    /// finishes without the node, so that it is read at once. How long that moment would be is tried out first, when nobody
+    /// has to wait yet. A node that is busy may need several tries: what it has got so far stays.
     async fn hand_over(&self, joined: u32) -> Result<(), MoveError> {
         let (progress, to) = (&self.mover.progress, self.to.name());
         let close = || {
             progress.applied(to) >= joined && progress.sent(to).saturating_sub(progress.applied(to)) <= CLOSE
         };
-        for _ in 0..HANDOVERS {
+        for tries in 0..HANDOVERS {
             self.until(CATCH_UP, close).await?;
+            let hold = (SHORTEST_HOLD * 2u32.saturating_pow(tries / PATIENT)).min(LONGEST_HOLD);
+            if !self.catches_up_within(hold).await? {
+                continue;
+            }
             progress.gate(to);
-            // No task is about to finish that no node has applied yet.
-            let furthest = self.mover.most_applied();
-            let caught_up = self.until(HANDOVER, || progress.applied(to) >= furthest).await;
-            let swapped = match (&caught_up, self.still_wanted()) {
-                (Ok(()), Ok(())) => Some(self.mover.swap(self.moves, &self.to).await),
-                (_, Err(changed)) => Some(Err(changed)),
-                (Err(_), Ok(())) => None,
+            let swapped = match self.catches_up_within(hold * 2).await {
+                Ok(true) => Some(self.mover.swap(self.moves, &self.to).await),
+                Ok(false) => None,
+                Err(changed) => Some(Err(changed)),
             };
             progress.ungate(to);
             if let Some(swapped) = swapped {
@@ -121,6 +126,15 @@ impl<'a> Wave<'a> {
             }
         }
         Err(Remote(&self.to).failed("it does not catch up"))
+    }
+
+    /// Whether the node, and whoever else tasks wait for once it is read, gets as far within this time as the furthest of
+    /// all is now.
+    async fn catches_up_within(&self, most: Duration) -> Result<bool, MoveError> {
+        let furthest = self.mover.most_applied();
+        let caught_up = self.until(most, || self.mover.group_has_applied(self.to.name(), furthest)).await;
+        self.still_wanted()?;
+        Ok(caught_up.is_ok())
     }
 
     /// Whether the plan still wants it.
