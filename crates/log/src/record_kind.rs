@@ -22,11 +22,13 @@ pub enum RecordKind {
     FleetChange,
     /// What belongs to the instance as a whole.
     Instance,
+    /// A write that some nodes failed: its copies are to be compared.
+    Failure,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Key,
         Self::Webhook,
         Self::Feature,
@@ -36,6 +38,7 @@ impl RecordKind {
         Self::Idempotency,
         Self::FleetChange,
         Self::Instance,
+        Self::Failure,
     ];
 
     /// The name under which the kind is stored; it never changes.
@@ -50,6 +53,7 @@ impl RecordKind {
             Self::Idempotency => "idempotency",
             Self::FleetChange => "fleetChange",
             Self::Instance => "instance",
+            Self::Failure => "failure",
         }
     }
 }

@@ -46,7 +46,7 @@ impl Crew {
         (release, payloads): (Arc<Release>, Arc<Payloads>),
         topology: CurrentTopology,
     ) -> Self {
-        let failures = Arc::new(Failures::new(log.clone()));
+        let failures = Arc::new(Failures::new(log.clone(), progress.clone(), payloads.clone()));
         Self { log, progress, release, payloads, failures, topology, members: Mutex::default() }
     }
 

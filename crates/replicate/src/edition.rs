@@ -11,18 +11,60 @@ use miroir_shard::INTERNAL_FIELD;
 /// A `return` would leave before the field is back. It does not where the function is evaluated as a text of its own, in
 /// which no further functions can be defined, see [`check`].
 pub(crate) fn guarded(function: &str) -> String {
-    let code = code_of(function);
-    let body = if has_word(&code, "return") {
+    // The client's text starts a line, so that only the numbers of lines differ from what it would be told.
+    format!(
+        "let miroir_kept = doc.remove(\"{INTERNAL_FIELD}\");\n{}\n;if type_of(doc) == \"map\" {{ \
+         doc.{INTERNAL_FIELD} = miroir_kept; }}",
+        embedded(function),
+    )
+}
+
+/// What a node runs to try a function out: it fails where [`guarded`] would, and leaves every document as it is where that
+/// would not. What only shows once the function is through, a document that is none any more or has another id, is left to
+/// be seen.
+pub(crate) fn rehearsed(function: &str, primary_key: &str) -> String {
+    let (id, before) = (id_of("doc", primary_key), id_of("miroir_kept", primary_key));
+    format!(
+        "let miroir_kept = doc; doc.remove(\"{INTERNAL_FIELD}\");\n{}\n;if type_of(doc) == \"()\" || (type_of(doc) == \
+         \"map\" && {id} == {before}) {{ doc = miroir_kept; }}",
+        embedded(function),
+    )
+}
+
+/// The expression for the text of a document's id, wherever the path of the primary key may lead.
+fn id_of(document: &str, primary_key: &str) -> String {
+    let names: Vec<&str> = primary_key.split('.').collect();
+    let mut paths = vec![vec![names[0].to_owned()]];
+    for name in &names[1..] {
+        let deeper = paths.iter().map(|path| {
+            let mut path = path.clone();
+            path.push((*name).to_owned());
+            path
+        });
+        let longer = paths.iter().map(|path| {
+            let mut path = path.clone();
+            if let Some(last) = path.last_mut() {
+                *last = format!("{last}.{name}");
+            }
+            path
+        });
+        paths = deeper.chain(longer).collect();
+    }
+    let text = |path: &Vec<String>| {
+        let members = path.iter().map(|name| format!("?[{}]", serde_json::Value::from(name.as_str())));
+        format!("{document}{}", members.collect::<String>())
+    };
+    format!("[{}].to_string()", paths.iter().map(text).collect::<Vec<_>>().join(", "))
+}
+
+/// A client's function as a part of another one.
+fn embedded(function: &str) -> Cow<'_, str> {
+    if has_word(&code_of(function), "return") {
         // JSON escapes what Rhai escapes, in the same way.
         Cow::Owned(format!("eval({});", serde_json::Value::from(function)))
     } else {
         Cow::Borrowed(function)
-    };
-    // The client's text starts a line, so that only the numbers of lines differ from what it would be told.
-    format!(
-        "let miroir_kept = doc.remove(\"{INTERNAL_FIELD}\");\n{body}\n;if type_of(doc) == \"map\" {{ \
-         doc.{INTERNAL_FIELD} = miroir_kept; }}"
-    )
+    }
 }
 
 /// Refuses a function that cannot be guarded.
@@ -122,6 +164,51 @@ mod tests {
         assert_eq!(lines[1], "doc.title = 1");
         assert!(lines[0].contains("_miroir") && lines[2].contains("_miroir"));
         assert!(super::guarded("if true { return; }").contains("eval(\"if true { return; }\")"));
+    }
+
+    /// What is left of a document that a node tries a function out on, or the error.
+    fn tried(function: &str, primary_key: &str, document: &str) -> Result<String, String> {
+        let engine = rhai::Engine::new();
+        let mut scope = rhai::Scope::new();
+        let document = engine.parse_json(document, true).expect("a document");
+        scope.push("doc", document);
+        let run = engine.run_with_scope(&mut scope, &rehearsed(function, primary_key));
+        run.map_err(|error| error.to_string())?;
+        Ok(scope.remove::<rhai::Dynamic>("doc").map(|left| left.to_string()).expect("a variable"))
+    }
+
+    #[test]
+    fn a_function_that_is_tried_out_changes_nothing_and_fails_where_it_would() {
+        let document = r#"{"id":7,"a":{"b":1},"_miroir":{"n":"!"}}"#;
+        let unchanged = tried("", "id", document);
+        for function in
+            ["doc.x = 1", "doc = ()", "doc.remove(\"a\")", "if doc.id == 7 { return; }\ndoc.x = 2"]
+        {
+            assert_eq!(tried(function, "id", document), unchanged, "{function}");
+        }
+        for function in ["throw 3", "doc.id.nothing()", "if doc.x == 1 { doc.y } else { doc.a.foo() }"] {
+            assert!(tried(function, "id", document).is_err(), "{function}");
+        }
+        assert_eq!(tried("if \"_miroir\" in doc { throw 1 }", "id", document), unchanged);
+    }
+
+    /// The node itself says what is wrong with these.
+    #[test]
+    fn a_document_that_is_none_any_more_or_has_another_id_is_left_to_be_seen() {
+        let document = r#"{"id":7,"a":{"b":1},"a.c":2}"#;
+        assert_eq!(tried("doc = 3", "id", document), Ok("3".to_owned()));
+        let unchanged = tried("", "id", document);
+        for (function, primary_key) in [
+            ("doc.id = 8", "id"),
+            ("doc.remove(\"id\")", "id"),
+            ("doc.a.b = 2", "a.b"),
+            ("doc.remove(\"a\")", "a.b"),
+            ("doc[\"a.c\"] = 3", "a.c"),
+        ] {
+            let left = tried(function, primary_key, document).expect("it runs");
+            assert_ne!(Ok(left), unchanged, "{function}");
+        }
+        assert_eq!(tried("doc.a.x = 2", "a.b", document), unchanged);
     }
 
     #[test]

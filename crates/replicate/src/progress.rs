@@ -39,6 +39,8 @@ pub struct Progress {
     /// What nodes must not be read for, however far they are.
     aside: Aside,
     changed_settings: ChangedSettings,
+    /// Whether there may be writes that failed on some nodes and that nobody has looked after.
+    failures: AtomicBool,
     /// Nodes that no task may finish without, whatever the map says: they are about to be read.
     gates: Mutex<BTreeSet<String>>,
     /// Positions from which on payloads are still needed, by who needs them.
@@ -80,6 +82,8 @@ impl Progress {
             floor: AtomicU32::new(finished),
             aside: Aside::default(),
             changed_settings: ChangedSettings::default(),
+            // An earlier process may have left some.
+            failures: AtomicBool::new(true),
             gates: Mutex::default(),
             holds: Mutex::default(),
             next_hold: AtomicU64::new(0),
@@ -179,6 +183,16 @@ impl Progress {
 
     pub(crate) fn changed_settings(&self) -> &ChangedSettings {
         &self.changed_settings
+    }
+
+    /// A write has failed on a node, and is kept with the log.
+    pub(crate) fn note_failure(&self) {
+        self.failures.store(true, Ordering::Release);
+    }
+
+    /// Whether a write has failed since this was asked.
+    pub(crate) fn take_failures(&self) -> bool {
+        self.failures.swap(false, Ordering::AcqRel)
     }
 
     /// Whether a node has been refusing to go on for a while. Tasks do not wait for it while another group has them.

@@ -172,7 +172,7 @@ fn update_index(uid: &str, new_uid: Option<&str>) -> Option<Step> {
 }
 
 /// A filter within what the node owns, where it holds more than that.
-fn among(filter: Option<&Value>, own: Option<String>) -> Option<Value> {
+pub(crate) fn among(filter: Option<&Value>, own: Option<String>) -> Option<Value> {
     match (filter, own) {
         (filter, None) => filter.cloned(),
         (None, Some(own)) => Some(Value::from(own)),

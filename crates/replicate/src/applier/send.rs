@@ -156,7 +156,7 @@ impl Sender {
             (Content::Documents, None) => Payload::Copies(Bytes::new()),
         };
         let none = Tag { first: 0, last: 0, step: 0 };
-        Ok(match self.request(none, step, &payload).await? {
+        Ok(match self.request_enabled(none, step, &payload).await? {
             Reply::Accepted(uid) => NodeTask::accepted(uid, step.done),
             Reply::Refused(error) => NodeTask::refused(error, step.done),
         })
@@ -167,15 +167,7 @@ impl Sender {
         if let Some(uid) = self.accepted.remove(&tag) {
             return Ok(NodeTask::accepted(uid, step.done));
         }
-        let mut reply = self.request(tag, step, payload).await?;
-        if let Reply::Refused(error) = &reply
-            && error.code() == Some(Code::FeatureNotEnabled)
-            && step.path.ends_with("/documents/edit")
-        {
-            self.enable_editing().await?;
-            reply = self.request(tag, step, payload).await?;
-        }
-        Ok(match reply {
+        Ok(match self.request_enabled(tag, step, payload).await? {
             Reply::Accepted(uid) => {
                 if step.is_tagged() {
                     // What the node has accepted for later entries comes before this one there, so it must come again.
@@ -185,6 +177,25 @@ impl Sender {
             }
             Reply::Refused(error) => NodeTask::refused(error, step.done),
         })
+    }
+
+    /// Sends a step; where the node has to be told first that it may edit documents, that too.
+    async fn request_enabled(
+        &mut self,
+        tag: Tag,
+        step: &Step,
+        payload: &Payload<'_>,
+    ) -> Result<Reply, ApplyError> {
+        match self.request(tag, step, payload).await? {
+            Reply::Refused(error)
+                if error.code() == Some(Code::FeatureNotEnabled)
+                    && step.path.ends_with("/documents/edit") =>
+            {
+                self.enable_editing().await?;
+                self.request(tag, step, payload).await
+            }
+            reply => Ok(reply),
+        }
     }
 
     /// Whether clients may edit documents by functions is the gateway's own setting; its nodes have to know how.

@@ -7,6 +7,7 @@
 mod change;
 mod control;
 mod copy;
+mod failed;
 mod holders;
 mod join;
 mod leftovers;
@@ -140,7 +141,10 @@ impl Mover {
         // The map alone: whoever keeps a topology counts as a reader.
         let map = self.topology.load().map.clone();
         let Some(plan) = self.plan.lock().clone().filter(Plan::is_open) else {
-            return self.clear_up(&map, &map).await;
+            return match self.clear_up(&map, &map).await? {
+                Step::Nothing => self.make_equal_what_failed().await,
+                Step::Done => Ok(Step::Done),
+            };
         };
         if self.clear_up(&map, plan.goal()).await? == Step::Done {
             return Ok(Step::Done);

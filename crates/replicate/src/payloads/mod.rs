@@ -120,6 +120,32 @@ impl Payloads {
         }
     }
 
+    /// The slots of an entry's documents.
+    pub(crate) async fn slots(&self, work: &Work) -> Result<SlotSet, LogError> {
+        let Some((payload, split)) = self.split_of(work).await? else { return Ok(SlotSet::default()) };
+        let find = move || {
+            let records = split.open()?;
+            Ok(records.map(|record| Ok(record?.slot)).collect::<Result<SlotSet, LogError>>()?)
+        };
+        if payload.bytes <= SMALL_PAYLOAD as u64 { find() } else { blocking(find).await }
+    }
+
+    /// The payload of an entry that is decided, and what was found in it.
+    async fn split_of<'a>(
+        &self,
+        work: &'a Work,
+    ) -> Result<Option<(&'a PayloadRef, Arc<StoredSplit>)>, LogError> {
+        let Some(payload) = work.entry.operation.payload() else { return Ok(None) };
+        let key = work.prepared.effect().and_then(|effect| effect.primary_key.as_deref()).unwrap_or_default();
+        match self.split(work.uid(), payload, key, None).await {
+            Ok(split) => Ok(Some((payload, split))),
+            Err(PayloadError::Log(error)) => Err(error),
+            Err(PayloadError::Document(error)) => {
+                Err(LogError::Damaged(format!("payload of {} has changed: {error}", work.uid())))
+            }
+        }
+    }
+
     /// What a node that owns `slots` gets of a group of entries: requests of a bounded size, in order; none where it
     /// gets nothing. Several entries are small and go into one.
     pub(crate) async fn pieces(
@@ -130,16 +156,7 @@ impl Payloads {
     ) -> Result<Vec<Piece>, LogError> {
         let mut pieces: Vec<Piece> = Vec::new();
         for work in group {
-            let Some(payload) = work.entry.operation.payload() else { continue };
-            let key =
-                work.prepared.effect().and_then(|effect| effect.primary_key.clone()).unwrap_or_default();
-            let split = match self.split(work.uid(), payload, &key, None).await {
-                Ok(split) => split,
-                Err(PayloadError::Log(error)) => return Err(error),
-                Err(PayloadError::Document(error)) => {
-                    return Err(LogError::Damaged(format!("payload of {} has changed: {error}", work.uid())));
-                }
-            };
+            let Some((payload, split)) = self.split_of(work).await? else { continue };
             let found = parts_for(&split, slots, code_bits).await?;
             let spool = self.log.spool().clone();
             let source = Source::new(spool, payload.clone(), split, slots.clone(), work.uid(), code_bits);

@@ -2,6 +2,7 @@
 
 mod heads;
 mod prepare;
+mod rehearsal;
 mod swap;
 
 use std::{sync::Arc, time::Duration};
@@ -13,7 +14,6 @@ use tokio::sync::watch;
 use self::{heads::Heads, prepare::Preparer};
 use crate::{
     chores::{ChoreEnd, Chores},
-    fleet_state::FleetState,
     head::{Head, HeadChange},
     payloads::Payloads,
     prepared::Prepared,
@@ -78,8 +78,7 @@ impl Sequencer {
             }
         }
         progress.set_prepared(next);
-        let fleet = FleetState::new(topology, progress.clone());
-        let preparer = Preparer::new(log.clone(), payloads, fleet, progress.clone());
+        let preparer = Preparer::new(log.clone(), payloads, topology, progress.clone());
         let release = Arc::new(Release::new(log.clone(), progress.clone(), next));
         Ok(Self { log, progress, release, chores, preparer, heads: Heads::new(head), next, seen: next })
     }

@@ -6,13 +6,17 @@ use miroir_log::{Entry, Log, LogError, Method, Operation};
 use miroir_protocol::{document::DocumentError, error::ResponseError};
 use serde_json::Value;
 
-use super::swap;
+use super::{
+    rehearsal::{Edit, Rehearsals},
+    swap,
+};
 use crate::{
     fleet_state::{FleetState, Present},
     head::{Head, HeadIndex},
     payloads::{Doubtful, Open, PayloadError, Payloads},
     prepared::{Effect, Prepared},
     progress::Progress,
+    topology::CurrentTopology,
 };
 
 /// Either what the entry does or the error its task gets.
@@ -22,6 +26,7 @@ pub(super) struct Preparer {
     log: Arc<dyn Log>,
     payloads: Arc<Payloads>,
     fleet: FleetState,
+    rehearsals: Rehearsals,
     progress: Arc<Progress>,
 }
 
@@ -29,10 +34,12 @@ impl Preparer {
     pub(super) fn new(
         log: Arc<dyn Log>,
         payloads: Arc<Payloads>,
-        fleet: FleetState,
+        topology: CurrentTopology,
         progress: Arc<Progress>,
     ) -> Self {
-        Self { log, payloads, fleet, progress }
+        let fleet = FleetState::new(topology.clone(), progress.clone());
+        let rehearsals = Rehearsals::new(topology, progress.clone(), payloads.clone(), log.id());
+        Self { log, payloads, fleet, rehearsals, progress }
     }
 
     /// Decides one entry. `None` where that depends on what the nodes hold once everything before it is done, and that is
@@ -60,6 +67,7 @@ impl Preparer {
             Operation::SettingsUpdate { settings, allow_index_creation, .. } => {
                 Some(change_settings(uid, index, settings, *allow_index_creation))
             }
+            Operation::DocumentEdition { .. } => self.edit_documents(entry, uid, index).await,
             _ => Some(match index {
                 Some(index) => Ok(Effect { primary_key: index.primary_key.clone(), ..Effect::default() }),
                 None => Err(ResponseError::index_not_found(uid)),
@@ -107,6 +115,23 @@ impl Preparer {
             primary_key: wanted.or(index.primary_key.as_ref()).cloned(),
             ..Effect::default()
         }))
+    }
+
+    async fn edit_documents(&self, entry: &Entry, uid: &str, index: Option<&HeadIndex>) -> Option<Decision> {
+        let Operation::DocumentEdition { function, context, filter } = &entry.operation else { return None };
+        let Some(index) = index else { return Some(Err(ResponseError::index_not_found(uid))) };
+        // Without a primary key there are no documents.
+        if let Some(primary_key) = index.primary_key.as_deref().filter(|_| self.rehearsals.are_needed()) {
+            if !self.is_quiet_before(entry.uid) {
+                return None;
+            }
+            let (context, filter) = (context.as_ref(), filter.as_ref());
+            let edit = Edit { uid: entry.uid, index: uid, primary_key, function, context, filter };
+            if let Some(error) = self.rehearsals.failure(edit).await {
+                return Some(Err(error));
+            }
+        }
+        Some(Ok(Effect { primary_key: index.primary_key.clone(), ..Effect::default() }))
     }
 
     async fn add_documents(

@@ -1,5 +1,7 @@
 //! Documents that a node would refuse, and deletions of tasks in their turn.
 
+use std::collections::BTreeMap;
+
 use miroir_log::{Log, Method, Operation, Uids};
 use serde_json::{Value, json};
 
@@ -91,4 +93,55 @@ async fn a_deletion_of_tasks_waits_for_those_before_it_that_it_is_about() {
     rig.succeeded(both).await;
     assert!(rig.log().task(slow).await.expect("read").is_none());
     rig.succeeded(behind).await;
+}
+
+#[tokio::test]
+async fn a_function_that_fails_on_one_document_changes_none_anywhere() {
+    let rig = Rig::start(&[3, 2]).await;
+    let documents: Vec<Value> = (0..30).map(|id| json!({ "id": id, "n": 0, "a": id % 2 })).collect();
+    rig.add("movies", &documents).await;
+    let stubborn = rig.add("movies", &[json!({ "id": 30, "n": 0, "a": 0, "stubborn": true })]).await;
+    rig.applied_everywhere(stubborn).await;
+    let edit = |filter: Option<&str>| Operation::DocumentEdition {
+        function: "doc.n += 1".to_owned(),
+        context: None,
+        filter: filter.map(Value::from),
+    };
+    let failed = rig.append("movies", edit(None)).await;
+    let task = rig.failed(failed, "invalid_document").await;
+    assert_eq!(task.details.expect("details")["editedDocuments"], 0);
+    let edited = |node: &crate::fake::FakeNode| {
+        node.documents("movies").values().filter(|document| document["n"] != 0).count()
+    };
+    assert_eq!(rig.nodes.iter().map(edited).sum::<usize>(), 0);
+    // It is not about the document that it would fail on.
+    let succeeded = rig.append("movies", edit(Some("a = 1"))).await;
+    assert_eq!(rig.succeeded(succeeded).await.details.expect("details")["editedDocuments"], 15);
+    rig.applied_everywhere(succeeded).await;
+    assert_eq!(rig.nodes.iter().map(edited).sum::<usize>(), 2 * 15);
+}
+
+/// By id the document, of all nodes of a group together.
+fn held_by(rig: &Rig, group: &str) -> BTreeMap<String, Value> {
+    let nodes = rig.nodes.iter().filter(|node| node.name.starts_with(group));
+    nodes.flat_map(|node| node.documents("movies")).map(|(id, document)| (id, document.into())).collect()
+}
+
+/// In each group another part of the write fails: what is left of it is the same in the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_do_not_differ_after_a_write_that_some_nodes_failed() {
+    let mut rig = Rig::start_moving(&[2, 3]).await;
+    let documents = |ids: std::ops::Range<u32>, n: u32| ids.map(move |id| json!({ "id": id, "n": n }));
+    rig.add("movies", &documents(0..60, 0).collect::<Vec<_>>()).await;
+    let mut second: Vec<Value> = documents(30..90, 5).collect();
+    second.push(json!({ "id": 90, "bad": true }));
+    let failed = rig.add("movies", &second).await;
+    rig.failed(failed, "invalid_document_geo_field").await;
+    // What is to be done is not forgotten.
+    rig.restart().await;
+    rig.applied_everywhere(failed).await;
+    rig.until("copies are equal", || held_by(&rig, "g0") == held_by(&rig, "g1")).await;
+    let left = held_by(&rig, "g0");
+    assert!(!left.contains_key("90") && (0..60).all(|id| left.contains_key(&id.to_string())));
+    assert!(left.values().any(|document| document["n"] == 5), "both parts did not fail as a whole");
 }

@@ -4,6 +4,7 @@
 //! these documents meanwhile; only where nothing was, the difference counts. What is right is decided as [`verdict`] says,
 //! and a copy is mended by its node's applier, which knows whether anything was written since.
 
+mod settle;
 mod verdict;
 
 use std::{
@@ -12,22 +13,18 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use miroir_nodes::Node;
 use miroir_shard::{ShardId, Slot, SlotSet, slots_filter};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use self::verdict::{Verdict, Version};
+use self::verdict::Version;
 use super::{
     Mover,
     plan::Plan,
     remote::{MoveError, Remote},
 };
-use crate::{
-    applier::{Errand, Span},
-    work::Work,
-};
+use crate::{applier::Span, work::Work};
 
 /// How often copies are compared that differ because of what was written meanwhile.
 const ATTEMPTS: u32 = 20;
@@ -51,6 +48,26 @@ pub(crate) struct Report {
     pub(crate) seconds: f64,
     pub(crate) error: Option<String>,
     pub(crate) named: Vec<Value>,
+}
+
+/// What is compared.
+struct Scope<'a> {
+    index: &'a str,
+    shard: ShardId,
+    /// Of the shard's slots these.
+    slots: SlotSet,
+    mend: Mend,
+}
+
+/// What is done about copies that differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mend {
+    /// It is told.
+    Nothing,
+    /// They become what is right, where that is known.
+    Known,
+    /// They become equal: where nobody can know what is right, what the first copy has.
+    Everything,
 }
 
 /// One copy of some documents: by id the version there.
@@ -83,7 +100,7 @@ impl Mover {
     pub(super) async fn scan(&self, mend: bool) {
         let start = Instant::now();
         *self.report.lock() = Report { state: "running", ..Report::default() };
-        let result = self.scan_all(mend).await;
+        let result = self.scan_all(if mend { Mend::Known } else { Mend::Nothing }).await;
         let mut report = self.report.lock();
         report.state = if result.is_ok() { "done" } else { "broken off" };
         report.error = result.err().map(|error| error.to_string());
@@ -94,7 +111,7 @@ impl Mover {
         }
     }
 
-    async fn scan_all(&self, mend: bool) -> Result<(), MoveError> {
+    async fn scan_all(&self, mend: Mend) -> Result<(), MoveError> {
         let map = self.topology.load().map.clone();
         let indexes: Vec<String> = self.log.catalog().indexes.keys().cloned().collect();
         for shard in map.shards() {
@@ -104,11 +121,45 @@ impl Mover {
             }
             for index in &indexes {
                 self.undisturbed(map.epoch())?;
-                self.scan_shard(index, shard, mend).await?;
+                let slots = map.slots_of(shard).collect();
+                self.scan_shard(&Scope { index, shard, slots, mend }).await?;
             }
             self.report.lock().shards += 1;
         }
         Ok(())
+    }
+
+    /// Makes the copies of some slots of an index equal. What the last scan has found stays what it is. False where some
+    /// of them could not be compared now.
+    pub(super) async fn make_equal(&self, index: &str, slots: &SlotSet) -> Result<bool, MoveError> {
+        let map = self.topology.load().map.clone();
+        let kept = self.report.lock().clone();
+        let mut compared = Ok(true);
+        for shard in map.shards().filter(|shard| self.copies_of(*shard).len() > 1) {
+            let slots: SlotSet = map.slots_of(shard).filter(|slot| slots.contains(*slot)).collect();
+            let scope = Scope { index, shard, slots, mend: Mend::Everything };
+            if scope.slots.is_empty() {
+                continue;
+            }
+            compared = match self.undisturbed(map.epoch()) {
+                Ok(()) => self.scan_shard(&scope).await,
+                Err(changed) => Err(changed),
+            };
+            if !matches!(compared, Ok(true)) {
+                break;
+            }
+        }
+        let found = std::mem::replace(&mut *self.report.lock(), kept);
+        if found.differing > 0 {
+            let Report { differing, mended, .. } = found;
+            tracing::warn!(
+                index,
+                differing,
+                mended,
+                "copies differed after a write that failed on some nodes"
+            );
+        }
+        compared
     }
 
     /// A scan makes way for changes of the fleet.
@@ -125,15 +176,17 @@ impl Mover {
         usable.map(Node::with_own_connections).collect()
     }
 
-    async fn scan_shard(&self, index: &str, shard: ShardId, mend: bool) -> Result<(), MoveError> {
+    /// False where the copies could not be compared, as they were written to all the time.
+    async fn scan_shard(&self, scope: &Scope<'_>) -> Result<bool, MoveError> {
         let began = Instant::now();
         for attempt in 1.. {
-            let nodes = self.copies_of(shard);
-            let Some((copies, span)) = self.read_copies(index, shard, &nodes).await? else {
+            // It is looked at again with the next scan.
+            if attempt > ATTEMPTS {
+                return Ok(false);
+            }
+            let nodes = self.copies_of(scope.shard);
+            let Some((copies, span)) = self.read_copies(scope, &nodes).await? else {
                 sleep(AGAIN).await;
-                if attempt > ATTEMPTS {
-                    return Ok(());
-                }
                 continue;
             };
             let differing = differing(&copies);
@@ -142,40 +195,33 @@ impl Mover {
                 break;
             }
             let slots: Arc<SlotSet> = Arc::new(differing.iter().map(|id| Slot::of(id)).collect());
-            if !self.is_quiet(index, &slots, span).await? {
-                if attempt > ATTEMPTS {
-                    // It is looked at again with the next scan.
-                    return Ok(());
-                }
+            if !self.is_quiet(scope.index, &slots, span).await? {
                 sleep(AGAIN).await;
                 continue;
             }
-            self.settle(index, shard, &copies, &differing, (slots, span), mend).await?;
+            self.settle(scope, &copies, &differing, (slots, span)).await?;
             break;
         }
         // Searches and writes come first.
         sleep(began.elapsed() / 2).await;
-        Ok(())
+        Ok(true)
     }
 
     /// Reads every copy of a shard. None where one cannot be said to be of a known span.
     async fn read_copies(
         &self,
-        index: &str,
-        shard: ShardId,
+        scope: &Scope<'_>,
         nodes: &[Node],
     ) -> Result<Option<(Vec<Copy>, Span)>, MoveError> {
-        let map = self.topology.load().map.clone();
-        let slots: SlotSet = map.slots_of(shard).collect();
-        let filter = slots_filter(&slots, map.code_bits());
+        let filter = slots_filter(&scope.slots, self.topology.load().map.code_bits());
         let mut span = Span { first: u32::MAX, last: 0 };
         let mut copies = Vec::new();
         for node in nodes {
             span.first = span.first.min(self.progress.applied(node.name()));
             // An index that one node does not have yet, or not any more, is being made or deleted.
-            let Ok(documents) = Remote(node).documents(index, &filter).await else { return Ok(None) };
+            let Ok(documents) = Remote(node).documents(scope.index, &filter).await else { return Ok(None) };
             span.last = span.last.max(self.progress.sent(node.name()));
-            let key = self.primary_key(index);
+            let key = self.primary_key(scope.index);
             let versions = documents.results.iter().filter_map(|text| Version::read(text, key.as_deref()));
             copies.push(Copy { node: node.clone(), versions: versions.collect() });
         }
@@ -201,91 +247,6 @@ impl Mover {
         }
         Ok(true)
     }
-
-    /// Says what differs, and mends it.
-    async fn settle(
-        &self,
-        index: &str,
-        shard: ShardId,
-        copies: &[Copy],
-        differing: &BTreeSet<String>,
-        (slots, span): (Arc<SlotSet>, Span),
-        mend: bool,
-    ) -> Result<(), MoveError> {
-        let mut foreign = Vec::new();
-        for copy in copies {
-            foreign.push(Remote(&copy.node).foreign_writes(index, self.log.id()).await?);
-        }
-        let deleted = self.deleted_since(index, copies, differing).await?;
-        let mut right: BTreeMap<&str, Option<&Version>> = BTreeMap::new();
-        for id in differing {
-            let versions: Vec<Option<&Version>> = copies.iter().map(|copy| copy.versions.get(id)).collect();
-            let verdict = verdict::of(&versions, &foreign, deleted.get(id).copied());
-            let mut report = self.report.lock();
-            report.differing += 1;
-            if let Verdict::Right(version) = verdict {
-                right.insert(id, version);
-            } else {
-                report.undecided += 1;
-            }
-            if report.named.len() < NAMED {
-                let has: Vec<&str> = copies
-                    .iter()
-                    .filter(|copy| copy.versions.contains_key(id))
-                    .map(|copy| copy.node.name())
-                    .collect();
-                report.named.push(json!({ "index": index, "shard": shard.0, "id": id, "heldBy": has }));
-            }
-        }
-        if !mend {
-            return Ok(());
-        }
-        let mut mended = BTreeSet::new();
-        for copy in copies {
-            if let Some((errand, ids)) = mending(index, copy, &right, &slots, span) {
-                let name = copy.node.name();
-                match self.crew.order(name, errand).await {
-                    Ok(done) => {
-                        Remote(&copy.node).done(&self.tasks_of(&copy.node), &done.tasks).await?;
-                        mended.extend(ids);
-                    }
-                    // It has been written since, so it is right or will be looked at again.
-                    Err(error) => tracing::info!(node = name, %error, index, "copy not mended"),
-                }
-            }
-        }
-        self.report.lock().mended += mended.len() as u64;
-        Ok(())
-    }
-
-    /// Whether the log says that a document was deleted after the newest version of it was written; not in the map where
-    /// it says nothing of it.
-    async fn deleted_since(
-        &self,
-        index: &str,
-        copies: &[Copy],
-        differing: &BTreeSet<String>,
-    ) -> Result<BTreeMap<String, bool>, MoveError> {
-        let newest = |id: &String| {
-            let tasks = copies.iter().filter_map(|copy| copy.versions.get(id)?.task);
-            tasks.max().unwrap_or(0)
-        };
-        let newest: BTreeMap<&String, u32> = differing.iter().map(|id| (id, newest(id))).collect();
-        let mut deleted = BTreeMap::new();
-        let mut next = newest.values().min().map_or(0, |task| task + 1);
-        loop {
-            let works = Work::read(&*self.log, next, 256).await?;
-            let Some(last) = works.last().map(Work::uid) else { return Ok(deleted) };
-            for work in works.iter().filter(|work| work.entry.index_uid.as_deref() == Some(index)) {
-                for (id, task) in newest.iter().filter(|(_, task)| **task < work.uid()) {
-                    if let Some(sure) = verdict::deletes(work, id, *task) {
-                        deleted.insert((*id).clone(), sure);
-                    }
-                }
-            }
-            next = last + 1;
-        }
-    }
 }
 
 /// The ids that not all copies have in the same version.
@@ -297,32 +258,4 @@ fn differing(copies: &[Copy]) -> BTreeSet<String> {
         digests.any(|digest| Some(digest) != first)
     };
     ids.filter(differs).cloned().collect()
-}
-
-/// What makes a copy right, and which documents that is about.
-fn mending(
-    index: &str,
-    copy: &Copy,
-    right: &BTreeMap<&str, Option<&Version>>,
-    slots: &Arc<SlotSet>,
-    span: Span,
-) -> Option<(Errand, Vec<String>)> {
-    let mut payload = Vec::new();
-    let (mut ids, mut wrong) = (Vec::new(), Vec::new());
-    for (id, version) in right {
-        let own = copy.versions.get(*id).map(|version| version.digest);
-        if own == version.map(|version| version.digest) {
-            continue;
-        }
-        wrong.push((*id).to_owned());
-        match version {
-            Some(version) => {
-                payload.extend_from_slice(version.text.as_bytes());
-                payload.push(b'\n');
-            }
-            None => ids.push((*id).to_owned()),
-        }
-    }
-    let (index, documents, slots) = (index.to_owned(), Bytes::from(payload), slots.clone());
-    (!wrong.is_empty()).then(|| (Errand::Mend { index, documents, ids, slots, span }, wrong))
 }

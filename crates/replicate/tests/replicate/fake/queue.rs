@@ -31,6 +31,8 @@ pub(crate) enum Op {
     Clear,
     /// Adds one to `n` of every document that matches.
     Edit(Value),
+    /// A function that is tried out.
+    Rehearse(Value),
     /// The task's index and this one change places.
     Swap(String),
 }
@@ -242,6 +244,9 @@ impl Index {
             Op::DeleteIds(ids) => self.documents.retain(|id, _| !ids.contains(id)),
             Op::DeleteWhere(filter) => self.documents.retain(|_, document| !matches(filter, document)),
             Op::Clear => self.documents.clear(),
+            Op::Rehearse(filter) | Op::Edit(filter) if self.fails_on(filter) => {
+                return Err(invalid("invalid_document", "cannot be edited"));
+            }
             Op::Edit(filter) => {
                 let mut edited = 0;
                 for document in self.documents.values_mut().filter(|document| matches(filter, document)) {
@@ -254,6 +259,11 @@ impl Index {
             _ => {}
         }
         Ok(json!({ "deletedDocuments": before - self.documents.len() }))
+    }
+
+    /// Whether the function does, on a document that it is for.
+    fn fails_on(&self, filter: &Value) -> bool {
+        self.documents.values().any(|document| document.contains_key("stubborn") && matches(filter, document))
     }
 
     fn put(&mut self, id: String, document: &Map<String, Value>, merge: bool, skip: bool) {

@@ -115,7 +115,12 @@ fn operation(method: &Method, path: &[&str], query: &BTreeMap<String, String>, b
         }
         ("POST", ["indexes", _, "documents", "delete"]) => Op::DeleteWhere(json()["filter"].clone()),
         ("DELETE", ["indexes", _, "documents"]) => Op::Clear,
-        ("POST", ["indexes", _, "documents", "edit"]) => Op::Edit(json()["filter"].clone()),
+        ("POST", ["indexes", _, "documents", "edit"]) => {
+            let body = json();
+            let keeps =
+                body["function"].as_str().is_some_and(|function| function.contains("doc = miroir_kept"));
+            if keeps { Op::Rehearse(body["filter"].clone()) } else { Op::Edit(body["filter"].clone()) }
+        }
         other => panic!("unknown route {other:?}"),
     };
     (path[1].to_owned(), op)

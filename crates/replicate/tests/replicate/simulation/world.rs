@@ -126,10 +126,12 @@ impl<'a> World<'a> {
 
     /// A client writes; what is refused has not happened.
     pub(super) async fn write(&mut self) {
-        let bad = !self.setting.changing;
+        let cancels = !self.setting.changing;
+        // Where there are copies, a write that fails on some of them leaves what one of them has: no history says which.
+        let bad = cancels && self.setting.groups.len() == 1;
         let (index, write) = self.chance.throw(|dice| {
             let index = INDEXES[usize::from(!dice.random_ratio(1, 4))];
-            let write = if bad && dice.random_ratio(1, 40) {
+            let write = if cancels && dice.random_ratio(1, 40) {
                 Write::Cancel(dice.random_range(1..6))
             } else {
                 Write::by_chance(dice, bad)

@@ -1,0 +1,139 @@
+//! What is said, and done, about copies that differ.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use miroir_shard::SlotSet;
+use serde_json::json;
+
+use super::{
+    Copy, Mend, NAMED, Scope,
+    verdict::{self, Verdict, Version},
+};
+use crate::{
+    applier::{Errand, Span},
+    mover::{
+        Mover,
+        remote::{MoveError, Remote},
+    },
+    work::Work,
+};
+
+impl Mover {
+    /// Says what differs, and mends it.
+    pub(super) async fn settle(
+        &self,
+        scope: &Scope<'_>,
+        copies: &[Copy],
+        differing: &BTreeSet<String>,
+        (slots, span): (Arc<SlotSet>, Span),
+    ) -> Result<(), MoveError> {
+        let Scope { index, shard, mend, .. } = *scope;
+        let mut foreign = Vec::new();
+        for copy in copies {
+            foreign.push(Remote(&copy.node).foreign_writes(index, self.log.id()).await?);
+        }
+        let deleted = self.deleted_since(index, copies, differing).await?;
+        let mut right: BTreeMap<&str, Option<&Version>> = BTreeMap::new();
+        for id in differing {
+            let versions: Vec<Option<&Version>> = copies.iter().map(|copy| copy.versions.get(id)).collect();
+            let verdict = verdict::of(&versions, &foreign, deleted.get(id).copied());
+            let mut report = self.report.lock();
+            report.differing += 1;
+            match (verdict, mend) {
+                (Verdict::Right(version), _) => _ = right.insert(id, version),
+                (Verdict::Undecided, Mend::Everything) => {
+                    right.insert(id, versions.first().copied().flatten());
+                }
+                (Verdict::Undecided, _) => report.undecided += 1,
+            }
+            if report.named.len() < NAMED {
+                let has: Vec<&str> = copies
+                    .iter()
+                    .filter(|copy| copy.versions.contains_key(id))
+                    .map(|copy| copy.node.name())
+                    .collect();
+                report.named.push(json!({ "index": index, "shard": shard.0, "id": id, "heldBy": has }));
+            }
+        }
+        if mend == Mend::Nothing {
+            return Ok(());
+        }
+        let mut mended = BTreeSet::new();
+        for copy in copies {
+            if let Some((errand, ids)) = mending(index, copy, &right, &slots, span) {
+                let name = copy.node.name();
+                match self.crew.order(name, errand).await {
+                    Ok(done) => {
+                        Remote(&copy.node).done(&self.tasks_of(&copy.node), &done.tasks).await?;
+                        mended.extend(ids);
+                    }
+                    // It has been written since, so it is right or will be looked at again.
+                    Err(error) => tracing::info!(node = name, %error, index, "copy not mended"),
+                }
+            }
+        }
+        self.report.lock().mended += mended.len() as u64;
+        Ok(())
+    }
+
+    /// Whether the log says that a document was deleted after the newest version of it was written; not in the map where
+    /// it says nothing of it.
+    async fn deleted_since(
+        &self,
+        index: &str,
+        copies: &[Copy],
+        differing: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, bool>, MoveError> {
+        let newest = |id: &String| {
+            let tasks = copies.iter().filter_map(|copy| copy.versions.get(id)?.task);
+            tasks.max().unwrap_or(0)
+        };
+        let newest: BTreeMap<&String, u32> = differing.iter().map(|id| (id, newest(id))).collect();
+        let mut deleted = BTreeMap::new();
+        let mut next = newest.values().min().map_or(0, |task| task + 1);
+        loop {
+            let works = Work::read(&*self.log, next, 256).await?;
+            let Some(last) = works.last().map(Work::uid) else { return Ok(deleted) };
+            for work in works.iter().filter(|work| work.entry.index_uid.as_deref() == Some(index)) {
+                for (id, task) in newest.iter().filter(|(_, task)| **task < work.uid()) {
+                    if let Some(sure) = verdict::deletes(work, id, *task) {
+                        deleted.insert((*id).clone(), sure);
+                    }
+                }
+            }
+            next = last + 1;
+        }
+    }
+}
+
+/// What makes a copy right, and which documents that is about.
+fn mending(
+    index: &str,
+    copy: &Copy,
+    right: &BTreeMap<&str, Option<&Version>>,
+    slots: &Arc<SlotSet>,
+    span: Span,
+) -> Option<(Errand, Vec<String>)> {
+    let mut payload = Vec::new();
+    let (mut ids, mut wrong) = (Vec::new(), Vec::new());
+    for (id, version) in right {
+        let own = copy.versions.get(*id).map(|version| version.digest);
+        if own == version.map(|version| version.digest) {
+            continue;
+        }
+        wrong.push((*id).to_owned());
+        match version {
+            Some(version) => {
+                payload.extend_from_slice(version.text.as_bytes());
+                payload.push(b'\n');
+            }
+            None => ids.push((*id).to_owned()),
+        }
+    }
+    let (index, documents, slots) = (index.to_owned(), Bytes::from(payload), slots.clone());
+    (!wrong.is_empty()).then(|| (Errand::Mend { index, documents, ids, slots, span }, wrong))
+}
