@@ -125,7 +125,7 @@ impl Payloads {
         let Some((payload, split)) = self.split_of(work).await? else { return Ok(SlotSet::default()) };
         let find = move || {
             let records = split.open()?;
-            Ok(records.map(|record| Ok(record?.slot)).collect::<Result<SlotSet, LogError>>()?)
+            records.map(|record| Ok(record?.slot)).collect::<Result<SlotSet, LogError>>()
         };
         if payload.bytes <= SMALL_PAYLOAD as u64 { find() } else { blocking(find).await }
     }
