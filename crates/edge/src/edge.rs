@@ -89,6 +89,9 @@ impl Edge {
             (None, true) => return Err(EdgeError::NoUpgradeSocket),
             (_, false) => Sockets::new(),
         };
+        // Pingora's own timers need a thread that wakes a hundred times a second for as long as the process lives, also
+        // while there is nothing to do; tokio's are there anyway.
+        pingora_timeout::fast_timeout::set_fast_timeout_to_tokio_threshold(Some(Duration::ZERO));
         Ok(Self { config, sockets, services: Vec::new(), open: TaskTracker::new() })
     }
 
