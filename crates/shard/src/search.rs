@@ -32,18 +32,41 @@ impl ShardMap {
     pub fn nodes_for_search(&self, cost: impl Fn(NodeId) -> Option<u32>) -> SearchPlan {
         // Asked once a node, not once a shard.
         let costs: Vec<Option<u32>> = (0..self.nodes.len()).map(|node| cost(NodeId(node as u16))).collect();
-        let cost = |owner: &Owner| costs.get(usize::from(owner.node.0)).copied().flatten();
-        let whole = self
-            .groups
-            .iter()
-            .filter_map(|group| self.group_cost(group, cost).map(|cost| (cost, group)))
-            .min_by_key(|(cost, _)| *cost);
-        self.plan(whole.map_or(&self.groups, |(_, group)| slice::from_ref(group)), self.shards(), cost)
+        let cost = |node: NodeId| costs.get(usize::from(node.0)).copied().flatten();
+        let of_owner = |owner: &Owner| cost(owner.node);
+        let whole = self.groups.iter().filter_map(|group| {
+            let sole = self.sole_owners(group);
+            let dearest = match &sole {
+                Some(nodes) => nodes.iter().try_fold(0, |dearest, node| Some(cost(*node)?.max(dearest))),
+                None => self.group_cost(group, of_owner),
+            };
+            Some((dearest?, group, sole))
+        });
+        match whole.min_by_key(|(dearest, ..)| *dearest) {
+            Some((.., Some(nodes))) => {
+                let asks = nodes.into_iter().map(|node| Ask { node, shards: None });
+                SearchPlan { asks: asks.collect(), missing: Vec::new() }
+            }
+            Some((_, group, None)) => self.plan(slice::from_ref(group), self.shards(), of_owner),
+            None => self.plan(&self.groups, self.shards(), of_owner),
+        }
     }
 
     /// Plans a read of these shards alone, each from its cheapest copy anywhere: what stands in for a part of a search.
     pub fn nodes_for_shards(&self, shards: &[ShardId], cost: impl Fn(NodeId) -> Option<u32>) -> SearchPlan {
         self.plan(&self.groups, shards.iter().copied(), |owner| cost(owner.node))
+    }
+
+    /// The nodes of a group in which each shard is held by one node alone, and can be read there: a group without copies
+    /// of its own, at rest. There is nothing to choose then.
+    fn sole_owners(&self, group: &Group) -> Option<Vec<NodeId>> {
+        let mut holds = vec![false; self.nodes.len()];
+        for owners in &group.owners {
+            let [owner] = owners[..] else { return None };
+            *holds.get_mut(usize::from(owner.node.0)).filter(|_| owner.state.is_read())? = true;
+        }
+        let nodes = holds.into_iter().enumerate().filter(|(_, holds)| *holds);
+        Some(nodes.map(|(node, _)| NodeId(node as u16)).collect())
     }
 
     /// What the dearest of the needed nodes costs, unless a shard cannot be read in this group.
@@ -137,6 +160,17 @@ mod tests {
         assert_exact(&map, &plan);
         assert_eq!(plan.asks.iter().map(|ask| ask.node.0).collect::<Vec<_>>(), [3, 4, 5]);
         assert!(plan.asks.iter().all(|ask| ask.shards.is_none()));
+    }
+
+    #[test]
+    fn a_group_at_rest_is_planned_as_any_other() {
+        let map = map(2, 3, 1);
+        let cost = |node: NodeId| (node.0 != 1).then_some(u32::from(node.0));
+        let looked_through = map.plan(&map.groups[1..], map.shards(), |owner| cost(owner.node));
+        assert_eq!(map.nodes_for_search(cost), looked_through);
+        let moving = map.with_owner(ShardId(0), NodeId(3), Some(OwnerState::Filling));
+        assert_eq!(map.sole_owners(&map.groups[1]), Some(vec![NodeId(3), NodeId(4), NodeId(5)]));
+        assert_eq!(moving.sole_owners(&moving.groups[1]), None);
     }
 
     #[test]
