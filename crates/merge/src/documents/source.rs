@@ -6,8 +6,8 @@ use super::sort::{Held, SortKey};
 use crate::{
     MergeError,
     error::InNode,
-    kway::{AHEAD, Source},
-    record::{Record, Shape, is_in_sequence},
+    kway::{AHEAD, Source, next_of},
+    record::{Record, Shape},
     scan::{Cursor, Scan, count},
     search::order_sequences,
     whereabouts::Item,
@@ -21,14 +21,19 @@ pub(super) struct Listing<'a, 's> {
     sort: &'s [SortKey],
     is_first: bool,
     is_read: bool,
-    record: Record<'a>,
-    held: Vec<Held<'a>>,
-    /// The next documents with what they hold, and whether they are looked at: see [`AHEAD`].
-    ahead: VecDeque<(Record<'a>, Vec<Held<'a>>)>,
-    looks_ahead: bool,
+    document: Document<'a>,
+    /// The next documents, as far as they were looked at: see [`AHEAD`].
+    ahead: VecDeque<Document<'a>>,
     /// The earliest place among the current document and the next ones that are sorted the same.
     sequence: &'a [u8],
     total: Option<u64>,
+}
+
+/// A document, and what it holds for the sort.
+#[derive(Default)]
+struct Document<'a> {
+    record: Record<'a>,
+    held: Vec<Held<'a>>,
 }
 
 impl<'a, 's> Listing<'a, 's> {
@@ -46,10 +51,8 @@ impl<'a, 's> Listing<'a, 's> {
             sort,
             is_first: true,
             is_read: false,
-            record: Record::default(),
-            held: Vec::with_capacity(sort.len()),
+            document: Document::default(),
             ahead: VecDeque::new(),
-            looks_ahead: !is_in_sequence(text),
             sequence: &[],
             total: None,
         };
@@ -79,34 +82,34 @@ impl<'a, 's> Listing<'a, 's> {
 
     /// Makes the next document the current one.
     fn read_document(&mut self) -> Scan<bool> {
-        let most = if self.looks_ahead { AHEAD + 1 } else { 1 };
-        let (mut record, mut held) = (std::mem::take(&mut self.record), std::mem::take(&mut self.held));
-        while self.ahead.len() < most && self.read_record(&mut record, &mut held)? {
-            self.ahead.push_back((std::mem::take(&mut record), std::mem::take(&mut held)));
-        }
-        let Some((record, held)) = self.ahead.pop_front() else { return Ok(false) };
-        let ties = self.ahead.iter().take_while(|(_, next)| *next == held);
-        self.sequence = record.earliest(ties.map(|(record, _)| record));
-        (self.record, self.held) = (record, held);
+        let (mut ahead, spare) = (std::mem::take(&mut self.ahead), std::mem::take(&mut self.document));
+        let read = |document: &mut Document<'a>| self.read(document);
+        let next = next_of(&mut ahead, AHEAD, spare, read, |document, next| document.held == next.held)?;
+        self.ahead = ahead;
+        let Some((next, ties)) = next else { return Ok(false) };
+        self.document = next;
+        let ties = self.ahead.iter().take(ties).map(|document| &document.record);
+        self.sequence = self.document.record.earliest(ties);
         Ok(true)
     }
 
-    fn read_record(&mut self, record: &mut Record<'a>, held: &mut Vec<Held<'a>>) -> Scan<bool> {
+    fn read(&mut self, document: &mut Document<'a>) -> Scan<bool> {
         if self.is_read || !self.cursor.element(&mut self.is_first)? {
             self.is_read = true;
             return Ok(false);
         }
-        record.read(&mut self.cursor, self.shape)?;
-        held.clear();
+        document.record.read(&mut self.cursor, self.shape)?;
+        document.held.clear();
         for key in self.sort {
-            held.push(key.read(record.text())?);
+            document.held.push(key.read(document.record.text())?);
         }
         Ok(true)
     }
 
     /// Appends the current document.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), MergeError> {
-        self.record.write(self.shape, out).in_node(self.node, self.record.base())
+        let record = &self.document.record;
+        record.write(self.shape, out).in_node(self.node, record.base())
     }
 
     /// The total that follows the documents.
@@ -133,12 +136,13 @@ impl Source for Listing<'_, '_> {
     }
 
     fn order(&self, other: &Self) -> Ordering {
-        let held = self.held.iter().zip(&other.held);
+        let (own, others) = (&self.document, &other.document);
+        let held = own.held.iter().zip(&others.held);
         let mut by_sort = self.sort.iter().zip(held).map(|(key, (left, right))| key.order(left, right));
         let order = by_sort.find(|order| order.is_ne()).unwrap_or(Ordering::Equal);
         order
             .then_with(|| order_sequences(self.sequence, other.sequence))
-            .then_with(|| order_sequences(self.record.sequence(), other.record.sequence()))
+            .then_with(|| order_sequences(own.record.sequence(), others.record.sequence()))
     }
 }
 
@@ -148,6 +152,6 @@ impl<'a> Item<'a> for Listing<'a, '_> {
     }
 
     fn item(&self) -> &Record<'a> {
-        &self.record
+        &self.document.record
     }
 }

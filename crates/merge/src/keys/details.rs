@@ -10,7 +10,16 @@ use crate::scan::{Cursor, Scan};
 pub(crate) struct Details<'a> {
     /// As the node wrote them.
     text: &'a [u8],
-    rules: Vec<(u64, Rule<'a>)>,
+    rules: Vec<Placed<'a>>,
+}
+
+/// One of the rules.
+#[derive(Debug, Clone)]
+struct Placed<'a> {
+    order: u64,
+    rule: Rule<'a>,
+    /// Where it ends in the text.
+    end: usize,
 }
 
 /// How a hybrid search weighs its two halves.
@@ -28,24 +37,40 @@ impl Weights {
 }
 
 impl<'a> Details<'a> {
-    /// Reads other details into this value. Hits that tie often come one after another: equal texts are read once.
+    /// Reads other details into this value. Hits that come one after another often tie by their first rules, or by all:
+    /// as far as the texts are equal, they are read once.
     pub(crate) fn read(&mut self, text: &'a [u8]) -> Scan<()> {
         if text == self.text {
             return Ok(());
         }
-        self.clear();
-        self.rules.reserve(8);
+        let before = std::mem::replace(&mut self.text, text);
+        let known = |placed: &Placed<'_>| before.get(..placed.end).is_some_and(|same| text.starts_with(same));
+        let known = self.rules.partition_point(known);
+        self.rules.truncate(known);
+        self.rules.reserve(8_usize.saturating_sub(known));
         let mut cursor = Cursor::new(text);
         cursor.enter_object()?;
         let mut first = true;
+        if let Some(last) = self.rules.last() {
+            cursor.skip_to(last.end);
+            first = false;
+        }
         while let Some(name) = cursor.key(&mut first)? {
-            self.rules.extend(Rule::read(name, &mut cursor)?);
+            if let Some((order, rule)) = Rule::read(name, &mut cursor)? {
+                self.rules.push(Placed { order, rule, end: cursor.at() });
+            }
         }
-        if !self.rules.is_sorted_by_key(|(order, _)| *order) {
-            self.rules.sort_by_key(|(order, _)| *order);
-        }
-        self.text = text;
+        self.sort();
         Ok(())
+    }
+
+    /// Nodes write the rules in their order; where one does not, they do not stand for a part of the text.
+    fn sort(&mut self) {
+        if self.rules.is_sorted_by_key(|placed| placed.order) {
+            return;
+        }
+        self.rules.sort_by_key(|placed| placed.order);
+        self.rules.iter_mut().for_each(|placed| placed.end = usize::MAX);
     }
 
     /// For a hit without details.
@@ -54,12 +79,17 @@ impl<'a> Details<'a> {
         self.rules.clear();
     }
 
+    /// The rules of two hits that say the same of each.
+    fn pairs<'b>(&'b self, other: &'b Self) -> impl Iterator<Item = (&'b Rule<'a>, &'b Rule<'a>)> {
+        self.rules.iter().zip(&other.rules).map(|(left, right)| (&left.rule, &right.rule))
+    }
+
     /// Which hit comes first (`Less`) by the rules alone.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         if self.text == other.text {
             return Ordering::Equal;
         }
-        for ((_, left), (_, right)) in self.rules.iter().zip(&other.rules) {
+        for (left, right) in self.pairs(other) {
             let order = left.order(right);
             if order.is_ne() {
                 return order;
@@ -76,7 +106,7 @@ impl<'a> Details<'a> {
             return None;
         }
         let mut level = 0;
-        for ((_, left), (_, right)) in self.rules.iter().zip(&other.rules) {
+        for (left, right) in self.pairs(other) {
             if left.order(right).is_ne() {
                 return Some(level + usize::from(left.same_field(right)));
             }
@@ -99,7 +129,7 @@ impl<'a> Details<'a> {
         if self.is_semantic() == other.is_semantic() {
             return self.order(other);
         }
-        for ((_, left), (_, right)) in self.rules.iter().zip(&other.rules) {
+        for (left, right) in self.pairs(other) {
             if !matches!(left, Rule::Sort { .. } | Rule::Geo { .. })
                 || std::mem::discriminant(left) != std::mem::discriminant(right)
             {
@@ -119,7 +149,7 @@ impl<'a> Details<'a> {
     }
 
     fn weighted(&self, score: f64, weights: Weights) -> f64 {
-        let vector = self.rules.iter().find_map(|(_, rule)| match rule {
+        let vector = self.rules.iter().find_map(|placed| match &placed.rule {
             Rule::Vector(similarity) => Some(similarity * weights.semantic),
             _ => None,
         });
@@ -128,13 +158,13 @@ impl<'a> Details<'a> {
 
     /// Whether the hit was found by its vector.
     pub(crate) fn is_semantic(&self) -> bool {
-        self.rules.iter().any(|(_, rule)| matches!(rule, Rule::Vector(_)))
+        self.rules.iter().any(|placed| matches!(placed.rule, Rule::Vector(_)))
     }
 
     /// Where the hit is pinned.
     pub(crate) fn pin(&self) -> Option<u64> {
         match self.rules.first() {
-            Some((_, Rule::Pin(place))) => Some(*place),
+            Some(Placed { rule: Rule::Pin(place), .. }) => Some(*place),
             _ => None,
         }
     }
@@ -160,6 +190,29 @@ mod tests {
         assert_eq!(earlier.order(&later), Ordering::Less);
         assert_eq!(later.order(&fewer), Ordering::Less);
         assert_eq!(later.order(&details(WORDS)), Ordering::Equal);
+    }
+
+    #[test]
+    fn what_was_read_before_makes_no_difference() {
+        let texts = [
+            WORDS,
+            r#"{"words":{"order":0,"matchingWords":2,"maxMatchingWords":2,"score":1.0},"year:desc":{"order":1,"value":20}}"#,
+            r#"{"words":{"order":0,"matchingWords":2,"maxMatchingWords":2,"score":1.0},"odd":{},"typo":{"order":1,"score":0.5}}"#,
+            r#"{"words":{"order":0,"matchingWords":2,"maxMatchingWords":2,"score":1.0}}"#,
+            r#"{"typo":{"order":1,"score":0.5},"words":{"order":0,"score":1.0},"exactness":{"order":2,"score":0.1}}"#,
+            r#"{"typo":{"order":1,"score":0.5},"words":{"order":0,"score":1.0},"exactness":{"order":2,"score":0.2}}"#,
+            "{}",
+        ];
+        for before in texts {
+            for text in texts {
+                let mut read = details(before);
+                read.read(text.as_bytes()).unwrap();
+                let rules = |of: &Details<'_>| {
+                    of.rules.iter().map(|placed| format!("{:?}", placed.rule)).collect::<Vec<_>>()
+                };
+                assert_eq!(rules(&read), rules(&details(text)), "{text} after {before}");
+            }
+        }
     }
 
     #[test]

@@ -48,12 +48,16 @@ impl<'a> Record<'a> {
         (self.sequence, self.score, self.details) = (&[], None, None);
         cursor.enter_object()?;
         let start = cursor.at() - 1;
+        let only_underscores = shape.only_underscores();
         let mut first = true;
-        let mut from = 1;
-        while let Some(key) = cursor.key(&mut first)? {
+        while let Some(key) =
+            if only_underscores { cursor.underscore_key()? } else { cursor.key(&mut first)? }
+        {
+            let before = cursor.since(start);
             let value = cursor.value()?;
             let end = cursor.at() - start;
             if let Some(action) = shape.action(key) {
+                let from = end_before(key, before);
                 self.edits.push(Edit { key, from, value: end - value.len(), end, action });
             }
             if key.first() == Some(&b'_') {
@@ -62,7 +66,6 @@ impl<'a> Record<'a> {
             if let Some(path) = shape.watch {
                 visit_member(key, value, path, &mut |leaf| self.watched.push(leaf))?;
             }
-            from = end;
         }
         self.text = cursor.since(start);
         self.base = start;
@@ -151,19 +154,11 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Whether all documents of an answer stand in the order in which they were written, or do not say.
-pub(crate) fn is_in_sequence(answer: &[u8]) -> bool {
-    const MEMBER: &[u8] = b"\"_miroir\":{";
-    const PLACE: &[u8] = b"\"n\":\"";
-    let mut last: &[u8] = &[];
-    memchr::memmem::find_iter(answer, MEMBER).all(|at| {
-        let member = answer.get(at + MEMBER.len()..).unwrap_or_default();
-        let member = member.split(|byte| *byte == b'}').next().unwrap_or_default();
-        let Some(place) = memchr::memmem::find(member, PLACE) else { return true };
-        let rest = member.get(place + PLACE.len()..).unwrap_or_default();
-        let sequence = rest.split(|byte| *byte == b'"').next().unwrap_or_default();
-        std::mem::replace(&mut last, sequence) <= sequence
-    })
+/// Where the member before `key` ends in an object's text, which goes up to the key and its colon.
+fn end_before(key: &[u8], text: &[u8]) -> usize {
+    let name = text.strip_suffix(b":").unwrap_or(text).trim_ascii_end();
+    let before = name.get(..name.len().saturating_sub(key.len() + 2)).unwrap_or_default().trim_ascii_end();
+    before.strip_suffix(b",").unwrap_or(before).len()
 }
 
 /// Appends members that stand together; the first of all loses its comma.

@@ -62,6 +62,11 @@ impl<'s> Shape<'s> {
         Self { is_hit: true, displayed, strip, strip_formatted, ..Self::default() }
     }
 
+    /// Whether only members whose names begin with `_` are looked at: most often they are few among many.
+    pub(crate) fn only_underscores(&self) -> bool {
+        self.strip.is_empty() && self.watch.is_none()
+    }
+
     /// What to do about the member `key`; `None` to pass it on.
     #[inline]
     pub(crate) fn action(&self, key: &[u8]) -> Option<Action> {

@@ -77,10 +77,16 @@ fn hidden_attributes_are_redacted() {
 
 #[test]
 fn what_is_no_object_is_an_error() {
-    for text in ["", "[]", "{\"a\":1", "{\"a\" 1}", "{a:1}", "{\"_miroir\":{\"n\":\"!\"}"] {
-        assert!(
-            Record::default().read(&mut Cursor::new(text.as_bytes()), &Shape::default()).is_err(),
-            "{text}"
-        );
+    let strip = ["b".to_owned()];
+    for shape in [Shape::default(), Shape::of_document(&strip)] {
+        for text in ["", "[]", "{\"a\":1", "{\"_a\" 1", "{\"_miroir\":{\"n\":\"!\"}", "{\"_miroir\":}"] {
+            let read = Record::default().read(&mut Cursor::new(text.as_bytes()), &shape);
+            assert!(read.is_err(), "{text}");
+        }
+    }
+    // Where all members are looked at.
+    for text in ["{\"a\" 1}", "{a:1}"] {
+        let read = Record::default().read(&mut Cursor::new(text.as_bytes()), &Shape::of_document(&strip));
+        assert!(read.is_err(), "{text}");
     }
 }

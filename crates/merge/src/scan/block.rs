@@ -1,8 +1,12 @@
-//! Finding the end of an object or array, 64 bytes at a time.
+//! Finding the end of an object or array, or a name in it, 64 bytes at a time.
 //!
 //! Quotes, backslashes and brackets of a block become bit masks; what lies inside strings is masked out and only the
 //! brackets that are left are looked at one by one. Nothing recurses, so depth costs nothing.
 
+use wide::u8x16;
+
+/// How many bytes one comparison looks at.
+pub(super) const LANES: usize = 16;
 const BLOCK: usize = 64;
 const EVEN: u64 = 0x5555_5555_5555_5555;
 
@@ -17,32 +21,55 @@ struct Carry {
 
 /// The index after the bracket that closes the container whose content starts at `from`, or `None` if it never does.
 pub(super) fn container_end(text: &[u8], from: usize) -> Option<usize> {
+    stop(text, from, |_, _| 0).map(|at| at + 1)
+}
+
+/// The index of the bracket that closes the container in which `from` is, or of the quote of an earlier string that is in
+/// nothing else within it: of any that begins with `_`, and of some that do not.
+pub(super) fn underscore_or_end(text: &[u8], from: usize) -> Option<usize> {
+    // What follows a block's last byte is not looked at: it counts as an underscore.
+    let follows = |block: &_| mask(block, |bytes| bytes.simd_eq(u8x16::splat(b'_'))) >> 1 | 1 << (BLOCK - 1);
+    stop(text, from, |block, quotes| quotes & follows(block))
+}
+
+/// The index of the bracket that closes the container in which `from` is, or of the first of the quotes that `marks` leaves
+/// of those that begin a string, and that is in nothing else within the container.
+#[inline(always)]
+fn stop(text: &[u8], from: usize, marks: impl Fn(&[u8; BLOCK], u64) -> u64) -> Option<usize> {
     let mut carry = Carry::default();
     let mut depth = 1usize;
     let (blocks, rest) = text.get(from..)?.as_chunks::<BLOCK>();
     for (index, block) in blocks.iter().enumerate() {
-        if let Some(end) = close_in(block, &mut carry, &mut depth) {
-            return Some(from + index * BLOCK + end);
+        if let Some(at) = stop_in(block, &marks, &mut carry, &mut depth) {
+            return Some(from + index * BLOCK + at);
         }
     }
     let mut last = [b' '; BLOCK];
     last.get_mut(..rest.len())?.copy_from_slice(rest);
-    close_in(&last, &mut carry, &mut depth).map(|end| from + blocks.len() * BLOCK + end)
+    stop_in(&last, &marks, &mut carry, &mut depth).map(|at| from + blocks.len() * BLOCK + at)
 }
 
-/// The index after the closing bracket, if it is in this block.
-fn close_in(block: &[u8; BLOCK], carry: &mut Carry, depth: &mut usize) -> Option<usize> {
-    let quotes = mask(block, |byte| byte == b'"') & !escaped(mask(block, |byte| byte == b'\\'), carry);
+/// The same in one block.
+#[inline(always)]
+fn stop_in(
+    block: &[u8; BLOCK],
+    marks: impl Fn(&[u8; BLOCK], u64) -> u64,
+    carry: &mut Carry,
+    depth: &mut usize,
+) -> Option<usize> {
+    let backslashes = mask(block, |bytes| bytes.simd_eq(u8x16::splat(b'\\')));
+    let quotes = mask(block, |bytes| bytes.simd_eq(u8x16::splat(b'"'))) & !escaped(backslashes, carry);
     let inside = prefix_xor(quotes) ^ carry.in_string;
     carry.in_string = if inside >> 63 == 1 { u64::MAX } else { 0 };
     // One test for all four brackets; the other bytes that pass (`Y`, `_`, `y`, DEL) are outside strings in no JSON.
-    let mut brackets = mask(block, |byte| byte | 0x26 == 0x7f) & !inside;
-    while brackets != 0 {
-        let at = brackets.trailing_zeros() as usize;
-        brackets &= brackets - 1;
+    let brackets = mask(block, |bytes| (bytes | u8x16::splat(0x26)).simd_eq(u8x16::splat(0x7f))) & !inside;
+    let mut stops = brackets | marks(block, quotes & inside);
+    while stops != 0 {
+        let at = stops.trailing_zeros() as usize;
+        stops &= stops - 1;
         match block.get(at) {
             Some(b'{' | b'[') => *depth += 1,
-            Some(b'}' | b']') if *depth == 1 => return Some(at + 1),
+            Some(b'}' | b']' | b'"') if *depth == 1 => return Some(at),
             Some(b'}' | b']') => *depth -= 1,
             _ => {}
         }
@@ -51,21 +78,10 @@ fn close_in(block: &[u8; BLOCK], carry: &mut Carry, depth: &mut usize) -> Option
 }
 
 /// One bit per byte that passes the test, the first byte in the lowest bit.
-///
-/// Written so that the comparison runs on vector registers; eight bytes, each worth its own bit, are then added up into
-/// one by a multiplication.
 #[inline(always)]
-fn mask(block: &[u8; BLOCK], test: impl Fn(u8) -> bool) -> u64 {
-    let mut weights = [0u8; BLOCK];
-    for (index, (weight, byte)) in weights.iter_mut().zip(block).enumerate() {
-        *weight = if test(*byte) { 1 << (index % 8) } else { 0 };
-    }
-    let mut bits = 0;
-    for (index, eight) in weights.as_chunks::<8>().0.iter().enumerate() {
-        let sum = u64::from_le_bytes(*eight).wrapping_mul(0x0101_0101_0101_0101) >> 56;
-        bits |= sum << (8 * index);
-    }
-    bits
+fn mask(block: &[u8; BLOCK], test: impl Fn(u8x16) -> u8x16) -> u64 {
+    let lanes = block.as_chunks().0.iter().map(|bytes| test(u8x16::new(*bytes)).to_bitmask());
+    lanes.rev().fold(0, |bits, lanes| bits << LANES | u64::from(lanes))
 }
 
 /// The bytes that follow an odd run of backslashes.

@@ -4,8 +4,9 @@
 //! taken as it is. It never recurses, allocates or panics.
 
 use memchr::memchr2;
+use wide::u8x16;
 
-use super::block::container_end;
+use super::block::{LANES, container_end, underscore_or_end};
 
 /// Where a text stops being what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +27,6 @@ pub(crate) struct Cursor<'a> {
     at: usize,
 }
 
-/// Short strings are searched byte by byte: most keys and values are not worth the set-up of a vector search.
-const SHORT: usize = 16;
-
 impl<'a> Cursor<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
         Self { text, at: 0 }
@@ -37,6 +35,11 @@ impl<'a> Cursor<'a> {
     /// The index of the next byte.
     pub(crate) fn at(&self) -> usize {
         self.at
+    }
+
+    /// Goes on from there.
+    pub(crate) fn skip_to(&mut self, at: usize) {
+        self.at = at;
     }
 
     /// The text from `start` up to here.
@@ -101,6 +104,27 @@ impl<'a> Cursor<'a> {
         let key = self.string()?;
         self.expect(b':', "expected a colon")?;
         Ok(Some(key))
+    }
+
+    /// Inside an object, where [`key`](Self::key) may be called: the same for the next key that begins with `_`. What comes
+    /// before it is not looked at beyond quotes and brackets.
+    pub(crate) fn underscore_key(&mut self) -> Scan<Option<&'a [u8]>> {
+        loop {
+            let Some(at) = underscore_or_end(self.text, self.at) else {
+                self.at = self.text.len();
+                return self.fail("expected the end of an object");
+            };
+            self.at = at;
+            if self.text.get(at) != Some(&b'"') {
+                self.at += 1;
+                return Ok(None);
+            }
+            let string = self.string()?;
+            if string.first() == Some(&b'_') && self.peek() == Some(b':') {
+                self.at += 1;
+                return Ok(Some(string));
+            }
+        }
     }
 
     /// Inside an array, before its first element (`first`) or after an element: whether there is a next one; if not,
@@ -184,19 +208,83 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Most keys and values are short, and end among the bytes that one comparison looks at.
 #[inline]
 fn quote_or_backslash(text: &[u8]) -> Option<usize> {
-    let short = text.get(..SHORT).unwrap_or(text);
-    if let Some(stop) = short.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-        return Some(stop);
+    let Some((short, rest)) = text.split_first_chunk::<LANES>() else {
+        return text.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+    };
+    let short = u8x16::new(*short);
+    let found = short.simd_eq(u8x16::splat(b'"')) | short.simd_eq(u8x16::splat(b'\\'));
+    match found.to_bitmask() {
+        0 => memchr2(b'"', b'\\', rest).map(|stop| stop + LANES),
+        found => Some(found.trailing_zeros() as usize),
     }
-    memchr2(b'"', b'\\', text.get(SHORT..)?).map(|stop| stop + SHORT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn keys_with_underscores_are_those_of_all_keys(
+            members in proptest::collection::vec((key(), value()), 0..12),
+            space in proptest::sample::select(vec!["", " "]),
+        ) {
+            let members: Vec<String> =
+                members.iter().map(|(key, value)| format!("\"{key}\"{space}:{space}{value}{space}")).collect();
+            let text = format!("{{{space}{}}}", members.join(&format!(",{space}")));
+            let mut cursor = Cursor::new(text.as_bytes());
+            cursor.enter_object().unwrap();
+            let (mut first, mut expected) = (true, Vec::new());
+            while let Some(key) = cursor.key(&mut first).unwrap() {
+                let member = (key, cursor.value().unwrap());
+                expected.extend(key.starts_with(b"_").then_some(member));
+            }
+            let end = cursor.at();
+            let mut cursor = Cursor::new(text.as_bytes());
+            cursor.enter_object().unwrap();
+            let mut found = Vec::new();
+            while let Some(key) = cursor.underscore_key().unwrap() {
+                found.push((key, cursor.value().unwrap()));
+            }
+            prop_assert_eq!((found, cursor.at()), (expected, end));
+            for cut in 1..text.len() {
+                let mut cursor = Cursor::new(&text.as_bytes()[..cut]);
+                cursor.enter_object().unwrap();
+                let end = loop {
+                    match cursor.underscore_key().and_then(|key| key.map(|_| cursor.value()).transpose()) {
+                        Ok(Some(_)) => {}
+                        end => break end,
+                    }
+                };
+                prop_assert!(end.is_err(), "{} of {}", cut, text);
+            }
+        }
+    }
+
+    fn key() -> impl Strategy<Value = &'static str> {
+        let keys =
+            ["_miroir", "_", "a", "", r#"\"_"#, r"a\\", "release_date_of_the_film", "_rankingScoreDetails"];
+        proptest::sample::select(keys.to_vec())
+    }
+
+    fn value() -> impl Strategy<Value = String> {
+        let values = [
+            "-1.5e9",
+            "null",
+            r#""_a""#,
+            r#""_a\":""#,
+            r#""Y{[_:,""#,
+            r#"["_a",{"_b":1}]"#,
+            r#"{"_a":{"_b":"\\"}}"#,
+            "{}",
+            r#""of more than sixteen bytes, and of some more""#,
+        ];
+        proptest::sample::select(values.to_vec()).prop_map(str::to_owned)
+    }
 
     #[test]
     fn walks_members_and_elements() {

@@ -7,8 +7,8 @@ use crate::{
     envelope::Envelope,
     error::InNode,
     keys::{Details, Weights},
-    kway::{AHEAD, Source},
-    record::{Record, Shape, is_in_sequence},
+    kway::{AHEAD, Source, next_of},
+    record::{Record, Shape},
     scan::{Cursor, Scan, count, number},
     whereabouts::Item,
 };
@@ -21,9 +21,8 @@ pub(crate) struct Answer<'a, 's> {
     ranking: Ranking,
     state: State,
     record: Record<'a>,
-    /// The next hits, and whether they are looked at: see [`AHEAD`].
+    /// The next hits, as far as they were looked at: see [`AHEAD`].
     ahead: VecDeque<Record<'a>>,
-    looks_ahead: bool,
     /// The earliest place among the current hit and the next ones that rank the same.
     sequence: &'a [u8],
     details: Details<'a>,
@@ -82,7 +81,6 @@ impl<'a, 's> Answer<'a, 's> {
             state: State::FirstHit,
             record: Record::default(),
             ahead: VecDeque::new(),
-            looks_ahead: !matches!(ranking, Ranking::None) && !is_in_sequence(text),
             sequence: &[],
             details: Details::default(),
             score: 0.0,
@@ -107,15 +105,14 @@ impl<'a, 's> Answer<'a, 's> {
 
     /// Makes the next hit the current one.
     fn read_hit(&mut self) -> Scan<bool> {
-        let most = if self.looks_ahead { AHEAD + 1 } else { 1 };
-        let mut record = std::mem::take(&mut self.record);
-        while self.ahead.len() < most && self.read_record(&mut record)? {
-            self.ahead.push_back(std::mem::take(&mut record));
-        }
-        let Some(next) = self.ahead.pop_front() else { return Ok(false) };
+        let most = if let Ranking::None = self.ranking { 0 } else { AHEAD };
+        let (mut ahead, spare) = (std::mem::take(&mut self.ahead), std::mem::take(&mut self.record));
+        let read = |record: &mut Record<'a>| self.read_record(record);
+        let next = next_of(&mut ahead, most, spare, read, |hit, next| hit.details() == next.details())?;
+        self.ahead = ahead;
+        let Some((next, ties)) = next else { return Ok(false) };
         self.record = next;
-        let ties = self.ahead.iter().take_while(|next| next.details() == self.record.details());
-        self.sequence = self.record.earliest(ties);
+        self.sequence = self.record.earliest(self.ahead.iter().take(ties));
         if let Ranking::Hybrid(_) = self.ranking {
             self.score = self.record.score().and_then(number).unwrap_or(0.0);
         }
