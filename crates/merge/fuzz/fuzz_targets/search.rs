@@ -1,17 +1,20 @@
-//! Answers of up to four nodes, parted by bytes that no UTF-8 text has. They must be merged or refused, and JSON must
-//! make JSON.
+//! One search.
 #![no_main]
 
-use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use miroir_merge::{FacetSpec, MergeError, Paging, SearchSpec, merge_search};
+use miroir_merge::{FacetSpec, Paging, SearchSpec, merge_hybrid, merge_search, merge_surveyed};
+use miroir_merge_fuzz::{answers, check};
 
 fuzz_target!(|input: (u8, u8, u8, &[u8])| {
     let (flags, offset, limit, text) = input;
     let (offset, limit) = (usize::from(offset), usize::from(limit));
     let flag = |bit: u8| flags >> bit & 1 == 1;
     let spec = SearchSpec {
-        paging: if flag(0) { Paging::Window { offset, limit } } else { Paging::Page { page: offset, hits_per_page: limit } },
+        paging: if flag(0) {
+            Paging::Window { offset, limit }
+        } else {
+            Paging::Page { page: offset, hits_per_page: limit }
+        },
         show_ranking_score_details: flag(1),
         displayed: flag(2).then(|| vec!["a".to_owned(), "b.c".to_owned()]),
         strip: if flag(3) { vec!["a".to_owned(), "b.c".to_owned()] } else { Vec::new() },
@@ -22,11 +25,12 @@ fuzz_target!(|input: (u8, u8, u8, &[u8])| {
         pinned: flag(7),
         ..SearchSpec::default()
     };
-    let answers: Vec<Bytes> = text.split(|byte| *byte == 0xff).take(4).map(Bytes::copy_from_slice).collect();
-    let is_json = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).is_ok();
-    match merge_search(&answers, &spec) {
-        Ok(merged) => assert!(is_json(&merged) || !answers.iter().all(|answer| is_json(answer))),
-        Err(MergeError::Malformed { node, offset, .. }) => assert!(offset <= answers[node].len()),
-        Err(_) => {}
+    let answers = answers(text);
+    check(&answers, merge_search(&answers, &spec));
+    if let [first, second @ ..] = &answers[..] {
+        let first = std::slice::from_ref(first);
+        // Errors may be about answers of either kind.
+        let _ = merge_surveyed(first, second, &spec);
+        let _ = merge_hybrid(first, second, &spec);
     }
 });
