@@ -5,7 +5,8 @@
 #
 #   benches/gateway-cost.sh [ROUNDS [SECONDS]]       # 5 rounds of 4 seconds
 #
-# Real Meilisearch servers answer where MEILISEARCH_BIN names the program, embedded nodes otherwise.
+# Real Meilisearch servers answer where MEILISEARCH_BIN names the program, embedded nodes otherwise. MIROIR_BIN names another
+# build of the gateway, to compare with.
 # Needs wrk, curl and jq (Debian: apt-get install wrk curl jq).
 set -eu
 
@@ -58,7 +59,7 @@ filters:
   - auth
   - rate_limit: { requests: 1000000, per: 1s }
 END
-"$bin/miroir" serve --config "$work/miroir.yaml" & pid=$!; pids="$pids $pid"
+"${MIROIR_BIN:-$bin/miroir}" serve --config "$work/miroir.yaml" & pid=$!; pids="$pids $pid"
 
 ask() { curl -sf -H 'Authorization: Bearer masterKey' "$@"; }
 tries=0
