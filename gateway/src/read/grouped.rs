@@ -2,7 +2,8 @@
 //!
 //! Where a search groups its hits, nodes group their own documents; [a page of the search](super::survey) has the totals and the
 //! facets. Where there are facets of several indexes, how a facet is listed depends on how many hits are found in its
-//! index, and answers tell the number of all together.
+//! index, and answers tell the number of all together; where a facet is listed by count, it depends on [all its
+//! values](super::ranks).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ use miroir_merge::{Paging, SearchSpec, are_many};
 use miroir_protocol::search::{Federation, SearchQuery};
 
 use super::{
+    facets::facet_spec,
     scatter::Terms,
     search::{merged, new_request_uid},
 };
@@ -59,8 +61,12 @@ fn needed(parts: &[Part<'_>], federation: &Federation, paging: Paging, answers: 
     match (parts.iter().any(|part| part.spec.distinct.is_some()), paging) {
         (true, Paging::Window { .. }) => None,
         (true, Paging::Page { page, hits_per_page }) => Some(page.saturating_mul(hits_per_page)),
-        (false, _) if is_estimated || parts.len() < 2 || federation.facets_by_index.is_empty() => None,
-        (false, _) => are_many(answers).unwrap_or_default().then_some(0),
+        (false, _) if is_estimated || federation.facets_by_index.is_empty() => None,
+        (false, _) => {
+            let lists_by_count = parts.iter().any(|part| facet_spec(&part.index.settings).has_counts());
+            let are_many = || parts.len() > 1 && are_many(answers).unwrap_or_default();
+            (lists_by_count || are_many()).then_some(0)
+        }
     }
 }
 

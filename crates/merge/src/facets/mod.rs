@@ -54,7 +54,7 @@ impl FacetSpec {
     }
 
     /// Whether any attribute's values are given by count.
-    pub(crate) fn has_counts(&self) -> bool {
+    pub fn has_counts(&self) -> bool {
         self.order == FacetOrder::Count || self.order_by.iter().any(|(_, order)| *order == FacetOrder::Count)
     }
 

@@ -1,6 +1,9 @@
 //! The facets of a federated search: index by index, or of all indexes together.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use super::{FederatedSpec, MergedFacets, counted::Counted, hits::Members};
 use crate::{
@@ -111,7 +114,14 @@ pub(super) fn write_facets<'a>(
 
 /// The values of all indexes, each as its index lists it.
 #[derive(Default)]
-struct Together(BTreeMap<String, (FacetOrder, BTreeMap<String, u64>)>);
+struct Together(BTreeMap<String, Merged>);
+
+/// The values of one attribute, in the order in which the indexes list them.
+struct Merged {
+    order: FacetOrder,
+    values: Vec<(String, u64)>,
+    places: HashMap<String, usize, foldhash::fast::RandomState>,
+}
 
 impl Together {
     /// Adds the distribution of an index.
@@ -122,34 +132,54 @@ impl Together {
         while let Some(name) = cursor.key(&mut first)? {
             let name = unescape(name).into_owned();
             let order = spec.order_of(&name);
-            let (_, values) = self.0.entry(name).or_insert_with(|| (order, BTreeMap::new()));
+            let new = || Merged { order, values: Vec::new(), places: HashMap::default() };
+            let merged = self.0.entry(name).or_insert_with(new);
             cursor.enter_object()?;
             let mut first_value = true;
             while let Some(value) = cursor.key(&mut first_value)? {
                 let counted = count(cursor.value()?).unwrap_or_default();
-                *values.entry(unescape(value).into_owned()).or_default() += counted;
+                merged.add(unescape(value), counted);
             }
         }
         Ok(())
     }
 
-    fn write(self, merged: MergedFacets, out: &mut Vec<u8>) {
+    fn write(self, spec: MergedFacets, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"facetDistribution\":{");
-        for (place, (name, (order, values))) in self.0.into_iter().enumerate() {
+        for (place, (name, merged)) in self.0.into_iter().enumerate() {
             push_key(place, &name, out);
             out.push(b'{');
-            let mut values: Vec<(String, u64)> = values.into_iter().collect();
-            if order == FacetOrder::Count {
-                values.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-            }
-            values.truncate(merged.max_values.unwrap_or(usize::MAX));
-            for (place, (value, count)) in values.into_iter().enumerate() {
+            let values = merged.ordered().into_iter().take(spec.max_values.unwrap_or(usize::MAX));
+            for (place, (value, count)) in values.enumerate() {
                 push_key(place, &value, out);
                 push_count(out, count);
             }
             out.push(b'}');
         }
         out.push(b'}');
+    }
+}
+
+impl Merged {
+    fn add(&mut self, value: Cow<'_, str>, counted: u64) {
+        let place = self.places.get(value.as_ref()).and_then(|place| self.values.get_mut(*place));
+        match place {
+            Some((_, count)) => *count = count.saturating_add(counted),
+            None => {
+                self.places.insert(value.clone().into_owned(), self.values.len());
+                self.values.push((value.into_owned(), counted));
+            }
+        }
+    }
+
+    /// As Meilisearch orders them. Where equal counts come to stand is up to the standard library's sort: the same values in
+    /// the same order, sorted by the same function, keep the same ones of them.
+    fn ordered(mut self) -> Vec<(String, u64)> {
+        match self.order {
+            FacetOrder::Name => self.values.sort_unstable_by(|(left, _), (right, _)| left.cmp(right)),
+            FacetOrder::Count => self.values.sort_unstable_by(|(_, left), (_, right)| right.cmp(left)),
+        }
+        self.values
     }
 }
 
