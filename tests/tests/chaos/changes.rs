@@ -8,7 +8,7 @@ use miroir_tests::{
 };
 use serde_json::{Value, json};
 
-use super::{PROGRAM, change, held, settled};
+use super::{PROGRAM, change, ended, held, settled};
 
 /// Data may move so much more often than they have to, in hundredths.
 const MOVED_AT_MOST: u64 = 110;
@@ -49,7 +49,7 @@ fn nodes_come_and_go() {
     });
     report.assert_clean();
     report.assert_writes_within(held());
-    report.assert_tasks_within(held());
+    report.assert_tasks_within(ended());
     load.check(&mut cluster, 1);
 }
 
@@ -67,7 +67,7 @@ fn copies_and_shards_become_more_and_fewer() {
     });
     report.assert_clean();
     report.assert_writes_within(held());
-    report.assert_tasks_within(held());
+    report.assert_tasks_within(ended());
     load.check(&mut cluster, 1);
 }
 
@@ -82,14 +82,14 @@ fn groups_come_and_go() {
     });
     report.assert_clean();
     report.assert_writes_within(held());
-    report.assert_tasks_within(held());
+    report.assert_tasks_within(ended());
     load.check(&mut cluster, 2);
     let report = load.during(|course| {
         make(course, &client, "without the first", &json!({ "dropGroup": { "group": "g1" } }));
     });
     report.assert_clean();
     report.assert_writes_within(held());
-    report.assert_tasks_within(held());
+    report.assert_tasks_within(ended());
     load.check(&mut cluster, 1);
 }
 
@@ -120,7 +120,7 @@ fn a_change_is_taken_back_wherever_it_is() {
     });
     report.assert_clean();
     report.assert_writes_within(held());
-    report.assert_tasks_within(held());
+    report.assert_tasks_within(ended());
     load.check(&mut cluster, 1);
 }
 

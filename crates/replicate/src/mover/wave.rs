@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use miroir_nodes::Node;
 use miroir_shard::{Move, OwnerState, ShardMap, SlotSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Mover,
@@ -20,13 +20,11 @@ use crate::{
 
 /// How close to the log's end the copies must be before the rest is done in one go.
 const CLOSE: u32 = 256;
-/// How long tasks may be kept waiting for a node that is about to be read: little at first, and more the longer it does not
-/// come so close, as they wait for it from then on all the same.
+/// How long tasks may be kept waiting for a node that is about to be read: little at first, and the longer it does not come so
+/// close the more, up to a part of the time that this has taken, as they wait for it from then on all the same.
 const SHORTEST_HOLD: Duration = Duration::from_millis(100);
 const LONGEST_HOLD: Duration = Duration::from_secs(5);
-/// After so many tries in vain it may be twice as long, and how many there are.
-const PATIENT: u32 = 8;
-const HANDOVERS: u32 = 60;
+const PART_OF_WAIT: u32 = 4;
 /// How long the node may take to catch up before that.
 pub(super) const CATCH_UP: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(5);
@@ -108,9 +106,10 @@ impl<'a> Wave<'a> {
         let close = || {
             progress.applied(to) >= joined && progress.sent(to).saturating_sub(progress.applied(to)) <= CLOSE
         };
-        for tries in 0..HANDOVERS {
+        let began = Instant::now();
+        while began.elapsed() < CATCH_UP {
             self.until(CATCH_UP, close).await?;
-            let hold = (SHORTEST_HOLD * 2u32.saturating_pow(tries / PATIENT)).min(LONGEST_HOLD);
+            let hold = (began.elapsed() / PART_OF_WAIT).clamp(SHORTEST_HOLD, LONGEST_HOLD);
             if !self.catches_up_within(hold).await? {
                 continue;
             }
