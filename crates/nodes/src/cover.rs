@@ -123,12 +123,13 @@ async fn cover_one<R: Reading>(reading: &R, part: Part<R::Key>, tried: &[R::Key]
         }
         waited = true;
     }
-    part.node.health().slow();
+    part.node.health().unanswered();
     let instead = reading.instead(&part.key, &with(tried, &part.key));
     if !instead.complete || instead.parts.is_empty() {
         let judged = first.await;
         return settle(reading, &part, judged, tried).await;
     }
+    let asked_others = Instant::now();
     let mut other = others(reading, instead.parts, with(tried, &part.key));
     tokio::select! {
         biased;
@@ -138,7 +139,11 @@ async fn cover_one<R: Reading>(reading: &R, part: Part<R::Key>, tried: &[R::Key]
         },
         covered = &mut other => match covered {
             Err(Uncovered::Failed(_)) => finish(part.key.clone(), first.await),
-            covered => covered,
+            covered => {
+                let slowness = part.node.health().slowness();
+                slowness.was_slow(&part.request, asked_others.elapsed(), latency.patience());
+                covered
+            }
         },
     }
 }
@@ -186,7 +191,11 @@ async fn ask<R: Reading>(reading: &R, part: &Part<R::Key>) -> Judged<R::Refusal>
     let left = reading.deadline().saturating_duration_since(start);
     let result = part.node.ask(&part.request, left).await;
     if result.is_ok() {
-        part.node.latency().record(start.elapsed());
+        let took = start.elapsed();
+        if took <= part.node.latency().patience() {
+            part.node.health().slowness().was_quick();
+        }
+        part.node.latency().record(took);
     }
     reading.judge(&part.node, result)
 }

@@ -7,11 +7,13 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
+use crate::slowness::Slowness;
+
 /// Failures in a row after which a node is left alone while a copy is elsewhere.
 const SUSPECT_AFTER: u32 = 2;
-/// Requests in a row that it was too slow for, after which the same holds.
-const SLOW_AFTER: u32 = 3;
-/// A node that was too slow so often, and has answered nothing at all for so long, hangs: writes do not wait for it either.
+/// Reads that others were asked for instead, with no answer to anything since, after which the same holds.
+const SILENT_AFTER: u32 = 3;
+/// A node that has answered nothing at all for so long meanwhile hangs: writes do not wait for it either.
 const HANGS_AFTER: Duration = Duration::from_secs(1);
 /// Failures in a row, and the time since the first of them, after which it counts as down. One answer does not end that:
 /// a node that starts answers for a moment and may be gone again.
@@ -23,11 +25,13 @@ const UP_AFTER: u32 = 2;
 #[derive(Debug)]
 pub struct Health {
     failures: AtomicU32,
-    slow: AtomicU32,
-    /// Milliseconds between `origin` and the first and the last failure of a row, and the first request it was too slow for.
+    /// Reads that were not waited for since it answered anything.
+    unanswered: AtomicU32,
+    /// Milliseconds between `origin` and the first and the last failure of a row, and the first read not waited for.
     first_failure: AtomicU64,
     last_failure: AtomicU64,
-    first_slow: AtomicU64,
+    first_unanswered: AtomicU64,
+    slowness: Slowness,
     down: AtomicBool,
     /// Answers in a row since it is down.
     answers: AtomicU32,
@@ -96,10 +100,11 @@ impl Default for Health {
     fn default() -> Self {
         Self {
             failures: AtomicU32::new(0),
-            slow: AtomicU32::new(0),
+            unanswered: AtomicU32::new(0),
             first_failure: AtomicU64::new(0),
             last_failure: AtomicU64::new(0),
-            first_slow: AtomicU64::new(0),
+            first_unanswered: AtomicU64::new(0),
+            slowness: Slowness::default(),
             down: AtomicBool::new(false),
             answers: AtomicU32::new(0),
             unverified: AtomicBool::new(false),
@@ -114,7 +119,7 @@ impl Default for Health {
 impl Health {
     /// Records an answer, whatever its status: a node that answers is up.
     pub fn succeeded(&self) {
-        if self.failures.load(Ordering::Relaxed) == 0 && self.slow.load(Ordering::Relaxed) == 0 {
+        if self.failures.load(Ordering::Relaxed) == 0 && self.unanswered.load(Ordering::Relaxed) == 0 {
             return;
         }
         if self.down.load(Ordering::Relaxed) {
@@ -124,7 +129,7 @@ impl Health {
             self.down.store(false, Ordering::Relaxed);
         }
         self.failures.store(0, Ordering::Relaxed);
-        self.slow.store(0, Ordering::Relaxed);
+        self.unanswered.store(0, Ordering::Relaxed);
     }
 
     /// Records a failure; true where it is the one that makes the node suspect.
@@ -156,23 +161,29 @@ impl Health {
     }
 
     /// Records that a read did not wait for it any longer.
-    pub fn slow(&self) {
+    pub fn unanswered(&self) {
         let now = self.now();
         self.last_failure.store(now, Ordering::Relaxed);
-        if self.slow.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.first_slow.store(now, Ordering::Relaxed);
+        if self.unanswered.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.first_unanswered.store(now, Ordering::Relaxed);
         }
+    }
+
+    /// How quick its reads are.
+    pub(crate) fn slowness(&self) -> &Slowness {
+        &self.slowness
     }
 
     /// The state now.
     pub fn state(&self) -> HealthState {
         let failures = self.failures.load(Ordering::Relaxed);
-        let slow = self.slow.load(Ordering::Relaxed);
+        let unanswered = self.unanswered.load(Ordering::Relaxed);
         if self.lost.load(Ordering::Relaxed) {
             HealthState::Lost
         } else if self.down.load(Ordering::Relaxed) {
             HealthState::Down { failures, since: self.since(&self.first_failure) }
-        } else if failures >= SUSPECT_AFTER || slow >= SLOW_AFTER {
+        } else if failures >= SUSPECT_AFTER || unanswered >= SILENT_AFTER || self.slowness.is_slow() {
+            let slow = unanswered.max(self.slowness.count());
             HealthState::Suspect { failures, slow, since: self.since(&self.last_failure) }
         } else {
             HealthState::Up
@@ -194,7 +205,8 @@ impl Health {
 
     /// Whether reads gave up on it some time ago and nothing has answered since.
     fn hangs(&self) -> bool {
-        self.slow.load(Ordering::Relaxed) >= SLOW_AFTER && self.since(&self.first_slow) >= HANGS_AFTER
+        self.unanswered.load(Ordering::Relaxed) >= SILENT_AFTER
+            && self.since(&self.first_unanswered) >= HANGS_AFTER
     }
 
     /// Whether its data are what they should be, as far as is known: otherwise it must not be read.
@@ -295,9 +307,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_node_is_suspect_but_writes_wait_for_it() {
+    async fn a_silent_node_is_suspect_but_writes_wait_for_it() {
         let health = Health::default();
-        (0..SLOW_AFTER).for_each(|_| health.slow());
+        (0..SILENT_AFTER).for_each(|_| health.unanswered());
         assert!(!health.is_up() && health.answers());
         health.succeeded();
         assert!(health.is_up());
@@ -306,7 +318,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn writes_do_not_wait_for_a_node_that_answers_nothing_for_long() {
         let health = Health::default();
-        (0..SLOW_AFTER).for_each(|_| health.slow());
+        (0..SILENT_AFTER).for_each(|_| health.unanswered());
         tokio::time::advance(SECOND).await;
         assert!(!health.answers());
         health.succeeded();

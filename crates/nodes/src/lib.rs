@@ -20,6 +20,7 @@ mod node;
 mod pool;
 mod probe;
 mod request;
+mod slowness;
 mod tls;
 mod version;
 

@@ -1,9 +1,17 @@
 //! A read in parts: who steps in for whom, and when.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
-use miroir_nodes::{Answer, Instead, Judged, Node, NodeError, NodeRequest, Part, Reading, Uncovered, cover};
+use miroir_nodes::{
+    Answer, Fleet, Instead, Judged, Node, NodeError, NodeRequest, Part, Prober, Reading, Uncovered, cover,
+};
 use tokio::time::Instant;
 
 use crate::server::{LONG, Reply, Server, deadline, nobody, node, path, server};
@@ -97,6 +105,44 @@ async fn a_node_that_hangs_costs_no_more_than_it_hardly_ever_takes() {
         assert!(start.elapsed() < Duration::from_millis(150), "{:?}", start.elapsed());
     }
     assert!(!slow.health().is_up(), "it is left alone from now on");
+}
+
+/// A node that answers everything but reads at once.
+#[tokio::test]
+async fn a_slow_node_is_left_alone_until_it_is_quick_with_what_it_was_slow_with() {
+    let is_slow = Arc::new(AtomicBool::new(true));
+    let slow_now = is_slow.clone();
+    let server = server(move |_, seen| match seen.text.starts_with("GET /tasks") {
+        true => Reply::Body(r#"{"results":[]}"#),
+        false if slow_now.load(SeqCst) => Reply::Hang,
+        false => Reply::Body("slow"),
+    })
+    .await;
+    let (slow, other) = (node("slow", &server.address), says("other").await);
+    (0..64).for_each(|_| slow.latency().record(Duration::from_millis(4)));
+    let rows = Rows::of(vec![vec![slow.clone(), node("other", &other.address)]]);
+    for _ in 0..3 {
+        assert_eq!(bodies(rows.cover().await)[0].0, (0, 1));
+    }
+    let fleet = Arc::new(Fleet::from_iter([slow.clone()]));
+    let timeout = Duration::from_millis(20);
+    let probing = tokio::spawn(Prober::new(move || fleet.clone(), Duration::from_millis(5), timeout).run());
+    let asked = |path: &str| server.seen().iter().filter(|seen| seen.text.starts_with(path)).count();
+    deadline(async {
+        while asked("GET /tasks") < 4 || asked("POST /indexes/movies/search") < 3 + 3 {
+            tokio::time::sleep(timeout).await;
+        }
+    })
+    .await;
+    assert!(!slow.health().is_up() && slow.health().answers(), "writes wait for it");
+    is_slow.store(false, SeqCst);
+    deadline(async {
+        while !slow.health().is_up() {
+            tokio::time::sleep(timeout).await;
+        }
+    })
+    .await;
+    probing.abort();
 }
 
 #[tokio::test]
