@@ -4,6 +4,7 @@
 //! these documents meanwhile; only where nothing was, the difference counts. What is right is decided as [`verdict`] says,
 //! and a copy is mended by its node's applier, which knows whether anything was written since.
 
+mod deletions;
 mod settle;
 mod verdict;
 

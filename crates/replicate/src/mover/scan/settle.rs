@@ -19,7 +19,6 @@ use crate::{
         Mover,
         remote::{MoveError, Remote},
     },
-    work::Work,
 };
 
 impl Mover {
@@ -36,11 +35,13 @@ impl Mover {
         for copy in copies {
             foreign.push(Remote(&copy.node).foreign_writes(index, self.log.id()).await?);
         }
-        let deleted = self.deleted_since(index, copies, differing).await?;
+        let newest = |id: &String| copies.iter().filter_map(|copy| copy.versions.get(id)?.task).max();
+        let written = differing.iter().map(|id| (id.as_str(), newest(id).unwrap_or(0))).collect();
+        let deleted = self.deleted_since(index, &written).await?;
         let mut right: BTreeMap<&str, Option<&Version>> = BTreeMap::new();
         for id in differing {
             let versions: Vec<Option<&Version>> = copies.iter().map(|copy| copy.versions.get(id)).collect();
-            let verdict = verdict::of(&versions, &foreign, deleted.get(id).copied());
+            let verdict = verdict::of(&versions, &foreign, deleted.get(id.as_str()).copied());
             let mut report = self.report.lock();
             report.differing += 1;
             match (verdict, mend) {
@@ -78,35 +79,6 @@ impl Mover {
         }
         self.report.lock().mended += mended.len() as u64;
         Ok(())
-    }
-
-    /// Whether the log says that a document was deleted after the newest version of it was written; not in the map where
-    /// it says nothing of it.
-    async fn deleted_since(
-        &self,
-        index: &str,
-        copies: &[Copy],
-        differing: &BTreeSet<String>,
-    ) -> Result<BTreeMap<String, bool>, MoveError> {
-        let newest = |id: &String| {
-            let tasks = copies.iter().filter_map(|copy| copy.versions.get(id)?.task);
-            tasks.max().unwrap_or(0)
-        };
-        let newest: BTreeMap<&String, u32> = differing.iter().map(|id| (id, newest(id))).collect();
-        let mut deleted = BTreeMap::new();
-        let mut next = newest.values().min().map_or(0, |task| task + 1);
-        loop {
-            let works = Work::read(&*self.log, next, 256).await?;
-            let Some(last) = works.last().map(Work::uid) else { return Ok(deleted) };
-            for work in works.iter().filter(|work| work.entry.index_uid.as_deref() == Some(index)) {
-                for (id, task) in newest.iter().filter(|(_, task)| **task < work.uid()) {
-                    if let Some(sure) = verdict::deletes(work, id, *task) {
-                        deleted.insert((*id).clone(), sure);
-                    }
-                }
-            }
-            next = last + 1;
-        }
     }
 }
 

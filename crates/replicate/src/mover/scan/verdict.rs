@@ -113,9 +113,7 @@ pub(super) fn deletes(work: &Work, id: &str, task: u32) -> Option<bool> {
         }
         Operation::DocumentDeletion { selection: Selection::All } | Operation::IndexDeletion => Some(true),
         Operation::DocumentDeletion { selection: Selection::ByFilter { .. } }
-        | Operation::DocumentEdition { .. }
-        | Operation::IndexUpdate { .. }
-        | Operation::IndexSwap { .. } => Some(false),
+        | Operation::DocumentEdition { .. } => Some(false),
         _ => None,
     }
 }
