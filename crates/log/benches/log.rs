@@ -152,7 +152,8 @@ async fn whole(log: Arc<SqliteLog>) {
             log.record_prepared((head..=uid).map(|uid| (uid, json!({ "create": false }))).collect()).await;
     }
     log.start(&[uid]).await.unwrap();
-    let (a, b, c) = tokio::join!(log.advance("a", uid), log.advance("b", uid), log.advance("c", uid));
+    let (a, b, c) =
+        tokio::join!(log.advance("a", uid, None), log.advance("b", uid, None), log.advance("c", uid, None));
     a.and(b).and(c).unwrap();
     log.finish(vec![succeeded(uid)]).await.unwrap();
 }

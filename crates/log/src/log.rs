@@ -105,10 +105,12 @@ pub trait Log: Send + Sync + 'static {
     /// The watermarks of all nodes that have one.
     async fn watermarks(&self) -> Result<BTreeMap<String, u32>>;
 
-    /// Moves a node's watermark up to `uid`. It never goes back by this.
-    async fn advance(&self, node: &str, uid: u32) -> Result<()>;
+    /// Moves a node's watermark up to `uid`. It never goes back by this. `ended`, the newest task that is known to have ended
+    /// on the node, becomes its record of the kind [`EndedTask`](RecordKind::EndedTask) with that: by it a node is found out
+    /// that does not have any more what the watermark says.
+    async fn advance(&self, node: &str, uid: u32, ended: Option<u32>) -> Result<()>;
 
-    /// Forgets a node's watermark: the node left, or came back empty.
+    /// Forgets a node's watermark and its newest task: the node left, or came back empty.
     async fn forget_node(&self, node: &str) -> Result<()>;
 
     /// Marks tasks as processing from now on. Those that follow one another and are of one kind, for one

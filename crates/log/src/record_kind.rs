@@ -24,11 +24,13 @@ pub enum RecordKind {
     Instance,
     /// A write that some nodes failed: its copies are to be compared.
     Failure,
+    /// The newest task that is known to have ended on a node.
+    EndedTask,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Key,
         Self::Webhook,
         Self::Feature,
@@ -39,6 +41,7 @@ impl RecordKind {
         Self::FleetChange,
         Self::Instance,
         Self::Failure,
+        Self::EndedTask,
     ];
 
     /// The name under which the kind is stored; it never changes.
@@ -54,6 +57,7 @@ impl RecordKind {
             Self::FleetChange => "fleetChange",
             Self::Instance => "instance",
             Self::Failure => "failure",
+            Self::EndedTask => "endedTask",
         }
     }
 }

@@ -31,6 +31,7 @@ pub(super) enum Command {
     Advance {
         node: String,
         uid: u32,
+        ended: Option<u32>,
     },
     ForgetNode {
         node: String,

@@ -176,8 +176,8 @@ impl Log for SqliteLog {
         self.readers.read(reads::watermarks).await
     }
 
-    async fn advance(&self, node: &str, uid: u32) -> Result<()> {
-        self.write(Command::Advance { node: node.to_owned(), uid }).await.map(drop)
+    async fn advance(&self, node: &str, uid: u32, ended: Option<u32>) -> Result<()> {
+        self.write(Command::Advance { node: node.to_owned(), uid, ended }).await.map(drop)
     }
 
     async fn forget_node(&self, node: &str) -> Result<()> {

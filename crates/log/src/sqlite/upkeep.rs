@@ -10,18 +10,22 @@ use crate::{
 };
 
 impl Staged<'_> {
-    pub(super) fn advance(&self, node: &str, uid: u32) -> Result<Reply> {
+    pub(super) fn advance(&self, node: &str, uid: u32, ended: Option<u32>) -> Result<Reply> {
         if uid >= self.ledger.positions.next {
             return Err(LogError::UnknownEntry(uid));
         }
         let sql = "INSERT INTO watermarks (node, uid) VALUES (?1, ?2) \
                    ON CONFLICT (node) DO UPDATE SET uid = max(uid, excluded.uid)";
         self.connection.prepare_cached(sql)?.execute((node, uid))?;
-        Ok(Reply::Done)
+        match ended {
+            Some(ended) => self.put_record(RecordKind::EndedTask, node, &ended.to_string()),
+            None => Ok(Reply::Done),
+        }
     }
 
     pub(super) fn forget_node(&self, node: &str) -> Result<Reply> {
         self.connection.prepare_cached("DELETE FROM watermarks WHERE node = ?1")?.execute([node])?;
+        self.delete_record(RecordKind::EndedTask, node)?;
         Ok(Reply::Done)
     }
 

@@ -36,7 +36,7 @@ const CALLS: [(&str, Call); 10] = [
             log.finish(ends.to_vec()).await
         })
     }),
-    ("advance", |log| Box::pin(log.advance("a", 2))),
+    ("advance", |log| Box::pin(log.advance("a", 2, None))),
     ("forget", |log| Box::pin(log.forget_node("a"))),
     ("map", |log| Box::pin(log.save_map(StoredMap { epoch: 2, bytes: Bytes::from_static(b"new") }))),
     ("put", |log| Box::pin(log.put_record(RecordKind::Key, "a", json!("new")))),
@@ -58,7 +58,7 @@ async fn prepared() -> OnDisk {
     log.record_prepared(vec![(0, json!("zero"))]).await.unwrap();
     log.start(&[0]).await.unwrap();
     log.finish(vec![Finished { catalog: vec![put("movies")], ..end(0) }]).await.unwrap();
-    log.advance("a", 1).await.unwrap();
+    log.advance("a", 1, None).await.unwrap();
     log.save_map(StoredMap { epoch: 1, bytes: Bytes::from_static(b"old") }).await.unwrap();
     log.put_record(RecordKind::Key, "a", json!("old")).await.unwrap();
     backend

@@ -56,7 +56,7 @@ async fn fill(log: &dyn Log) {
     let finished_at = moment() + Duration::seconds(1);
     log.finish(ends.map(|end| Finished { finished_at, ..end }).to_vec()).await.unwrap();
     log.trim(1).await.unwrap();
-    log.advance("node-0", 2).await.unwrap();
+    log.advance("node-0", 2, None).await.unwrap();
     log.save_map(StoredMap { epoch: 3, bytes: Bytes::from_static(b"\x00map") }).await.unwrap();
     log.put_record(RecordKind::Key, "k", json!({ "name": "mine" })).await.unwrap();
 }

@@ -129,7 +129,7 @@ async fn run(backend: &mut OnDisk, step: &Step, next: u32) -> Result<(), LogErro
                 |uid| miroir_log::Finished { catalog: vec![put(&format!("made-{uid}"))], ..succeeded(uid) };
             log.finish((from..from + count).map(end).collect()).await
         }
-        Step::Advance { node, uid } => log.advance(&format!("node-{node}"), uid).await,
+        Step::Advance { node, uid } => log.advance(&format!("node-{node}"), uid, None).await,
         Step::Trim { below } => log.trim(below).await.map(drop),
         Step::Reopen => {
             backend.reopen();

@@ -1,6 +1,6 @@
 //! Order of entries, decisions and watermarks.
 
-use miroir_log::{LogError, Positions};
+use miroir_log::{LogError, Positions, RecordKind};
 use serde_json::json;
 
 use super::Backend;
@@ -69,13 +69,13 @@ pub(crate) async fn watermarks_never_go_back<B: Backend>() {
     let log = backend.log();
     append(log, 5).await;
     assert_eq!(log.watermark("a").await.unwrap(), None);
-    log.advance("a", 3).await.unwrap();
-    log.advance("a", 1).await.unwrap();
-    log.advance("b", 0).await.unwrap();
+    log.advance("a", 3, None).await.unwrap();
+    log.advance("a", 1, None).await.unwrap();
+    log.advance("b", 0, None).await.unwrap();
     assert_eq!(log.watermark("a").await.unwrap(), Some(3));
     let watermarks = log.watermarks().await.unwrap();
     assert_eq!(watermarks.into_iter().collect::<Vec<_>>(), [("a".to_owned(), 3), ("b".to_owned(), 0)]);
-    let refused = log.advance("a", 5).await;
+    let refused = log.advance("a", 5, None).await;
     assert!(matches!(refused, Err(LogError::UnknownEntry(5))), "{refused:?}");
 }
 
@@ -83,9 +83,11 @@ pub(crate) async fn a_node_is_forgotten<B: Backend>() {
     let backend = B::create();
     let log = backend.log();
     append(log, 5).await;
-    log.advance("a", 3).await.unwrap();
+    log.advance("a", 3, Some(7)).await.unwrap();
+    let ended = || log.record(RecordKind::EndedTask, "a");
+    assert_eq!(ended().await.unwrap(), Some(json!(7)));
     log.forget_node("a").await.unwrap();
-    assert_eq!(log.watermark("a").await.unwrap(), None);
-    log.advance("a", 1).await.unwrap();
+    assert_eq!((log.watermark("a").await.unwrap(), ended().await.unwrap()), (None, None));
+    log.advance("a", 1, None).await.unwrap();
     assert_eq!(log.watermark("a").await.unwrap(), Some(1));
 }

@@ -40,8 +40,8 @@ async fn write_some_of_everything<B: Backend>(backend: &B) {
     log.finish(vec![made]).await.unwrap();
     log.finish(vec![failed]).await.unwrap();
     log.start(&[4]).await.unwrap();
-    log.advance("a", 2).await.unwrap();
-    log.advance("b", 5).await.unwrap();
+    log.advance("a", 2, None).await.unwrap();
+    log.advance("b", 5, None).await.unwrap();
     log.trim(1).await.unwrap();
     log.save_map(StoredMap { epoch: 7, bytes: Bytes::from_static(b"map") }).await.unwrap();
     log.put_record(RecordKind::Key, "k", json!({ "name": "mine" })).await.unwrap();
