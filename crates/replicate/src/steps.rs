@@ -79,7 +79,19 @@ pub(crate) fn document_steps(work: &Work, owned: &Owned) -> Vec<Step> {
 }
 
 /// The steps of an entry for a node, as far as it owns what the entry is about; none where the entry does not concern it.
+/// One of them is tagged, so that the node's tasks tell that all that had to end before the entry has ended.
 pub(crate) fn steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<Step> {
+    let mut steps = own_steps(entry, prepared, owned);
+    if let Some(uid) = &entry.index_uid
+        && !steps.is_empty()
+        && !steps.iter().any(Step::is_tagged)
+    {
+        steps.insert(0, marker(uid));
+    }
+    steps
+}
+
+fn own_steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<Step> {
     if let (Operation::IndexSwap { swaps }, Prepared::Apply(_)) = (&entry.operation, prepared) {
         return swap(swaps);
     }
@@ -220,19 +232,22 @@ fn settings_step(uid: &str, physical: Value) -> Step {
     json_step(Method::PATCH, format!("/indexes/{uid}/settings"), Some(physical), None)
 }
 
+/// Changes nothing, and is tagged. Should it fail, what comes behind it does not.
+fn marker(uid: &str) -> Step {
+    let path = format!("/indexes/{uid}/documents/delete-batch");
+    Step { done: Done::Anyhow, ..json_step(Method::POST, path, Some(json!([])), None) }
+}
+
 /// A swap done twice is none. Its route takes no tag, so one that changes nothing goes before it.
 fn swap(swaps: &[Swap]) -> Vec<Step> {
     let Some(first) = swaps.first() else { return Vec::new() };
-    let path = format!("/indexes/{}/documents/delete-batch", first.indexes.0);
-    // Should it fail, the swap behind it does not.
-    let marker = Step { done: Done::Anyhow, ..json_step(Method::POST, path, Some(json!([])), None) };
     let pair = |swap: &Swap| match swap {
         Swap { indexes, rename: false } => json!({ "indexes": indexes }),
         Swap { indexes, rename: true } => json!({ "indexes": indexes, "rename": true }),
     };
     let body = Value::Array(swaps.iter().map(pair).collect());
     let swap = json_step(Method::POST, "/swap-indexes".to_owned(), Some(body), None);
-    vec![marker, Step { found_as: Some(Kind::IndexSwap), ..swap }]
+    vec![marker(&first.indexes.0), Step { found_as: Some(Kind::IndexSwap), ..swap }]
 }
 
 pub(crate) fn json_step(

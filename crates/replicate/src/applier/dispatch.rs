@@ -20,6 +20,8 @@ pub(crate) enum Report {
 pub(crate) struct NodeTask {
     /// The node's task; none where the node refused the request.
     pub(crate) uid: Option<u32>,
+    /// Whether an earlier try had sent it.
+    found: bool,
     done: Done,
     pub(crate) report: Report,
 }
@@ -33,8 +35,10 @@ pub(crate) struct Dispatch {
     /// Whether nothing may go out behind it before it has ended.
     pub(crate) barrier: bool,
     /// Whether nothing else was open at the node while it was: a node fails all tasks that it does together for the
-    /// fault of one.
+    /// fault of one. Of what an earlier try had sent that is not known.
     pub(crate) alone: bool,
+    /// Whether an earlier try has judged it: what came of it stands.
+    pub(crate) judged: bool,
 }
 
 /// What an error of a node says of the write.
@@ -52,11 +56,16 @@ pub(crate) enum Blame {
 
 impl NodeTask {
     pub(crate) fn accepted(uid: u32, done: Done) -> Self {
-        Self { uid: Some(uid), done, report: Report::Open }
+        Self { uid: Some(uid), found: false, done, report: Report::Open }
+    }
+
+    /// One that an earlier try had sent.
+    pub(crate) fn found(uid: u32, done: Done) -> Self {
+        Self { found: true, ..Self::accepted(uid, done) }
     }
 
     pub(crate) fn refused(error: ResponseError, done: Done) -> Self {
-        let mut task = Self { uid: None, done, report: Report::Open };
+        let mut task = Self { uid: None, found: false, done, report: Report::Open };
         task.end(Report::Failed { error });
         task
     }
@@ -83,7 +92,8 @@ impl NodeTask {
 
 impl Dispatch {
     pub(crate) fn new(first: u32, last: u32, tasks: Vec<NodeTask>, barrier: bool) -> Self {
-        Self { first, last, tasks, barrier, alone: true }
+        let alone = !tasks.iter().any(|task| task.found);
+        Self { first, last, tasks, barrier, alone, judged: false }
     }
 
     /// How many entries it is.
@@ -173,8 +183,12 @@ mod tests {
 
     #[test]
     fn only_an_entry_that_was_alone_is_known_to_be_at_fault() {
-        let task =
-            |uid| NodeTask { uid, done: Done::Succeeded, report: failed(Code::InvalidDocumentGeoField) };
+        let task = |uid| NodeTask {
+            uid,
+            found: false,
+            done: Done::Succeeded,
+            report: failed(Code::InvalidDocumentGeoField),
+        };
         let mut dispatch = Dispatch::new(3, 3, vec![task(Some(1))], false);
         assert!(dispatch.is_own_error());
         dispatch.alone = false;
@@ -183,5 +197,12 @@ mod tests {
         assert!(dispatch.is_own_error(), "refused before it met others");
         dispatch.last = 4;
         assert!(!dispatch.is_own_error());
+    }
+
+    #[test]
+    fn what_an_earlier_try_had_sent_may_have_met_others() {
+        let mut task = NodeTask::found(1, Done::Succeeded);
+        task.end(failed(Code::InvalidDocumentGeoField));
+        assert!(!Dispatch::new(3, 3, vec![task], false).is_own_error());
     }
 }

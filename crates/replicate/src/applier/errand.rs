@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
-use miroir_log::Operation;
 use miroir_shard::{SlotSet, slots_filter};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -91,22 +90,6 @@ enum Failure {
     Node(ApplyError),
 }
 
-/// The indexes that an entry exchanges, renames, deletes, or gives another primary key.
-pub(crate) fn exchanged(work: &Work) -> Vec<&str> {
-    if !work.prepared.is_sent() {
-        return Vec::new();
-    }
-    let own = work.entry.index_uid.iter().map(String::as_str);
-    match &work.entry.operation {
-        Operation::IndexDeletion => own.collect(),
-        Operation::IndexUpdate { new_uid, .. } => own.chain(new_uid.as_deref()).collect(),
-        Operation::IndexSwap { swaps } => {
-            swaps.iter().flat_map(|swap| [swap.indexes.0.as_str(), swap.indexes.1.as_str()]).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 // === impl Applier ===
 
 impl Applier {
@@ -148,6 +131,7 @@ impl Applier {
     fn is_time_for(&self, errand: &Errand) -> bool {
         let needed = match errand {
             Errand::Put { span, .. } | Errand::Mend { span, .. } => span.last,
+            Errand::Replay { starts, .. } => starts.until(),
             _ => 0,
         };
         !self.window.has_barrier() && self.window.next() >= needed
@@ -164,7 +148,7 @@ impl Applier {
                 }
             }
             Errand::Put { index, documents, span } => {
-                self.check_same(&index, span.first)?;
+                self.check_same(&index, span.first).await?;
                 done.tasks.extend(self.send_step(&put_step(&index), Some(documents)).await?);
             }
             Errand::Replay { starts, from, join } => {
@@ -177,7 +161,7 @@ impl Applier {
             }
             Errand::Part { slots } => self.share.part(&slots),
             Errand::Mend { index, documents, ids, slots, span } => {
-                self.check_same(&index, span.first)?;
+                self.check_same(&index, span.first).await?;
                 if self.is_written(&index, &slots, span).await? {
                     return Err(ErrandError::Written.into());
                 }
@@ -195,9 +179,10 @@ impl Applier {
     }
 
     /// Nothing has made another index of this one from the entry `from` on.
-    fn check_same(&self, index: &str, from: u32) -> Result<(), ErrandError> {
-        match self.exchanged.get(index) {
-            Some(uid) if *uid >= from => Err(ErrandError::Superseded(index.to_owned())),
+    async fn check_same(&mut self, index: &str, from: u32) -> Result<(), Failure> {
+        self.exchanges.learn(&*self.shared.log, from).await.map_err(ApplyError::from)?;
+        match self.exchanges.last(index) {
+            Some(uid) if uid >= from => Err(ErrandError::Superseded(index.to_owned()).into()),
             _ => Ok(()),
         }
     }
@@ -220,9 +205,10 @@ impl Applier {
     }
 
     async fn replay(&mut self, starts: &Starts, from: u32, until: u32) -> Result<Vec<u32>, Failure> {
-        for (index, uid) in &self.exchanged {
-            if *uid >= starts.of_index(index) {
-                return Err(ErrandError::Superseded(index.clone()).into());
+        self.exchanges.learn(&*self.shared.log, starts.first()).await.map_err(ApplyError::from)?;
+        for (index, uid) in self.exchanges.iter() {
+            if uid >= starts.of_index(index) {
+                return Err(ErrandError::Superseded(index.to_owned()).into());
             }
         }
         let mut tasks = Vec::new();

@@ -25,7 +25,9 @@ impl Applier {
         if open.is_empty() {
             return Ok(false);
         }
-        let reports = self.tasks.look(&open).await?;
+        let asked: Vec<u32> = open.iter().copied().chain(self.unsettled).collect();
+        let reports = self.tasks.look(&asked).await?;
+        self.unsettled = self.unsettled.filter(|uid| reports.get(uid) == Some(&Report::Open));
         if let Some(uid) = open.iter().find(|uid| !reports.contains_key(uid)) {
             return Err(ApplyError::Forgotten(self.window.entry_of(*uid)));
         }
@@ -58,7 +60,8 @@ impl Applier {
         }
         if self.window.done() > before {
             self.shared.progress.set_stuck(self.node.name(), false);
-            self.shared.log.advance(self.node.name(), self.window.done() - 1).await?;
+            let ended = self.node.health().newest_ended();
+            self.shared.log.advance(self.node.name(), self.window.done() - 1, ended).await?;
         }
         if verdict == Verdict::Stands { Ok(()) } else { self.again(verdict) }
     }
@@ -69,6 +72,7 @@ impl Applier {
         let error =
             self.window.ended().and_then(Dispatch::error).map(ToString::to_string).unwrap_or_default();
         self.tasks.disregard(self.window.newest_task());
+        self.unsettled = self.window.open_tasks().into_iter().max().or(self.unsettled);
         self.sender.has_accepted(BTreeMap::new());
         self.restart();
         if verdict == Verdict::Later {

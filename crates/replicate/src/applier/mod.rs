@@ -7,6 +7,7 @@
 mod dispatch;
 mod errand;
 mod error;
+mod exchanges;
 mod follow;
 mod lacking;
 mod node_tasks;
@@ -16,11 +17,7 @@ mod share;
 mod starts;
 mod window;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use miroir_log::{Log, LogError};
 use miroir_nodes::Node;
@@ -32,13 +29,16 @@ use tokio::{
 use self::{
     dispatch::Dispatch,
     error::ApplyError,
+    exchanges::Exchanges,
+    node_tasks::Queue,
     pace::{Backoff, Poll},
     share::Share,
     window::{Window, flows},
 };
 pub(crate) use self::{
     dispatch::{Blame, Report},
-    errand::{Done, Errand, ErrandError, Ordered, Span, exchanged},
+    errand::{Done, Errand, ErrandError, Ordered, Span},
+    exchanges::exchanged,
     node_tasks::NodeTasks,
     send::Sender,
     share::Owned,
@@ -77,10 +77,14 @@ pub(crate) struct Applier {
     /// What has been ordered, and what of it waits for its time.
     orders: mpsc::Receiver<Ordered>,
     errands: VecDeque<Ordered>,
-    /// The last entry sent that made another index of it, by index.
-    exchanged: BTreeMap<String, u32>,
+    exchanges: Exchanges,
     share: Share,
     window: Window,
+    /// A task of the node that was open when what is under way was begun anew: as long as it is, the node may do together
+    /// with it what is sent alone now.
+    unsettled: Option<u32>,
+    /// What came of entries before this one stands.
+    judged: u32,
     /// Entries read from the log, from the next one on.
     ahead: Vec<Work>,
 }
@@ -108,7 +112,7 @@ struct Filled {
 
 impl Applier {
     pub(crate) fn new(shared: Shared, node: Node, orders: mpsc::Receiver<Ordered>) -> Self {
-        let window = Window::new(shared.progress.applied(node.name()));
+        let position = shared.progress.applied(node.name());
         let id = shared.log.id();
         let tasks = NodeTasks::new(node.clone(), id.to_owned());
         let sender = Sender::new(node.clone(), shared.payloads.clone(), id.to_owned());
@@ -122,9 +126,11 @@ impl Applier {
             carrier,
             orders,
             errands: VecDeque::new(),
-            exchanged: BTreeMap::new(),
+            exchanges: Exchanges::before(position),
             share,
-            window,
+            window: Window::new(position),
+            unsettled: None,
+            judged: 0,
             ahead: Vec::new(),
         }
     }
@@ -159,7 +165,9 @@ impl Applier {
         if !self.node.health().is_trusted() && !miroir_nodes::probe(&self.node, LOOK).await {
             return Err(ApplyError::Trouble("its data are not known to be what they were".to_owned()));
         }
-        let accepted = self.tasks.accepted(self.window.done()).await?;
+        let Queue { accepted, open } = self.tasks.queue(self.window.done()).await?;
+        self.unsettled = open;
+        self.judged = self.judged(accepted.keys().map(|tag| tag.first).max()).await?;
         let sent = accepted.keys().map(|tag| tag.last + 1).max().unwrap_or(0);
         self.shared.progress.knows_sent(self.node.name(), sent.max(self.window.done()));
         self.sender.has_accepted(accepted);
@@ -204,6 +212,19 @@ impl Applier {
         }
     }
 
+    /// The last entry up to this one that has waited until all before it had been judged.
+    async fn judged(&self, reached: Option<u32>) -> Result<u32, ApplyError> {
+        let (mut next, mut judged) = (self.window.done(), 0);
+        while reached.is_some_and(|reached| next <= reached) {
+            let works = Work::read(&*self.shared.log, next, READ_AHEAD).await?;
+            let Some(last) = works.last().map(Work::uid) else { break };
+            let waited = works.iter().filter(|work| Some(work.uid()) <= reached && !flows(work));
+            judged = waited.map(Work::uid).next_back().unwrap_or(judged);
+            next = last + 1;
+        }
+        Ok(judged)
+    }
+
     fn restart(&mut self) {
         self.window.restart();
         self.ahead.clear();
@@ -230,7 +251,8 @@ impl Applier {
                 self.read_ahead_to(last).await?;
             }
             let taken = self.window.group(&self.ahead, accepted_last);
-            let taken = taken.min((self.share.next_change(next) - next) as usize).max(1);
+            let end = self.share.next_change(next).min(self.sender.next_accepted(next));
+            let taken = taken.min((end - next) as usize).max(1);
             let group: Vec<Work> = self.ahead.drain(..taken).collect();
             self.dispatch(&group).await?;
             sent = true;
@@ -275,12 +297,12 @@ impl Applier {
         let owned = self.share.at(first.uid());
         let steps = steps(&first.entry, &first.prepared, &owned);
         self.shared.progress.sends(self.node.name(), last.uid() + 1);
-        for index in exchanged(first) {
-            self.exchanged.insert(index.to_owned(), first.uid());
-        }
+        self.exchanges.note(first);
         let tasks = self.sender.send(group, &steps, &owned.slots, owned.code_bits).await?;
         tasks.iter().filter_map(|task| task.uid).for_each(|uid| self.tasks.has_given(uid));
-        self.window.push(Dispatch::new(first.uid(), last.uid(), tasks, !flows(first)));
+        let dispatch = Dispatch::new(first.uid(), last.uid(), tasks, !flows(first));
+        let (alone, judged) = (dispatch.alone && self.unsettled.is_none(), last.uid() < self.judged);
+        self.window.push(Dispatch { alone, judged, ..dispatch });
         Ok(())
     }
 }

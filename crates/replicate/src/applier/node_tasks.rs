@@ -23,6 +23,15 @@ pub(crate) struct NodeTasks {
     void: Option<u32>,
 }
 
+/// What a node has accepted, and whether it is done with that.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// The tasks for entries that are not known to be applied.
+    pub(crate) accepted: BTreeMap<Tag, u32>,
+    /// Its newest task, for whatever it is, where that has not ended.
+    pub(crate) open: Option<u32>,
+}
+
 /// What a node has accepted for entries that are not known to be applied, seen from its newest task back.
 #[derive(Debug, Default)]
 struct Accepted {
@@ -70,8 +79,9 @@ impl NodeTasks {
 
     /// The tasks that the node has accepted for entries from `from` on: what a crash, or a connection that broke, may
     /// have left unrecorded.
-    pub(crate) async fn accepted(&self, from: u32) -> Result<BTreeMap<Tag, u32>, ApplyError> {
+    pub(crate) async fn queue(&self, from: u32) -> Result<Queue, ApplyError> {
         let mut accepted = Accepted::default();
+        let mut open = None;
         let mut page_from = None;
         loop {
             let mut path = format!("/tasks?limit={PAGE}");
@@ -79,6 +89,9 @@ impl NodeTasks {
                 let _ = write!(path, "&from={uid}");
             }
             let page = self.page(&path).await?;
+            if page_from.is_none() {
+                open = page.results.first().filter(|newest| !newest.has_ended()).map(|newest| newest.uid);
+            }
             let more = page.results.iter().all(|view| {
                 let tag = view.custom_metadata.as_deref().and_then(|text| Tag::parse(text, &self.log));
                 let is_void = self.void.is_some_and(|void| view.uid <= void);
@@ -86,7 +99,7 @@ impl NodeTasks {
             });
             match page.next {
                 Some(next) if more => page_from = Some(next),
-                _ => return Ok(accepted.tasks),
+                _ => return Ok(Queue { accepted: accepted.tasks, open }),
             }
         }
     }
@@ -124,6 +137,10 @@ impl NodeTasks {
 }
 
 impl View {
+    fn has_ended(&self) -> bool {
+        matches!(self.status.as_str(), "succeeded" | "failed" | "canceled")
+    }
+
     fn report(self) -> Report {
         let details = self.details.unwrap_or_default();
         match self.status.as_str() {

@@ -34,6 +34,9 @@ pub(crate) struct Sender {
     log: String,
     /// What the node has accepted already, by tag.
     accepted: BTreeMap<Tag, u32>,
+    /// The last entry of which it has accepted anything. What had to end before that has ended, and must not be done again
+    /// behind it.
+    reached: u32,
     /// Whether the node's version takes `customMetadata`.
     tags: bool,
     /// The settings that the node's version does not have.
@@ -64,11 +67,13 @@ enum Payload<'a> {
 
 impl Sender {
     pub(crate) fn new(node: Node, payloads: Arc<Payloads>, log: String) -> Self {
-        Self { node, payloads, log, accepted: BTreeMap::new(), tags: true, lacking: Lacking::default() }
+        let accepted = BTreeMap::new();
+        Self { node, payloads, log, accepted, reached: 0, tags: true, lacking: Lacking::default() }
     }
 
     /// Tells it what the node has accepted, so that it is not sent again.
     pub(crate) fn has_accepted(&mut self, accepted: BTreeMap<Tag, u32>) {
+        self.reached = accepted.keys().map(|tag| tag.first).max().unwrap_or(0);
         self.accepted = accepted;
     }
 
@@ -77,6 +82,13 @@ impl Sender {
         let from = Tag { first, last: 0, step: 0 };
         let (tag, _) = self.accepted.range(from..).next()?;
         (tag.first == first).then_some(tag.last)
+    }
+
+    /// The first entry behind `next` that began a group which the node has accepted: what was for others than the node
+    /// before it must not go out together with it now.
+    pub(crate) fn next_accepted(&self, next: u32) -> u32 {
+        let from = Tag { first: next + 1, last: 0, step: 0 };
+        self.accepted.range(from..).next().map_or(u32::MAX, |(tag, _)| tag.first)
     }
 
     /// Sends the steps of a group of entries, but for those the node has accepted, and gives the node's tasks. A step
@@ -93,7 +105,12 @@ impl Sender {
         let mut number = 0;
         // The node's task for the step before, where an earlier try had sent that already.
         let mut resumed = None;
+        let is_past = first < self.reached;
         for step in steps {
+            if is_past && !step.is_tagged() {
+                number += 1;
+                continue;
+            }
             let payloads = match &step.content {
                 Content::Json(body) => vec![Payload::Json(body.as_ref())],
                 Content::Documents => {
@@ -109,7 +126,7 @@ impl Sender {
                     _ => None,
                 };
                 let task = match found {
-                    Some(uid) => NodeTask::accepted(uid, step.done),
+                    Some(uid) => NodeTask::found(uid, step.done),
                     None => self.task(tag, step, &payload).await?,
                 };
                 resumed = task.uid.filter(|_| known);
@@ -165,13 +182,13 @@ impl Sender {
     /// The node's task for a part of a step: the one it has accepted already, or a new one.
     async fn task(&mut self, tag: Tag, step: &Step, payload: &Payload<'_>) -> Result<NodeTask, ApplyError> {
         if let Some(uid) = self.accepted.remove(&tag) {
-            return Ok(NodeTask::accepted(uid, step.done));
+            return Ok(NodeTask::found(uid, step.done));
         }
         Ok(match self.request_enabled(tag, step, payload).await? {
             Reply::Accepted(uid) => {
                 if step.is_tagged() {
                     // What the node has accepted for later entries comes before this one there, so it must come again.
-                    self.accepted.clear();
+                    self.has_accepted(BTreeMap::new());
                 }
                 NodeTask::accepted(uid, step.done)
             }

@@ -165,7 +165,8 @@ impl Window {
     /// Judges the first dispatch, which has ended.
     pub(crate) fn judge(&mut self) -> Verdict {
         let Some(dispatch) = self.dispatches.front() else { return Verdict::Stands };
-        let Some(error) = dispatch.error() else {
+        let error = dispatch.error().filter(|_| !dispatch.judged);
+        let Some(error) = error else {
             self.went_well();
             return Verdict::Stands;
         };

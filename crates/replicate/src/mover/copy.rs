@@ -1,6 +1,10 @@
 //! Copies of documents for a [`Wave`]: read from whoever is read for them, put where they go.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use miroir_log::{Operation, Selection};
 use miroir_nodes::Node;
@@ -23,24 +27,23 @@ const AHEAD: usize = 8;
 /// How often a chunk is read again because of what was written meanwhile.
 const REREADS: u32 = 200;
 const REREAD: Duration = Duration::from_millis(20);
+/// How long a node may be away that copies are read from.
+const AWAY: Duration = Duration::from_secs(60);
+/// How often one is asked for again that was not given.
+const RETRIES: u32 = 5;
+const RETRY: Duration = Duration::from_secs(1);
 
 impl Wave<'_> {
     /// Copies the shards, of all indexes or of one. Each index starts where its copy was read. What is copied is with the
     /// node in the end.
-    pub(super) async fn copy(&mut self, only: Option<&str>) -> Result<(), MoveError> {
+    pub(super) async fn copy(&mut self, only: Option<&BTreeSet<String>>) -> Result<(), MoveError> {
         let map = self.mover.topology.load().map.clone();
         let mut sources = BTreeMap::<String, (Node, SlotSet)>::new();
         for step in self.moves {
             let slots = map.slots_of(step.shard);
-            match self.mover.source(step.shard, self.to.name()) {
-                Ok(node) => {
-                    let source = sources.entry(node.name().to_owned());
-                    source.or_insert((node, SlotSet::default())).1.extend(slots);
-                }
-                // Nobody has them any more: they are what the log says from where the wave starts, which is before
-                // anything that the node had not applied whose loss was accepted.
-                Err(MoveError::NoSource(_)) if self.mover.is_given_up(step.shard) => {}
-                Err(error) => return Err(error),
+            if let Some(node) = self.source(step).await? {
+                let source = sources.entry(node.name().to_owned());
+                source.or_insert((node, SlotSet::default())).1.extend(slots);
             }
         }
         for (source, slots) in sources.values() {
@@ -49,15 +52,28 @@ impl Wave<'_> {
         self.follow_to_the_end().await
     }
 
+    /// Who gives a shard. A node that is busy, or away for a while, is waited for: what has been copied would be copied again.
+    async fn source(&self, step: &Move) -> Result<Option<Node>, MoveError> {
+        let find = || self.mover.source(step.shard, self.to.name());
+        // Where nobody has it any more it is what the log says from where the wave starts, which is before anything that
+        // the node had not applied whose loss was accepted.
+        let is_lost = || self.mover.is_given_up(step.shard);
+        match self.until(AWAY, || find().is_ok() || is_lost()).await {
+            Err(MoveError::Changed) => Err(MoveError::Changed),
+            _ if is_lost() => Ok(find().ok()),
+            _ => find().map(Some),
+        }
+    }
+
     async fn copy_from(
         &mut self,
         source: &Node,
         slots: &SlotSet,
         code_bits: u32,
-        only: Option<&str>,
+        only: Option<&BTreeSet<String>>,
     ) -> Result<(), MoveError> {
         let mut indexes = Remote(source).indexes().await?;
-        indexes.retain(|index| only.is_none_or(|only| only == index));
+        indexes.retain(|index| only.is_none_or(|only| only.contains(index)));
         let filter = slots_filter(slots, code_bits);
         for index in &indexes {
             let count = Remote(source).count(index, &filter).await?;
@@ -93,16 +109,20 @@ impl Wave<'_> {
         let mut reads = 0;
         let (documents, span) = loop {
             let first = self.mover.progress.applied(source.name());
-            let documents = Remote(source).documents(index, &filter).await?;
+            let read = Remote(source).documents(index, &filter).await;
             let span = Span { first, last: self.mover.progress.sent(source.name()) };
-            if self.is_converging(index, span).await? {
-                break (documents, span);
-            }
             reads += 1;
-            if reads > REREADS {
-                return Err(Remote(source).failed("its documents change all the time"));
+            match read {
+                Ok(documents) if self.is_converging(index, span).await? => break (documents, span),
+                Ok(_) if reads > REREADS => {
+                    return Err(Remote(source).failed("its documents change all the time"));
+                }
+                Err(error) if reads > RETRIES || !source.health().is_trusted() => return Err(error),
+                Ok(_) => sleep(REREAD).await,
+                // It may be busy.
+                Err(_) => sleep(RETRY).await,
             }
-            sleep(REREAD).await;
+            self.still_wanted()?;
         };
         if !documents.results.is_empty() {
             let payload = documents.payload();
@@ -115,7 +135,7 @@ impl Wave<'_> {
                 Err(error) => return Err(Remote(&self.to).failed(error)),
             }
         }
-        self.starts.copied(index, slots, span.first);
+        self.starts.copied(index, slots, span);
         // Searches and writes come first: as long again as half of what it took.
         sleep(began.elapsed() / 2).await;
         Ok(())
@@ -142,21 +162,38 @@ impl Wave<'_> {
         Ok(true)
     }
 
-    /// An index has become another one: what was copied of it is replaced by what it is now.
+    /// An index has become another one: what was copied of it is replaced by what it is now, wherever it has come to.
     pub(super) async fn copy_again(&mut self, index: &str) -> Result<(), MoveError> {
         let known = self.mover.progress.sent(self.to.name());
-        let errand = Errand::Clear { indexes: vec![index.to_owned()], slots: self.slots.clone() };
+        let indexes = self.exchanged_with(index).await?;
+        let errand = Errand::Clear { indexes: indexes.iter().cloned().collect(), slots: self.slots.clone() };
         let done = self.order(errand).await?;
         Remote(&self.to).done(&self.tasks, &done.tasks).await?;
-        let given_up = |step: &&Move| !self.mover.is_given_up(step.shard);
-        let sources =
-            self.moves.iter().filter(given_up).map(|step| self.mover.source(step.shard, self.to.name()));
-        let sources: Vec<Node> = sources.collect::<Result<_, _>>()?;
-        for source in &sources {
-            self.until(CATCH_UP, || self.mover.progress.applied(source.name()) >= known).await?;
+        for step in self.moves {
+            if let Some(source) = self.source(step).await? {
+                self.until(CATCH_UP, || self.mover.progress.applied(source.name()) >= known).await?;
+            }
         }
-        self.starts.again(index, known);
-        self.copy(Some(index)).await
+        indexes.iter().for_each(|index| self.starts.again(index, known));
+        self.copy(Some(&indexes)).await
+    }
+
+    /// An index with all those that it has changed places with since anything was copied: what was copied of one may be in
+    /// another one now.
+    async fn exchanged_with(&self, index: &str) -> Result<BTreeSet<String>, MoveError> {
+        let mut groups: Vec<Vec<String>> = Vec::new();
+        let note = |work: &Work| groups.push(exchanged(work).into_iter().map(str::to_owned).collect());
+        self.mover.look_through(self.starts.first(), note).await?;
+        groups.retain(|group| group.len() > 1);
+        let mut all = BTreeSet::from([index.to_owned()]);
+        let mut known = 0;
+        while known < all.len() {
+            known = all.len();
+            let met = groups.iter().filter(|group| group.iter().any(|name| all.contains(name)));
+            let met: Vec<String> = met.flatten().cloned().collect();
+            all.extend(met);
+        }
+        Ok(all)
     }
 }
 

@@ -34,11 +34,12 @@ impl Mover {
         let (position, catalog) = self.catalog_at().await?;
         self.empty(node).await?;
         self.create_indexes(node, &catalog).await?;
+        let newest = newest_ended(node).await?;
         self.log.forget_node(name).await?;
         if let Some(last) = position.checked_sub(1) {
-            self.log.advance(name, last).await?;
+            self.log.advance(name, last, newest).await?;
         }
-        node.health().start_anew(newest_ended(node).await?);
+        node.health().start_anew(newest);
         self.progress.enter(name, position);
         self.crew.start(node);
         tracing::info!(node = name, position, "node has joined");

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use miroir_nodes::Node;
 use miroir_shard::{NodeId, OwnerState, ShardId, ShardMap, SlotSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{
     Mover, Step,
@@ -16,6 +16,7 @@ use crate::applier::Errand;
 
 /// Copies that nobody wants are removed when their node is there; that is not waited for longer.
 const CLEARING: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(5);
 
 impl Mover {
     /// Removes copies that nobody reads and nobody wants, of nodes that stay and answer.
@@ -55,10 +56,15 @@ impl Mover {
         self.say(format!("removing {} shards from {}", shards.len(), node.name()));
         self.readers_gone().await;
         let slots: Arc<SlotSet> = Arc::new(shards.iter().flat_map(|shard| map.slots_of(*shard)).collect());
-        let indexes = Remote(node).indexes().await?;
         let failed = |error| Remote(node).failed(error);
         let part = Errand::Part { slots: slots.clone() };
         self.crew.order(node.name(), part).await.map_err(failed)?;
+        // What was sent before may bring more of them, and the index that they are in.
+        let sent = self.progress.sent(node.name());
+        while self.progress.applied(node.name()) < sent {
+            sleep(LOOK).await;
+        }
+        let indexes = Remote(node).indexes().await?;
         let done = self.crew.order(node.name(), Errand::Clear { indexes, slots }).await.map_err(failed)?;
         Remote(node).done(&self.tasks_of(node), &done.tasks).await
     }

@@ -146,15 +146,16 @@ impl Mover {
                 Step::Done => Ok(Step::Done),
             };
         };
-        if self.clear_up(&map, plan.goal()).await? == Step::Done {
-            return Ok(Step::Done);
-        }
         if plan.state == PlanState::Paused {
-            return Ok(Step::Nothing);
+            return self.clear_up(&map, plan.goal()).await;
         }
         let moves = diff(&map, plan.goal());
         let Some(first) = moves.iter().find(|step| self.can_fill(step)) else {
-            return self.without_filling(&map, &plan, &moves).await;
+            // Old copies go in the end, all at once: a node does such a deletion by itself, and all that waits behind it waits.
+            return match self.clear_up(&map, plan.goal()).await? {
+                Step::Done => Ok(Step::Done),
+                Step::Nothing => self.without_filling(&map, &plan, &moves).await,
+            };
         };
         let together = self.together(first).await;
         let wave: Vec<Move> =

@@ -151,6 +151,27 @@ impl Remote<'_> {
         }
     }
 
+    /// Whether it may yet do anything beside its own part of the log: copies that were sent are not there before that.
+    pub(crate) async fn waits_for_copies(&self, log: &str) -> Result<bool, MoveError> {
+        let kinds = "documentAdditionOrUpdate,documentDeletion,documentEdition";
+        let mut from = String::new();
+        loop {
+            let path = format!("/tasks?limit=1000&statuses=enqueued,processing&types={kinds}{from}");
+            let page = self.get(&path).await?;
+            let own = |task: &Value| {
+                let tag = task["customMetadata"].as_str().and_then(|tag| tag.strip_prefix("miroir:"));
+                tag.and_then(|tag| tag.strip_prefix(log)).is_some_and(|rest| rest.starts_with(':'))
+            };
+            if !page["results"].as_array().is_some_and(|tasks| tasks.iter().all(own)) {
+                return Ok(true);
+            }
+            match page["next"].as_u64() {
+                Some(next) => from = format!("&from={next}"),
+                None => return Ok(false),
+            }
+        }
+    }
+
     /// Writes, and waits until that is done.
     pub(crate) async fn write(
         &self,
@@ -165,7 +186,7 @@ impl Remote<'_> {
     }
 
     /// Waits until tasks are done. Where one failed for a reason that may pass, or that may be another task's, that is an
-    /// error.
+    /// error. Where there is no index, there is nothing to be done.
     pub(crate) async fn done(&self, tasks: &NodeTasks, uids: &[u32]) -> Result<(), MoveError> {
         let mut open = uids.to_vec();
         while !open.is_empty() {
@@ -174,7 +195,9 @@ impl Remote<'_> {
                 return Err(self.failed("it has forgotten a task"));
             }
             for report in reports.values() {
-                if let Report::Failed { error } = report {
+                if let Report::Failed { error } = report
+                    && error.code_name() != "index_not_found"
+                {
                     let blame = Blame::of(error);
                     return Err(self.failed(format!("a task failed ({blame:?}): {error}")));
                 }

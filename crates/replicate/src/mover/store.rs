@@ -18,7 +18,6 @@ const KIND: RecordKind = RecordKind::FleetChange;
 const PLAN: &str = "plan";
 const NODE: &str = "node/";
 const GONE: &str = "gone/";
-const TASKS: &str = "tasks/";
 const CONFIGURED: &str = "configured";
 
 /// The nodes that the log knows of beside the configuration.
@@ -96,10 +95,10 @@ impl Kept {
                 kept.nodes.joined.extend(readable::<NewNode>(&id, value));
             } else if let Some(name) = id.strip_prefix(GONE) {
                 kept.nodes.left.push(name.to_owned());
-            } else if let Some(name) = id.strip_prefix(TASKS) {
-                let newest = value.as_u64().and_then(|uid| u32::try_from(uid).ok());
-                kept.tasks.extend(newest.map(|newest| (name.to_owned(), newest)));
             }
+        }
+        for (name, value) in log.records(RecordKind::EndedTask).await? {
+            kept.tasks.extend(readable(&name, value).map(|newest| (name, newest)));
         }
         Ok(kept)
     }
@@ -137,7 +136,6 @@ impl Mover {
     /// Keeps that a node has left, so that a configuration which still names it does not bring it back.
     pub(super) async fn forget(&self, node: &str) -> Result<(), MoveError> {
         self.log.delete_record(KIND, &format!("{NODE}{node}")).await?;
-        self.log.delete_record(KIND, &format!("{TASKS}{node}")).await?;
         self.log.put_record(KIND, &format!("{GONE}{node}"), json!(true)).await?;
         Ok(())
     }
@@ -150,10 +148,11 @@ impl Mover {
                 continue;
             };
             let known = self.kept_tasks.lock().insert(node.name().to_owned(), newest);
-            if known != Some(newest)
-                && let Err(error) =
-                    self.log.put_record(KIND, &format!("{TASKS}{}", node.name()), json!(newest)).await
-            {
+            if known == Some(newest) {
+                continue;
+            }
+            let kept = self.log.put_record(RecordKind::EndedTask, node.name(), json!(newest)).await;
+            if let Err(error) = kept {
                 tracing::debug!(%error, node = node.name(), "newest task not kept");
             }
         }

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use miroir_nodes::Node;
-use miroir_shard::{Move, OwnerState, ShardMap, SlotSet};
+use miroir_shard::{Move, OwnerState, ShardMap, SlotSet, slots_filter};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -59,7 +59,10 @@ impl<'a> Wave<'a> {
     /// Brings the shards over, up to the swap of the map.
     pub(super) async fn run(mut self) -> Result<(), MoveError> {
         self.order(Errand::Part { slots: self.slots.clone() }).await?;
+        // Nothing of the shards is sent to it from here on but copies; what was is there once it has applied that.
+        let sent = self.mover.progress.sent(self.to.name());
         self.mover.announce(self.moves, &self.to).await?;
+        self.until(CATCH_UP, || self.mover.progress.applied(self.to.name()) >= sent).await?;
         self.clear().await?;
         self.starts = Starts::new(self.slots.clone(), self.mover.least_applied());
         self.copy(None).await?;
@@ -69,7 +72,20 @@ impl<'a> Wave<'a> {
 
     /// Removes what an earlier try, or an earlier owner, has left of the shards.
     async fn clear(&self) -> Result<(), MoveError> {
-        let indexes = Remote(&self.to).indexes().await?;
+        let remote = Remote(&self.to);
+        let mut indexes = remote.indexes().await?;
+        // Mostly there is nothing, and a deletion of nothing is one more task to wait for.
+        if !remote.waits_for_copies(self.mover.log.id()).await? {
+            let map = self.mover.topology.load().map.clone();
+            let filter = slots_filter(&self.slots, map.code_bits());
+            let mut held = Vec::new();
+            for index in indexes {
+                if remote.count(&index, &filter).await? > 0 {
+                    held.push(index);
+                }
+            }
+            indexes = held;
+        }
         let done = self.order(Errand::Clear { indexes, slots: self.slots.clone() }).await?;
         Remote(&self.to).done(&self.tasks, &done.tasks).await
     }

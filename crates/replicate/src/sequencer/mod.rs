@@ -63,7 +63,8 @@ impl Sequencer {
         chores: Chores,
     ) -> Result<Self, LogError> {
         let mut head = Head::from_catalog(&log.catalog());
-        let mut next = *progress.finished().borrow();
+        // What has ended without a decision, as it was canceled, has none to be taken in but is yet to be given one.
+        let mut next = log.positions().head.min(*progress.finished().borrow());
         'log: loop {
             let decided = Work::read(&*log, next, BATCH).await?;
             if decided.is_empty() {

@@ -241,3 +241,13 @@ fn open_tasks_and_the_newest_are_those_under_way() {
     assert_eq!(window.newest_task(), Some(7));
     assert_eq!((window.entry_of(7), window.next()), (4, 9));
 }
+
+#[test]
+fn what_an_earlier_try_has_judged_stands() {
+    let found = |judged| window([Dispatch { judged, alone: false, ..dispatch(0, 0) }]);
+    for (judged, verdict) in [(true, Verdict::Stands), (false, Verdict::Again)] {
+        let mut window = found(judged);
+        fail(&mut window, 0, BAD);
+        assert_eq!(window.judge(), verdict);
+    }
+}

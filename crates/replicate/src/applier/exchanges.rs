@@ -1,0 +1,77 @@
+//! When indexes became others: what was read of one before means nothing for it after.
+
+use std::collections::BTreeMap;
+
+use miroir_log::{Log, LogError, Operation};
+
+use crate::work::Work;
+
+/// How many entries are looked through at once.
+const SLICE: usize = 512;
+
+/// What a node was sent, or held already when its part of the log began, that made another index of one. It may have been
+/// sent by an earlier process: what is not known is looked up in the log.
+#[derive(Debug)]
+pub(super) struct Exchanges {
+    /// The last such entry, by index.
+    last: BTreeMap<String, u32>,
+    /// Entries from here on have been looked at, up to where the node is.
+    since: u32,
+}
+
+// === impl Exchanges ===
+
+impl Exchanges {
+    /// Of a node that has everything before this position.
+    pub(super) fn before(position: u32) -> Self {
+        Self { last: BTreeMap::new(), since: position }
+    }
+
+    /// The node is sent an entry.
+    pub(super) fn note(&mut self, work: &Work) {
+        for index in exchanged(work) {
+            let last = self.last.entry(index.to_owned()).or_default();
+            *last = (*last).max(work.uid());
+        }
+    }
+
+    /// Makes sure that the entries from `from` on are known.
+    pub(super) async fn learn(&mut self, log: &dyn Log, from: u32) -> Result<(), LogError> {
+        let mut next = from;
+        while next < self.since {
+            let works = Work::read(log, next, SLICE).await?;
+            let Some(last) = works.last().map(Work::uid) else { break };
+            let since = self.since;
+            works.iter().filter(|work| work.uid() < since).for_each(|work| self.note(work));
+            next = last + 1;
+        }
+        self.since = self.since.min(from);
+        Ok(())
+    }
+
+    /// The last entry that made another index of this one.
+    pub(super) fn last(&self, index: &str) -> Option<u32> {
+        self.last.get(index).copied()
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.last.iter().map(|(index, uid)| (index.as_str(), *uid))
+    }
+}
+
+/// The indexes that an entry exchanges, renames, deletes, or gives another primary key.
+pub(crate) fn exchanged(work: &Work) -> Vec<&str> {
+    if !work.prepared.is_sent() {
+        return Vec::new();
+    }
+    let own = work.entry.index_uid.iter().map(String::as_str);
+    match &work.entry.operation {
+        Operation::IndexDeletion => own.collect(),
+        Operation::IndexUpdate { new_uid, .. } => own.chain(new_uid.as_deref()).collect(),
+        Operation::IndexSwap { swaps } => {
+            swaps.iter().flat_map(|swap| [swap.indexes.0.as_str(), swap.indexes.1.as_str()]).collect()
+        }
+        _ => Vec::new(),
+    }
+}
