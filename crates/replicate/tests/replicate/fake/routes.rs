@@ -141,18 +141,14 @@ fn tasks(state: &mut State, query: &BTreeMap<String, String>) -> Response<Full<B
         let found = state.tasks.iter().rev().filter(|task| uids.contains(&task.uid));
         return json_answer(StatusCode::OK, json!({ "results": found.map(view).collect::<Vec<_>>() }));
     }
-    if query.get("types").is_some_and(|types| types == "indexSwap") {
-        let newest = state.tasks.iter().rev().find(|task| matches!(task.op, Op::Swap(_)));
-        return json_answer(
-            StatusCode::OK,
-            json!({ "results": newest.map(view).into_iter().collect::<Vec<_>>() }),
-        );
-    }
     // Small pages, so that there is more than one.
     let limit = number("limit").unwrap_or(20).min(7) as usize;
     let from = number("from").unwrap_or(u32::MAX);
-    let only_ended = query.contains_key("statuses");
-    let is_asked = |task: &&Task| task.uid <= from && (task.outcome.is_some() || !only_ended);
+    let asked = |name: &str, value: &str| {
+        query.get(name).is_none_or(|values| values.split(',').any(|asked| asked == value))
+    };
+    let is_asked =
+        |task: &&Task| task.uid <= from && asked("statuses", status(task)) && asked("types", kind(task));
     let mut found = state.tasks.iter().rev().filter(is_asked);
     let results: Vec<Value> = found.by_ref().take(limit).map(view).collect();
     let next = found.next().map(|task| task.uid);
@@ -173,16 +169,32 @@ fn of_index(state: &State, uid: &str, view: impl FnOnce(&Index) -> Value) -> Res
     }
 }
 
-fn view(task: &Task) -> Value {
-    let status = match &task.outcome {
+fn status(task: &Task) -> &'static str {
+    match &task.outcome {
         None => "enqueued",
         Some(Ok(_)) => "succeeded",
         Some(Err(_)) => "failed",
-    };
+    }
+}
+
+fn kind(task: &Task) -> &'static str {
+    match &task.op {
+        Op::Create { .. } => "indexCreation",
+        Op::Delete => "indexDeletion",
+        Op::Update { .. } => "indexUpdate",
+        Op::Settings(_) | Op::ResetSettings => "settingsUpdate",
+        Op::Put { .. } => "documentAdditionOrUpdate",
+        Op::DeleteIds(_) | Op::DeleteWhere(_) | Op::Clear => "documentDeletion",
+        Op::Edit(_) | Op::Rehearse(_) => "documentEdition",
+        Op::Swap(_) => "indexSwap",
+    }
+}
+
+fn view(task: &Task) -> Value {
     let details = task.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok());
     let error = task.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
     json!({
-        "uid": task.uid, "status": status, "details": details, "customMetadata": task.metadata,
+        "uid": task.uid, "status": status(task), "details": details, "customMetadata": task.metadata,
         "error": error.map(|(code, kind, message)| error_body(code, kind, message)),
     })
 }

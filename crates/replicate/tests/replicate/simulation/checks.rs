@@ -1,6 +1,9 @@
 //! Searches, and what is looked at after every step.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use miroir_log::Log;
 use miroir_protocol::tasks::TaskStatus;
@@ -10,13 +13,26 @@ use rand::Rng;
 use super::{
     history::{History, INDEXES},
     invariants::{Violation, gives_one_position, holds_one_position, nothing_twice, one_state_for_each_copy},
-    reader::Reader,
+    reader::{Given, Reader},
     world::World,
 };
 use crate::fake::FakeNode;
 
+/// What a search has found.
+pub(super) struct Found {
+    index: &'static str,
+    /// What each node gave.
+    given: Vec<Given>,
+    /// The nodes that were upset meanwhile.
+    upset: BTreeSet<String>,
+    /// The map by which nodes were asked.
+    map: ShardMap,
+    /// The position of the tasks that had finished before, and that of the writes accepted since.
+    positions: RangeInclusive<u32>,
+}
+
 impl World<'_> {
-    /// A client searches. What it finds is looked at when it has it.
+    /// A client searches. What it finds is judged with the next step: only then it is known which writes were canceled.
     pub(super) fn search(&mut self) {
         let gateway = self.gateway();
         let reader =
@@ -24,42 +40,49 @@ impl World<'_> {
         let index = INDEXES[self.chance.throw(|dice| dice.random_range(0..2))];
         let finished = *gateway.progress.finished().borrow();
         let (histories, upset) = (self.histories.clone(), self.upset.clone());
-        let nodes = self.nodes.clone();
-        let changing = self.setting.changing;
+        // A node that was upset while the search was under way may have answered it then.
+        let applied = |node: &FakeNode| gateway.progress.applied(&node.name);
+        let nodes: Vec<_> = self.nodes.iter().map(|node| (node.clone(), applied(node))).collect();
         self.searches.spawn(async move {
-            let Some((given, map)) = reader.search(index).await else { return Ok(false) };
-            if changing {
-                nothing_twice(&given)?;
-            }
-            let histories = histories.lock();
-            for one in &given {
-                let node = nodes.iter().find(|node| node.name == one.node);
-                let applied = reader.progress.applied(&one.node);
-                let next = histories.values().next().map_or(0, History::len);
-                let is_upset = node.is_some_and(|node| is_upset(&mut upset.lock(), node, applied, next));
-                let name = if changing { "" } else { &one.node };
-                let Some(history) = histories.get(name) else { continue };
-                if !is_upset {
-                    gives_one_position(one, &map, history, index, finished..=history.len())?;
-                }
-            }
-            Ok(true)
+            let (given, map) = reader.search(index).await?;
+            let told = histories.lock().values().next().map_or(0, History::len);
+            let was_upset =
+                |(node, applied): &&(FakeNode, u32)| is_upset(&mut upset.lock(), node, *applied, told);
+            let upset = nodes.iter().filter(was_upset).map(|(node, _)| node.name.clone()).collect();
+            Some(Found { index, given, upset, map, positions: finished..=told })
         });
+    }
+
+    fn judge(&self, found: &Found) -> Result<(), Violation> {
+        let changing = self.setting.changing;
+        if changing {
+            nothing_twice(&found.given)?;
+        }
+        let histories = self.histories.lock();
+        for one in found.given.iter().filter(|one| !found.upset.contains(&one.node)) {
+            let name = if changing { "" } else { &one.node };
+            let Some(history) = histories.get(name) else { continue };
+            gives_one_position(one, &found.map, history, found.index, found.positions.clone())?;
+        }
+        Ok(())
     }
 
     /// What must hold after every step.
     pub(super) async fn check(&mut self) -> Result<(), Violation> {
-        while let Some(search) = self.searches.try_join_next() {
-            match search.map_err(|error| error.to_string())?? {
-                true => self.answered += 1,
-                false => self.unanswered += 1,
-            }
-        }
         let next = self.gateway().log.positions().next;
         if next != self.told() {
             return Err(format!("{} writes were accepted, the log has {next}", self.told()));
         }
         self.take_in_cancelations().await;
+        while let Some(search) = self.searches.try_join_next() {
+            match search.map_err(|error| error.to_string())? {
+                Some(found) => {
+                    self.judge(&found)?;
+                    self.answered += 1;
+                }
+                None => self.unanswered += 1,
+            }
+        }
         let map = self.gateway().map();
         if map.epoch() != self.epoch {
             self.epoch = map.epoch();

@@ -26,7 +26,7 @@ impl World<'_> {
             11 => self.disk.set_full(true),
             12 => self.disk.set_full(false),
             13 if self.setting.changing => self.lose(&node).await,
-            13 => node.lose_queue(),
+            13 => dies_with(&node, FakeNode::lose_queue).await,
             _ => self.restart().await,
         }
         self.network.stir(&node);
@@ -59,12 +59,18 @@ impl World<'_> {
         if !whole || !known || map.groups().len() < 2 || in_group(0) == 0 || !self.lost.is_empty() {
             return;
         }
-        node.set_down(true);
-        // What was under way is over.
-        sleep(Duration::from_millis(1)).await;
-        node.lose_everything();
-        node.set_down(false);
+        dies_with(node, FakeNode::lose_everything).await;
         self.lost.insert(node.name.clone());
         self.chance.note(|| format!("{} has lost everything", node.name));
     }
+}
+
+/// A node dies, loses something, and is there again. It loses nothing while it runs: what came in before the loss is not
+/// followed, by the same connection, by what comes after it.
+async fn dies_with(node: &FakeNode, loses: impl FnOnce(&FakeNode)) {
+    node.set_down(true);
+    // What was under way is over.
+    sleep(Duration::from_millis(1)).await;
+    loses(node);
+    node.set_down(false);
 }

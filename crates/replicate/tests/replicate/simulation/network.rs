@@ -124,7 +124,11 @@ impl Network {
         let Weather { slowest, lost_before, lost_after, .. } = *host.weather.lock();
         self.chance.delay(slowest).await;
         host.passable().await;
-        let what = || format!("{} {} {}", host.node.name, head.method, head.uri.path());
+        // Where the log's name comes first, which is another one in each run, what it was sent for.
+        let tag =
+            head.uri.query().and_then(|query| query.split_once("customMetadata=miroir:")?.1.split_once(':'));
+        let tag = tag.map_or(String::new(), |(_, entries)| format!(" for {entries}"));
+        let what = || format!("{} {} {}{tag}", host.node.name, head.method, head.uri.path());
         if self.chance.happens(lost_before) {
             self.chance.note(|| format!("{} lost on its way", what()));
             return Err(Dropped);

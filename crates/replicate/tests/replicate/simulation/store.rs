@@ -134,7 +134,7 @@ delegate! {
         append_once(entry: NewEntry, once: Once) -> (Entry, bool);
         record_prepared(decisions: Vec<(u32, Value)>) -> ();
         prepare_and_start(decisions: Vec<(u32, Value)>, uids: &[u32]) -> ();
-        advance(node: &str, uid: u32) -> ();
+        advance(node: &str, uid: u32, ended: Option<u32>) -> ();
         forget_node(node: &str) -> ();
         start(uids: &[u32]) -> ();
         cancel(by: u32, from: u32) -> Uids;

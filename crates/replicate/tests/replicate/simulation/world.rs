@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 
 use super::{
     chance::Chance,
+    checks::Found,
     gateway::Gateway,
     history::{History, INDEXES, Write},
-    invariants::Violation,
     network::Network,
     planted::Bug,
     store::Disk,
@@ -68,8 +68,8 @@ pub(super) struct World<'a> {
     pub(super) upset: Arc<Mutex<BTreeMap<String, (u32, u32)>>>,
     /// Nodes that have lost their data and still count as copies.
     pub(super) lost: BTreeSet<String>,
-    /// Searches under way, each true where it is answered.
-    pub(super) searches: JoinSet<Result<bool, Violation>>,
+    /// Searches under way; nothing comes of those that are not answered.
+    pub(super) searches: JoinSet<Option<Found>>,
     /// Searches that were answered, and that were not.
     pub(super) answered: u32,
     pub(super) unanswered: u32,
