@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ChatSettings, EmbedderSettings, EmbedderSource, FacetOrder, Faceting, MinWordSizeForTypos, Pagination,
-    RankingRule, Setting, Settings, TypoTolerance, embedder_check,
+    ChatSearchParameters, ChatSettings, EmbedderSettings, EmbedderSource, FacetOrder, Faceting,
+    MinWordSizeForTypos, Pagination, RankingRule, Setting, Settings, TypoTolerance, embedder_check,
 };
 use crate::error::{Code, ResponseError};
 
@@ -125,7 +125,19 @@ impl ChatSettings {
         replace(&mut self.description, &patch.description);
         replace(&mut self.document_template, &patch.document_template);
         replace(&mut self.document_template_max_bytes, &patch.document_template_max_bytes);
-        replace(&mut self.search_parameters, &patch.search_parameters);
+        change(&mut self.search_parameters, &patch.search_parameters, ChatSearchParameters::apply);
+    }
+}
+
+impl ChatSearchParameters {
+    fn apply(&mut self, patch: &Self) {
+        replace(&mut self.hybrid, &patch.hybrid);
+        replace(&mut self.limit, &patch.limit);
+        replace(&mut self.sort, &patch.sort);
+        replace(&mut self.distinct, &patch.distinct);
+        replace(&mut self.matching_strategy, &patch.matching_strategy);
+        replace(&mut self.attributes_to_search_on, &patch.attributes_to_search_on);
+        replace(&mut self.ranking_score_threshold, &patch.ranking_score_threshold);
     }
 }
 

@@ -168,7 +168,9 @@ impl Pagination {
 }
 
 impl ChatSettings {
-    fn with_defaults(self) -> Self {
+    /// What is said with what is not said.
+    #[must_use]
+    pub fn with_defaults(self) -> Self {
         Self {
             description: self.description.or_default_to(String::new),
             document_template: self

@@ -125,6 +125,20 @@ fn values_out_of_order_or_range_are_refused() {
 }
 
 #[test]
+fn how_a_chat_searches_changes_member_by_member() {
+    let on = Features { chat_completions: true, ..Features::default() };
+    let chat = |parameters: serde_json::Value| {
+        let body = json!({ "chat": { "searchParameters": parameters } }).to_string();
+        Settings::parse(None, body.as_bytes(), &on).expect("good")
+    };
+    let mut kept = chat(json!({ "limit": 3, "sort": ["a:asc"] }));
+    kept.apply(&chat(json!({ "sort": null, "distinct": "b" })));
+    assert_eq!(kept.to_value()["chat"]["searchParameters"], json!({ "limit": 3, "distinct": "b" }));
+    kept.apply(&chat(json!(null)));
+    assert_eq!(kept.to_value()["chat"], json!({}));
+}
+
+#[test]
 fn settings_of_features_need_them() {
     let body = br#"{"foreignKeys":[{"foreignIndexUid":"a","fieldName":"b"}],"chat":{"description":"d"}}"#;
     assert_eq!(Settings::from_json(body).expect_err("off").code_name(), "feature_not_enabled");
