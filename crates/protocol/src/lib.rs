@@ -3,6 +3,7 @@
 //! A request that Meilisearch v1.50 refuses is refused here with the same status, code and words; one that it takes
 //! becomes a type that the rest of the program works with.
 
+pub mod chats;
 pub mod content_type;
 pub mod document;
 pub mod documents;

@@ -3,6 +3,7 @@
 mod api;
 mod auth;
 mod body;
+mod chats;
 mod documents;
 mod features;
 mod indexes;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use super::api::Api;
-use super::{auth, documents, features, indexes, search, service, settings, stats, tasks};
+use super::{auth, chats, documents, features, indexes, search, service, settings, stats, tasks};
 
 /// The routes of a node.
 pub(crate) fn router(api: Arc<Api>) -> Router {
@@ -15,6 +15,8 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/version", get(service::version))
         .route("/stats", get(stats::all))
         .route("/experimental-features", get(features::get).patch(features::change))
+        .route("/chats/{uid}", delete(chats::delete))
+        .route("/chats/{uid}/settings", get(chats::get).patch(chats::update).delete(chats::reset))
         .route("/indexes", get(indexes::list).post(indexes::create))
         .route("/indexes/{uid}", get(indexes::get).patch(indexes::update).delete(indexes::delete))
         .route("/indexes/{uid}/fields", post(indexes::fields))

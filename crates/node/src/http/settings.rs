@@ -7,6 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use miroir_protocol::IndexUid;
+use miroir_protocol::features::Features;
 use miroir_protocol::settings::{SettingName, Settings, UpdateMethod};
 
 use super::api::Api;
@@ -41,7 +42,7 @@ pub(super) async fn update(
 ) -> Reply {
     let uid = IndexUid::from_path(&uid)?;
     let body = json_body(&headers, body, api.payload_limit).await?;
-    change(&api, uid, &Settings::from_json(&body)?, false, query).await
+    change(&api, uid, &Settings::parse(None, &body, &features(&api))?, false, query).await
 }
 
 pub(super) async fn reset(
@@ -87,7 +88,7 @@ async fn update_one(
     }
     let uid = IndexUid::from_path(&uid)?;
     let body = json_body(&headers, body, api.payload_limit).await?;
-    change(&api, uid, &Settings::from_json_of(name, &body)?, false, query).await
+    change(&api, uid, &Settings::parse(Some(name), &body, &features(&api))?, false, query).await
 }
 
 pub(super) async fn reset_one(
@@ -107,9 +108,13 @@ async fn change(
     is_deletion: bool,
     query: Option<String>,
 ) -> Reply {
-    settings.check_features()?;
     let operation = Operation::SettingsUpdate { settings: settings.to_value(), is_deletion };
     accepted(api.enqueue(Some(uid.into_inner()), operation, custom_metadata(query.as_deref())).await?)
+}
+
+/// The features of settings: those that the node can keep.
+fn features(api: &Api) -> Features {
+    Features { chat_completions: api.state().features.read().chat_completions, ..Features::default() }
 }
 
 fn unknown() -> Response {

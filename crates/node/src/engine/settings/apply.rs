@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use milli_core::Index;
 use milli_core::heed::RwTxn;
 use milli_core::update::{Setting, Settings};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::patch::{LocalizedAttributes, all_reset, is_wildcard, order_map, read};
 use super::rules::{criteria_of, has_newer_name};
 use crate::engine::Limits;
 use crate::error::EngineError;
+
+/// The setting that says what a chat is told.
+pub(super) const CHAT: &str = "chat";
 
 /// Applies a patch within `wtxn`: an absent member stays as it is, `null` goes back to the default. Updates `extras`,
 /// the settings that the engine does not know.
@@ -30,8 +33,7 @@ pub(crate) fn apply_settings<'i>(
     set_facets_and_pages(&mut builder, patch)?;
     set_search(&mut builder, patch)?;
     builder.execute(|_| (), || false)?;
-    keep_extras(extras, patch);
-    Ok(())
+    keep_extras(extras, patch)
 }
 
 /// Sets the primary key of an index within `wtxn`, or with none only notes the moment of change.
@@ -243,11 +245,26 @@ fn set_search(builder: &mut Builder<'_, '_, '_>, patch: &Map<String, Value>) -> 
     Ok(())
 }
 
-fn keep_extras(extras: &mut Map<String, Value>, patch: &Map<String, Value>) {
-    let Some(rules) = patch.get("rankingRules") else { return };
+fn keep_extras(extras: &mut Map<String, Value>, patch: &Map<String, Value>) -> Result<(), EngineError> {
+    if let Some(change) = patch.get(CHAT) {
+        let mut chat = chat(extras.get(CHAT))?;
+        chat.apply(&self::chat(Some(change))?);
+        match chat.to_value().get_mut(CHAT) {
+            Some(kept) => drop(extras.insert(CHAT.to_owned(), kept.take())),
+            None => drop(extras.remove(CHAT)),
+        }
+    }
+    let Some(rules) = patch.get("rankingRules") else { return Ok(()) };
     let newer = |rules: &Vec<Value>| rules.iter().filter_map(Value::as_str).any(has_newer_name);
     match rules.as_array().is_some_and(newer) {
         true => drop(extras.insert("rankingRules".to_owned(), rules.clone())),
         false => drop(extras.remove("rankingRules")),
     }
+    Ok(())
+}
+
+/// Settings with this chat and nothing else: the engine knows nothing of chats.
+fn chat(value: Option<&Value>) -> Result<miroir_protocol::Settings, EngineError> {
+    let settings = miroir_protocol::Settings::from_value(json!({ CHAT: value }));
+    Ok(settings.map_err(|error| milli_core::Error::from(milli_core::InternalError::SerdeJson(error)))?)
 }

@@ -4,8 +4,10 @@ use milli_core::heed::RoTxn;
 use milli_core::index::{IndexEmbeddingConfig, PrefixSearch};
 use milli_core::vector::settings::EmbeddingSettings;
 use milli_core::{Criterion, DEFAULT_VALUES_PER_FACET, Index, OrderBy};
+use miroir_protocol::settings::{SettingName, Settings};
 use serde_json::{Map, Value, json};
 
+use super::apply::CHAT;
 use crate::engine::languages::code_of;
 use crate::error::EngineError;
 
@@ -45,6 +47,10 @@ pub(crate) fn settings_view(
     put("localizedAttributes", localized_attributes(index, rtxn)?);
     put("facetSearch", json!(index.facet_search(rtxn)?));
     put("prefixSearch", json!(prefix_search(index.prefix_search(rtxn)?.unwrap_or_default())));
+    if let Some(chat) = extras.get(CHAT) {
+        let settings = Settings::from_value(json!({ CHAT: chat })).unwrap_or_default();
+        put(CHAT, settings.view_of(SettingName::Chat));
+    }
     Ok(view)
 }
 
