@@ -92,7 +92,7 @@ impl RescueTable {
     #[must_use]
     pub fn filters(self) -> Self {
         self.rule(ResponseError::clone)
-            .rule(auth)
+            .rule(|error: &AuthError| ResponseError::from(error))
             .rule(|error: &PayloadTooLarge| ResponseError::payload_too_large(error.limit()))
             .rule(decompression)
             .rule(deadline)
@@ -146,14 +146,6 @@ impl fmt::Debug for RescueTable {
 /// An error and its causes.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
-}
-
-fn auth(error: &AuthError) -> ResponseError {
-    match error {
-        AuthError::MissingHeader => ResponseError::missing_authorization_header(),
-        AuthError::MissingMasterKey => ResponseError::missing_master_key(),
-        refused => ResponseError::new(Code::InvalidApiKey, refused.to_string()),
-    }
 }
 
 fn decompression(error: &DecompressionError) -> ResponseError {

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use miroir_protocol::keys::{Action, Key, SearchRules, both_filters};
 use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::{AuthError, KeySet, guard::check_search};
 
 /// What the sender of a request may see. That the operation is allowed at all has been checked; what it names in its
 /// body, and what its answer lists, is checked by whoever serves it.
@@ -38,6 +41,14 @@ impl Access {
         self.key.as_ref().is_none_or(|key| key.has(Action::IndexesCreate)) && self.allows(index)
     }
 
+    /// Whether the index may be searched now, with the keys there are now: for whoever goes on searching after the request
+    /// was let in, which may have been for something else.
+    pub fn check_search(&self, index: &str, keys: &KeySet, now: OffsetDateTime) -> Result<(), AuthError> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let key = keys.by_uid(key.uid).ok_or(AuthError::InvalidKey)?;
+        check_search(index, key, self.rules.as_deref(), now)
+    }
+
     /// Adds what a tenant token says about searches in the index to the filter of one.
     pub fn restrict(&self, index: &str, filter: &mut Option<Value>) {
         let rule = self.rules.as_ref().and_then(|rules| rules.filter(index));
@@ -51,8 +62,6 @@ impl Access {
 mod tests {
     use miroir_protocol::keys::{CreateKey, IndexUidPattern};
     use serde_json::json;
-    use time::OffsetDateTime;
-
     use super::*;
 
     fn key(actions: &[Action], index: &str) -> Arc<Key> {
@@ -83,6 +92,27 @@ mod tests {
         assert!(!access.may_create("movies"));
         let access = Access::new(key(&[Action::IndexesAll], "mov*"), None);
         assert!(access.may_create("movies") && !access.may_create("books"));
+    }
+
+    #[test]
+    fn searches_are_checked_by_the_keys_there_are() {
+        let check = |access: &Access, keys: &KeySet| {
+            access.check_search("movies", keys, OffsetDateTime::UNIX_EPOCH)
+        };
+        let searcher = key(&[Action::Search], "mov*");
+        let set = |key: &Arc<Key>| KeySet::new(Some("master"), [Key::clone(key)]);
+        let access = Access::new(searcher.clone(), None);
+        assert_eq!(check(&access, &set(&searcher)), Ok(()));
+        assert_eq!(check(&access, &KeySet::new(Some("master"), [])), Err(AuthError::InvalidKey));
+        let chatter = key(&[Action::ChatCompletions], "*");
+        assert_eq!(check(&Access::new(chatter.clone(), None), &set(&chatter)), Err(AuthError::InvalidKey));
+        let other = key(&[Action::Search], "books");
+        let refused = check(&Access::new(other.clone(), None), &set(&other));
+        assert!(matches!(refused, Err(AuthError::KeyForOtherIndexes { .. })));
+        let rules = serde_json::from_value(json!(["books"])).expect("rules");
+        let refused = check(&Access::new(searcher.clone(), Some(Arc::new(rules))), &set(&searcher));
+        assert!(matches!(refused, Err(AuthError::TokenForOtherIndexes { .. })));
+        assert_eq!(check(&Access::default(), &KeySet::new(None, [])), Ok(()));
     }
 
     #[test]

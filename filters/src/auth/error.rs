@@ -1,5 +1,7 @@
 //! Why a request is turned down.
 
+use miroir_protocol::error::{Code, ResponseError};
+
 use super::TokenError;
 
 /// Why a request is turned down, in Meilisearch's words.
@@ -51,4 +53,14 @@ pub enum AuthError {
     /// The tenant token cannot be read, or is not signed by the key it names.
     #[error("Could not decode tenant token, {0}.")]
     Token(TokenError),
+}
+
+impl From<&AuthError> for ResponseError {
+    fn from(error: &AuthError) -> Self {
+        match error {
+            AuthError::MissingHeader => Self::missing_authorization_header(),
+            AuthError::MissingMasterKey => Self::missing_master_key(),
+            refused => Self::new(Code::InvalidApiKey, refused.to_string()),
+        }
+    }
 }

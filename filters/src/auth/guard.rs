@@ -135,6 +135,16 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// Whether a key, and the rules of its token, allow a search in an index.
+pub(super) fn check_search(
+    index: &str,
+    key: &Key,
+    rules: Option<&SearchRules>,
+    now: OffsetDateTime,
+) -> Result<(), AuthError> {
+    Asked { actions: &[Action::Search], index: Some(index.into()), own: false }.check(key, rules, now)
+}
+
 fn for_other_indexes(key: &Key, by_token: bool, index: &str) -> AuthError {
     let index = index.to_owned();
     if by_token {
