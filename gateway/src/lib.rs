@@ -12,6 +12,7 @@ mod fleet;
 mod instance;
 mod intake;
 mod keys;
+mod outside;
 mod pass;
 mod read;
 mod rescue;

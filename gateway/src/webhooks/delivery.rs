@@ -5,15 +5,14 @@ use std::{io::Write, time::Duration};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
-use miroir_nodes::{Node, NodeConfig, Tls, full};
+use miroir_nodes::full;
 use miroir_protocol::{tasks::TaskView, webhooks::Webhook};
 use uuid::Uuid;
 
+use crate::outside;
+
 /// How long a webhook may take over a request, as in Meilisearch.
 const TIMEOUT: Duration = Duration::from_secs(30);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// What of its answer is read at the most.
-const MAX_ANSWER: usize = 1 << 20;
 /// How often a request is sent, and how long after the first failure it is sent again, doubled each time.
 const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -44,7 +43,8 @@ pub(super) async fn deliver(uuid: Uuid, webhook: &Webhook, tasks: &[TaskView]) {
 
 async fn send(webhook: &Webhook, body: Bytes) -> Result<(), String> {
     let uri: Uri = webhook.url.parse().map_err(|error| format!("{}: {error}", webhook.url))?;
-    let node = client(&uri)?;
+    // For one request: a webhook is called now and then, and its address may change.
+    let node = outside::client("webhook", &uri, None, 0)?;
     let mut request = Request::new(full(body));
     *request.method_mut() = Method::POST;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -64,29 +64,6 @@ async fn send(webhook: &Webhook, body: Bytes) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("it answered {}", answer.status))
-    }
-}
-
-/// A client for one request: a webhook is called now and then, and its address may change.
-fn client(uri: &Uri) -> Result<Node, String> {
-    let (by_tls, port) = match uri.scheme_str() {
-        Some("http") => (false, 80),
-        Some("https") => (true, 443),
-        _ => return Err(format!("{uri}: webhooks are called by HTTP")),
-    };
-    let host = uri.host().ok_or_else(|| format!("{uri} names no host"))?;
-    let config = NodeConfig {
-        name: "webhook".to_owned(),
-        authority: format!("{host}:{}", uri.port_u16().unwrap_or(port)),
-        key: None,
-        connect_timeout: CONNECT_TIMEOUT,
-        max_idle: 0,
-        max_answer: MAX_ANSWER,
-    };
-    let node = Node::new(config).ok_or_else(|| format!("{uri} cannot be called"))?;
-    match by_tls {
-        true => Ok(node.with_tls(Tls::new(None).map_err(|error| error.to_string())?)),
-        false => Ok(node),
     }
 }
 
