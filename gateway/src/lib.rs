@@ -7,6 +7,7 @@ mod access;
 mod admin;
 mod answer;
 mod app;
+mod chat;
 pub mod commands;
 mod fleet;
 mod instance;

@@ -26,6 +26,7 @@ mod wait;
 pub mod data;
 pub mod difference;
 pub mod load;
+pub mod model;
 
 pub use self::{
     client::{Answer, Client, Request, Unreachable},

@@ -140,6 +140,8 @@ impl Node {
             .args(["--http-addr", &self.address.to_string(), "--master-key", &self.key])
             .arg("--db-path")
             .arg(self.directory.join("data.ms"))
+            // A model of a test listens on this machine.
+            .env("MEILI_EXPERIMENTAL_ALLOWED_IP_NETWORKS", "any")
             .args(["--no-analytics", "--env", "development", "--log-level", "WARN"]);
         self.spawn(command)
     }

@@ -8,6 +8,7 @@ use http::{Method, StatusCode, Uri};
 use miroir_log::RecordKind;
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
+    chats::{Workspace, WorkspaceChange},
     error::{Code, ResponseError},
     features::CHAT_COMPLETIONS,
     index_uid::IndexUid,
@@ -92,15 +93,14 @@ pub(crate) async fn reset(gateway: &Gateway, uid: &str) -> Answer {
     Ok(answer)
 }
 
-/// `POST /chats/{uid}/chat/completions`. A node would search what it holds itself, a part of the documents, and the model
-/// would be told that this is all there is.
-pub(crate) fn completions(gateway: &Gateway) -> ResponseError {
-    match check(gateway, "using the /chats chat completions route") {
-        Err(error) => error,
-        Ok(()) => not_supported(
-            "Chat completions are not served over several nodes: each would search only the documents it holds.",
-        ),
-    }
+/// The workspace of a conversation, with its secrets.
+pub(crate) async fn workspace(gateway: &Gateway, uid: &str) -> Result<Workspace, ResponseError> {
+    let record = kept(gateway, uid).await?.ok_or_else(|| gone(format!("Chat `{uid}` not found")))?;
+    // What was kept was taken by a node, which may know more than this version does.
+    let change = WorkspaceChange::from_json(record.to_string().as_bytes());
+    change.and_then(|change| Workspace::default().changed(change)).map_err(|error| {
+        not_supported(format!("The chat `{uid}` cannot be served by this version of Miroir: {error}"))
+    })
 }
 
 /// What nodes are told of the workspaces that were kept.

@@ -24,3 +24,4 @@ mod survey;
 mod targets;
 pub(crate) mod task_documents;
 mod visibility;
+pub(crate) mod whole;

@@ -3,7 +3,7 @@
 use miroir_protocol::operation::{Matched, Operation};
 
 use super::call::{Call, Served};
-use crate::instance::chats;
+use crate::{chat, instance::chats};
 
 pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
     let uid = operation.name();
@@ -19,6 +19,6 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         Operation::GetChatSettings => chats::settings(gateway, &uid).await,
         Operation::UpdateChatSettings => chats::update(gateway, &uid, &body).await,
         Operation::ResetChatSettings => chats::reset(gateway, &uid).await,
-        _ => Err(chats::completions(gateway)),
+        _ => chat::completions(gateway, &call.access(), &uid, &body, call.terms()).await,
     }?)
 }
