@@ -81,6 +81,12 @@ fn files(dump: &Path) -> BTreeMap<String, String> {
 fn a_dump_is_everything_and_comes_back_over_other_nodes() {
     let from = cluster(PROGRAM).nodes(3).start();
     load(&from.client());
+    let hook = json!({ "url": "http://127.0.0.1:9/", "headers": { "authorization": "Bearer of somebody" } });
+    assert_eq!(from.client().post("/webhooks").json(&hook).send().status, 201);
+    from.client().patch("/experimental-features").json(&json!({ "network": true })).send().ok();
+    let network =
+        json!({ "remotes": { "other": { "url": "http://127.0.0.1:9", "searchApiKey": "secret" } } });
+    from.client().patch("/network").json(&network).send().ok();
     let task = from.client().post("/dumps").succeeds();
     let uid = task["details"]["dumpUid"].as_str().expect("its name");
     let dump = from.backup_directory().join(format!("{uid}.dump"));
@@ -95,8 +101,14 @@ fn a_dump_is_everything_and_comes_back_over_other_nodes() {
 
     let to = cluster(PROGRAM).nodes(2).start();
     let file = dump.to_str().expect("text");
-    run(&["restore", file, "--to", &url(&to.client()), "--to-key", MASTER_KEY]);
-    same(&from.client(), &to.client());
+    for _ in 0..2 {
+        run(&["restore", file, "--to", &url(&to.client()), "--to-key", MASTER_KEY]);
+        same(&from.client(), &to.client());
+        let hooks = to.client().get("/webhooks").send().ok();
+        assert_eq!(hooks["results"].as_array().map(Vec::len), Some(1), "{hooks}");
+        assert_eq!(hooks["results"][0]["url"], hook["url"]);
+        assert_eq!(to.client().get("/network").send().ok()["remotes"]["other"]["searchApiKey"], "secret");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Dumps: everything clients have put in, in the form that Meilisearch reads.
 
+mod beside;
+
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
@@ -62,7 +64,8 @@ async fn write(gateway: &Gateway, name: &str, position: u32) -> Result<PathBuf, 
 /// Puts everything into the draft and says what it was.
 async fn fill(gateway: &Gateway, draft: &Draft, position: u32) -> Result<Value, ResponseError> {
     let io = |error: io::Error| failed(&error);
-    let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+    let written_at = OffsetDateTime::now_utc();
+    let now = written_at.format(&Rfc3339).unwrap_or_default();
     let metadata = json!({ "dumpVersion": archive::VERSION, "dbVersion": version::API, "dumpDate": now });
     draft.json("metadata.json", &metadata).map_err(io)?;
     draft.text("instance_uid.uuid", gateway.log.id()).map_err(io)?;
@@ -72,6 +75,7 @@ async fn fill(gateway: &Gateway, draft: &Draft, position: u32) -> Result<Value, 
     let keys = gateway.log.records(RecordKind::Key).await.map_err(|error| log_error(&error))?;
     let keys: String = keys.iter().filter_map(|(_, key)| key_line(key)).collect();
     draft.text("keys.jsonl", &keys).map_err(io)?;
+    beside::write(gateway, draft, written_at).await?;
     let mut indexes = serde_json::Map::new();
     let catalog = gateway.log.catalog();
     for (uid, index) in &catalog.indexes {

@@ -103,6 +103,28 @@ pub(crate) async fn workspace(gateway: &Gateway, uid: &str) -> Result<Workspace,
     })
 }
 
+/// The settings of every workspace, as a dump has them: a node says what a client has not set, and hides only the key.
+pub(crate) async fn kept_settings(gateway: &Gateway) -> Result<Vec<(String, Value)>, ResponseError> {
+    let records = gateway.log.records(RecordKind::Chat).await.map_err(|error| log_error(&error))?;
+    let mut all = Vec::new();
+    for (uid, mut kept) in records.into_iter().filter(|(_, record)| !is_deleted(record)) {
+        without_nulls(&mut kept);
+        let path = format!("/chats/{}/settings", utf8_percent_encode(&uid, NON_ALPHANUMERIC)).parse::<Uri>();
+        let whole = match path {
+            Ok(path) => ask_any_node(gateway, &[], &NodeRequest::get(path)).await.ok(),
+            Err(_) => None,
+        };
+        let mut whole = whole.and_then(|whole| serde_json::from_slice(&whole).ok()).unwrap_or(Value::Null);
+        without_nulls(&mut whole);
+        if whole.is_object() {
+            merge(&mut whole, kept);
+            kept = whole;
+        }
+        all.push((uid, kept));
+    }
+    Ok(all)
+}
+
 /// What nodes are told of the workspaces that were kept.
 pub(crate) async fn wanted(gateway: &Gateway) -> Result<Vec<Wanted>, miroir_log::LogError> {
     let records = gateway.log.records(RecordKind::Chat).await?;
@@ -150,6 +172,12 @@ fn merge(record: &mut Value, change: Value) {
             (_, value) => _ = record.insert(name, value),
         }
     }
+}
+
+fn without_nulls(value: &mut Value) {
+    let Value::Object(members) = value else { return };
+    members.retain(|_, member| !member.is_null());
+    members.values_mut().for_each(without_nulls);
 }
 
 /// What a node says about the settings of a workspace.

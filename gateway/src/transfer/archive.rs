@@ -12,6 +12,7 @@ use serde_json::Value;
 use tar::Archive;
 
 use super::TransferError;
+use crate::instance::rules;
 
 /// The form of dump that is read and written.
 pub(crate) const VERSION: &str = "V6";
@@ -37,6 +38,21 @@ pub(crate) struct Dump {
     pub keys: Vec<Value>,
     /// The experimental features.
     pub features: Value,
+    /// What else belongs to the instance.
+    pub beside: Beside,
+}
+
+/// What a dump holds beside indexes, keys and features.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Beside {
+    /// The webhooks, by uuid.
+    pub webhooks: Value,
+    /// The network.
+    pub network: Value,
+    /// The settings of chat workspaces.
+    pub chats: BTreeMap<String, Value>,
+    /// The dynamic search rules.
+    pub rules: Vec<Value>,
 }
 
 impl Dump {
@@ -45,15 +61,22 @@ impl Dump {
         let mut version = None;
         let (mut indexes, mut keys, mut features) =
             (BTreeMap::<_, DumpedIndex>::new(), Vec::new(), Value::Null);
+        let mut beside = Beside::default();
         entries(file, |path, entry| {
             match path {
                 ["metadata.json"] => version = json(entry)?["dumpVersion"].as_str().map(str::to_owned),
-                ["keys.jsonl"] => {
-                    for line in BufReader::new(entry.take(MAX_SMALL)).lines() {
-                        keys.push(serde_json::from_str(&line?)?);
+                ["keys.jsonl"] => keys = lines(entry)?,
+                ["experimental-features.json"] => features = json(entry)?,
+                ["webhooks.json"] => beside.webhooks = json(entry)?["webhooks"].take(),
+                ["network.json"] => beside.network = json(entry)?,
+                ["chat-completions-settings", name] => {
+                    if let Some(uid) = name.strip_suffix(".json") {
+                        beside.chats.insert(uid.to_owned(), json(entry)?);
                     }
                 }
-                ["experimental-features.json"] => features = json(entry)?,
+                ["indexes", rules::INDEX, "documents.jsonl"] => beside.rules = lines(entry)?,
+                // Meilisearch's own.
+                ["indexes", uid, _] if is_reserved(uid) => {}
                 ["indexes", uid, "metadata.json"] => {
                     indexes.entry((*uid).to_owned()).or_default().metadata = json(entry)?;
                 }
@@ -65,7 +88,7 @@ impl Dump {
             Ok(())
         })?;
         match version.as_deref() {
-            Some(VERSION) => Ok(Self { file: file.to_owned(), indexes, keys, features }),
+            Some(VERSION) => Ok(Self { file: file.to_owned(), indexes, keys, features, beside }),
             found => Err(TransferError::NotADump {
                 file: file.to_owned(),
                 reason: format!("its version is {}", found.unwrap_or("not said")),
@@ -81,6 +104,9 @@ impl Dump {
     ) -> Result<(), TransferError> {
         entries(&self.file, |path, entry| {
             let ["indexes", uid, "documents.jsonl"] = path else { return Ok(()) };
+            if is_reserved(uid) {
+                return Ok(());
+            }
             let mut lines = BufReader::with_capacity(1 << 16, entry);
             let mut chunk = Vec::with_capacity(bytes);
             while lines.read_until(b'\n', &mut chunk)? > 0 {
@@ -121,6 +147,69 @@ fn entries(
     Ok(())
 }
 
+/// Whether an index is one of Meilisearch's own.
+fn is_reserved(uid: &str) -> bool {
+    uid.starts_with(".meili")
+}
+
+fn lines(entry: &mut dyn Read) -> io::Result<Vec<Value>> {
+    let lines = BufReader::new(entry.take(MAX_SMALL)).lines();
+    lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect()
+}
+
 fn json(entry: &mut dyn Read) -> io::Result<Value> {
     Ok(serde_json::from_reader(entry.take(MAX_SMALL))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::{Compression, write::GzEncoder};
+    use serde_json::json;
+
+    use super::*;
+
+    fn dump(directory: &Path, files: &[(&str, &str)]) -> PathBuf {
+        let path = directory.join("a.dump");
+        let packed = GzEncoder::new(File::create(&path).expect("a file"), Compression::fast());
+        let mut archive = tar::Builder::new(packed);
+        for (name, text) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            archive.append_data(&mut header, name, text.as_bytes()).expect("an entry");
+        }
+        archive.into_inner().expect("an archive").finish().expect("packed");
+        path
+    }
+
+    #[test]
+    fn what_belongs_to_the_instance_is_no_index() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = dump(
+            directory.path(),
+            &[
+                ("metadata.json", r#"{"dumpVersion":"V6"}"#),
+                ("webhooks.json", r#"{"webhooks":{"u":{"url":"http://a"}}}"#),
+                ("network.json", r#"{"remotes":{}}"#),
+                ("chat-completions-settings/w.json", r#"{"source":"openAi"}"#),
+                ("indexes/.meili_dsr/metadata.json", r#"{"uid":".meili_dsr"}"#),
+                ("indexes/.meili_dsr/settings.json", "{}"),
+                ("indexes/.meili_dsr/documents.jsonl", "{\"uid\":\"r1\"}\n{\"uid\":\"r2\"}\n"),
+                ("indexes/a/metadata.json", r#"{"uid":"a"}"#),
+                ("indexes/a/documents.jsonl", "{\"id\":1}\n"),
+            ],
+        );
+        let dump = Dump::open(&file).expect("a dump");
+        assert_eq!(dump.indexes.keys().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(dump.beside.webhooks, json!({ "u": { "url": "http://a" } }));
+        assert_eq!(dump.beside.network, json!({ "remotes": {} }));
+        assert_eq!(dump.beside.chats["w"], json!({ "source": "openAi" }));
+        assert_eq!(dump.beside.rules, [json!({ "uid": "r1" }), json!({ "uid": "r2" })]);
+        let mut found = Vec::new();
+        let documents = dump.documents(1 << 10, |uid, lines| {
+            found.push((uid.to_owned(), lines));
+            Ok(())
+        });
+        documents.expect("documents");
+        assert_eq!(found, [("a".to_owned(), b"{\"id\":1}\n".to_vec())]);
+    }
 }

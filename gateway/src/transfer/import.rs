@@ -176,7 +176,8 @@ pub(crate) async fn put_keys(
         });
         match target.json(Method::POST, "/keys", Some(&body)).await {
             Ok(_) => {}
-            Err(TransferError::Refused { message, .. }) if message.contains("already exists") => {}
+            Err(TransferError::Refused { message, .. })
+                if message.contains("already an existing API key") => {}
             Err(TransferError::Refused { message, .. }) => {
                 report(&format!("key {} is not taken over: {message}", body["uid"]));
             }
@@ -206,7 +207,37 @@ pub(crate) async fn put_settings(
     {
         settings.remove("embedders");
     }
-    target.write(Method::PATCH, &format!("/indexes/{uid}/settings"), Some(&settings)).await
+    let path = format!("/indexes/{uid}/settings");
+    loop {
+        let refused = match target.write(Method::PATCH, &path, Some(&settings)).await {
+            Err(TransferError::Refused { server, what, message }) => (server, what, message),
+            outcome => return outcome,
+        };
+        // A dump has the settings of features that are off, too.
+        let left_out = feature_off(&refused.2).and_then(|name| settings.as_object_mut()?.remove_entry(name));
+        let Some((name, value)) = left_out else {
+            let (server, what, message) = refused;
+            return Err(TransferError::Refused { server, what, message });
+        };
+        if !says_nothing(&value) {
+            report(&format!("{uid}: `{name}` is left out, its experimental feature is off"));
+        }
+    }
+}
+
+/// The setting that a refusal is about whose feature is off.
+fn feature_off(message: &str) -> Option<&str> {
+    let (name, rest) = message.strip_prefix("setting `")?.split_once('`')?;
+    rest.starts_with(" in the index settings requires enabling").then_some(name)
+}
+
+/// Whether the value of a setting is one that nobody has set: no foreign keys, a chat without a description.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => values.is_empty(),
+        Value::Object(members) => members.get("description").is_none_or(|text| text == ""),
+        other => other.is_null(),
+    }
 }
 
 fn lines(documents: &[&RawValue]) -> Bytes {
@@ -224,4 +255,20 @@ fn id_of(document: &RawValue, key: &str) -> Option<String> {
     let flat = document.get(key);
     let nested = || key.split('.').try_fold(&document, |value, name| value.get(name));
     id_text(flat.or_else(nested)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_whose_feature_is_off_is_found_in_the_refusal() {
+        let message = "setting `foreignKeys` in the index settings requires enabling the `foreign_keys` experimental feature.";
+        assert_eq!(feature_off(message), Some("foreignKeys"));
+        assert_eq!(feature_off("Unknown field `foreignKeys`"), None);
+        assert!(
+            says_nothing(&json!([])) && says_nothing(&json!({ "description": "", "documentTemplate": "t" }))
+        );
+        assert!(!says_nothing(&json!({ "description": "d" })));
+    }
 }

@@ -41,7 +41,7 @@ pub(super) const FEATURE: &str = "dynamicSearchRules";
 /// Where nodes list rules.
 const PATH: &str = "/dynamic-search-rules";
 /// The index that tasks about rules are said to be for, as in Meilisearch: no client can have one of that name.
-const INDEX: &str = ".meili_dsr";
+pub(crate) const INDEX: &str = ".meili_dsr";
 /// What needs rules to be on, in Meilisearch's words.
 const ROUTES: &str = "Using the `/dynamic-search-rules` routes";
 
@@ -61,6 +61,11 @@ impl RuleBook {
             Err(error) => Err(LogError::Damaged(format!("rule {uid}: {error}"))),
         });
         Ok(Self(ArcSwap::from_pointee(rules.collect::<Result<_, _>>()?)))
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Arc<Rules> {
+        self.0.load_full()
     }
 
     /// Whether a search in this index may have hits that a rule has pinned.
