@@ -275,3 +275,27 @@ fn web_pages_of_any_origin_are_let_in() {
     let refused = client.get("/indexes").header("origin", "https://shop.example").send();
     assert_eq!((refused.status, refused.header("access-control-allow-origin")), (401, "*"));
 }
+
+#[test]
+fn requests_are_taken_and_refused_where_meilisearch_does() {
+    let cluster = cluster(PROGRAM).nodes(2).start();
+    let client = cluster.client();
+    assert_eq!(client.get("/").send().ok()["status"], "Meilisearch is running");
+    assert_eq!(client.post("/").send().status, 405);
+
+    client.post("/indexes?unknown=1").json(&json!({ "uid": "films" })).succeeds();
+    assert_eq!(client.get("/batches/0").send().ok()["details"], json!({}));
+    client.post("/indexes/films/documents").json(&json!([{ "id": 1 }, { "id": 2 }])).succeeds();
+    let found = client.search("films", &json!({ "facets": [] })).ok();
+    assert!(found.get("facetDistribution").is_none(), "{found}");
+    assert_eq!(client.get("/indexes/films/search?filter=null").send().refused(400), "invalid_search_filter");
+    assert_eq!(client.post("/indexes/a%20b/fields").json(&json!({})).send().refused(404), "index_not_found");
+
+    let delete =
+        |filter: &str| client.post("/indexes/films/documents/delete").json(&json!({ "filter": filter }));
+    assert_eq!(delete("title =").send().refused(400), "invalid_document_filter");
+    assert_eq!(delete("title = a").ended()["status"], "failed");
+    let ids = json!([1, { "a": 1 }, null]);
+    let task = client.post("/indexes/films/documents/delete-batch").json(&ids).succeeds();
+    assert_eq!(task["details"]["deletedDocuments"], 1, "{task}");
+}

@@ -33,18 +33,25 @@ pub struct CreateIndex {
 }
 
 /// The body of `PATCH /indexes/{uid}`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserr, Serialize)]
-#[deserr(error = JsonRefusal, rename_all = camelCase, deny_unknown_fields = refuse_field)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateIndex {
     /// The field that holds ids.
-    #[deserr(default, error = JsonRefusal<marker::InvalidIndexPrimaryKey>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub primary_key: Option<String>,
     /// A new name.
-    #[deserr(default, error = JsonRefusal<marker::InvalidIndexUid>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<IndexUid>,
+}
+
+/// What is wrong with the new name is said without its place in the body.
+#[derive(Debug, Deserr)]
+#[deserr(error = JsonRefusal, rename_all = camelCase, deny_unknown_fields = refuse_field)]
+struct SentUpdate {
+    #[deserr(default, error = JsonRefusal<marker::InvalidIndexPrimaryKey>)]
+    primary_key: Option<String>,
+    #[deserr(default, error = JsonRefusal<marker::InvalidIndexUid>)]
+    uid: Option<String>,
 }
 
 /// Which page of a listing.
@@ -104,7 +111,8 @@ impl CreateIndex {
 impl UpdateIndex {
     /// Parses the body.
     pub fn from_json(body: &[u8]) -> Result<Self, ResponseError> {
-        parse::json(body)
+        let SentUpdate { primary_key, uid } = parse::json(body)?;
+        Ok(Self { primary_key, uid: uid.map(|uid| IndexUid::from_path(&uid)).transpose()? })
     }
 }
 
@@ -143,6 +151,13 @@ mod tests {
     fn page_counts_all_and_shows_some() {
         let page = Page { offset: 3, limit: 2 }.of(0..10);
         assert_eq!((page.results, page.total), (vec![3, 4], 10));
+    }
+
+    #[test]
+    fn a_new_name_has_to_be_one() {
+        let error = UpdateIndex::from_json(br#"{"uid":"a b"}"#).expect_err("no name");
+        assert_eq!(error.code_name(), "invalid_index_uid");
+        assert!(error.message().starts_with("`a b` is not a valid index uid."), "{}", error.message());
     }
 
     #[test]

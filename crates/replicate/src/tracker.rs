@@ -228,7 +228,7 @@ fn details(entry: &Entry, effect: Option<&Effect>, succeeded: bool, counts: Coun
             }),
         }),
         Operation::DocumentEdition { function, context, filter } => Some(json!({
-            "deletedDocuments": deleted,
+            "deletedDocuments": succeeded.then_some(deleted),
             "editedDocuments": if succeeded { counts.edited } else { 0 },
             "originalFilter": filter.as_ref().map(Value::to_string),
             "context": context,

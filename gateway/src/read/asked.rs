@@ -93,7 +93,7 @@ impl AskedSearch {
         query.personalize = None;
         query.retrieve_vectors = client.retrieve_vectors && displayed.shows_vectors();
         restrict_formatting(&mut query, &displayed);
-        query.facets = client.facets.as_ref().map(|facets| named_facets(facets, settings));
+        query.facets = facets_of(client).map(|facets| named_facets(facets, settings));
         if let Some(extra) = extra_facet(index, client, spec.distinct.as_deref()) {
             query.facets.get_or_insert_default().push(extra);
         }
@@ -181,7 +181,7 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
         displayed: displayed.names(),
         strip_formatted: strip.iter().filter(|name| !formats(name)).cloned().collect(),
         strip: whole.chain(strip.iter().cloned()).collect(),
-        facets: client.facets.as_ref().map(|_| facet_spec(settings)),
+        facets: facets_of(client).map(|_| facet_spec(settings)),
         strip_facets: strip_facets.into_iter().collect(),
         distinct,
         semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
@@ -230,4 +230,9 @@ fn restrict_formatting(query: &mut SearchQuery, displayed: &Displayed) {
 /// The `:length` of `crop` where it is about `name`.
 fn length_of(crop: &str, name: &str) -> Option<String> {
     Some(crop.strip_prefix(name)?).filter(|rest| rest.is_empty() || rest.starts_with(':')).map(str::to_owned)
+}
+
+/// The facets that a client asks for: an empty list asks for none, and the answer says nothing of them.
+fn facets_of(client: &SearchQuery) -> Option<&Vec<String>> {
+    client.facets.as_ref().filter(|facets| !facets.is_empty())
 }

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use miroir_log::IndexRecord;
 use miroir_protocol::{
+    error::ResponseError,
     indexes::{IndexView, Page},
     operation::{Matched, Operation},
     stats::StatsQuery,
@@ -42,7 +43,9 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         }
         Operation::Fields => {
             let body = call.json().await?;
-            let index = call.gateway.index(&uid)?;
+            // A uid that is none is only one that is not there.
+            let index = call.gateway.log.catalog().indexes.get(&*uid).cloned();
+            let index = index.ok_or_else(|| ResponseError::index_not_found(&uid))?;
             read::fields::fields(&call.gateway, &index, &body, call.terms()).await?
         }
         _ => return call.not_served().await,

@@ -22,13 +22,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use miroir_filters::{Body, BoxError};
 use miroir_protocol::operation::{Matched, NoOperation, Operation, Resource};
 use tower::Service;
 
 use self::call::{Call, Served};
-use crate::{answer::empty, state::Gateway};
+use crate::{
+    answer::{empty, json_bytes},
+    state::Gateway,
+};
 
 /// Answers requests.
 #[derive(Clone)]
@@ -61,6 +64,11 @@ impl Service<Request<Body>> for RoutesService {
             }
             match Operation::of(request.method(), &path) {
                 Ok(operation) => serve(operation, Call::new(gateway, request)).await,
+                // What a browser is told that comes to see whether the server runs.
+                Err(NoOperation::NotFound) if path == "/" && request.method() == Method::GET => {
+                    Ok(json_bytes(StatusCode::OK, r#"{"status":"Meilisearch is running"}"#))
+                }
+                Err(NoOperation::NotFound) if path == "/" => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
                 Err(NoOperation::NotFound) => Ok(empty(StatusCode::NOT_FOUND)),
                 Err(NoOperation::MethodNotAllowed) => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
             }

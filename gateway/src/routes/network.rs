@@ -8,6 +8,7 @@ use miroir_protocol::{
     features::NETWORK,
     network::{Network, NetworkUpdate},
     operation::{Matched, Operation},
+    parse,
 };
 
 use super::call::{Call, Served};
@@ -25,7 +26,7 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
             Ok(json(StatusCode::OK, &change(&call.gateway, update).await?))
         }
         Operation::ControlNetwork => {
-            call.json().await?;
+            parse::json_value(&call.json().await?)?;
             check(&call.gateway, "Using the /network/control route")?;
             let message = "Meilisearch Enterprise Edition is required to call this route";
             Err(ResponseError::new(Code::RequiresEnterpriseEdition, message).into())

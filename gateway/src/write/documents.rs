@@ -5,17 +5,18 @@ use http::request::Parts;
 use miroir_filters::{Body, BoxError, auth::Access};
 use miroir_log::{Method, Operation, Selection};
 use miroir_protocol::{
-    document::id_text,
-    documents::{AddDocuments, ChangeDocuments, DeleteByFilter, EditDocuments},
+    documents::{
+        AddDocuments, ChangeDocuments, DeleteByFilter, EditDocuments, delete_batch_from_json, deleted_id_text,
+    },
     error::{Code, ResponseError},
     index_uid::IndexUid,
 };
 use miroir_replicate::check_edition;
 use miroir_shard::INTERNAL_FIELD;
-use serde_json::Value;
 
 use super::{
     enqueue::{Writing, check_backlog},
+    filter::check_readable,
     once::WriteKey,
     payload::{self, Refused},
 };
@@ -63,8 +64,13 @@ pub(crate) async fn add(
 pub(crate) async fn edit(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
     let parameters = ChangeDocuments::from_query_string(write.query)?;
-    let EditDocuments { filter, context, function } = EditDocuments::from_json(body)?;
-    check_function(&function)?;
+    let edition = EditDocuments::from_json(body)?;
+    check_function(&edition.function)?;
+    edition.check().map_err(|error| named_in(&index, error))?;
+    if let Some(filter) = &edition.filter {
+        check_readable(write.gateway, &index, filter).await?;
+    }
+    let EditDocuments { filter, context, function } = edition;
     if let Some(filter) = &filter
         && guarded_filter(filter) != *filter
     {
@@ -72,6 +78,14 @@ pub(crate) async fn edit(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer 
     }
     let operation = Operation::DocumentEdition { function, context, filter };
     write.enqueue(&index, operation, parameters.custom_metadata).await
+}
+
+/// A refusal of a filter's form, which names the index here and nowhere else.
+fn named_in(index: &IndexUid, error: ResponseError) -> ResponseError {
+    if !error.message().starts_with("Invalid syntax for the filter") {
+        return error;
+    }
+    ResponseError::new(Code::InvalidDocumentFilter, format!("Index `{index}`: {}", error.message()))
 }
 
 /// Refuses what is no function, with the words of the engine that nodes run it in.
@@ -100,13 +114,7 @@ pub(crate) async fn delete_one(write: Writing<'_>, uid: &str, id: &str) -> Answe
 pub(crate) async fn delete_batch(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
     let parameters = ChangeDocuments::from_query_string(write.query)?;
-    let ids: Vec<Value> = serde_json::from_slice(body)
-        .map_err(|error| ResponseError::new(Code::BadRequest, format!("Json deserialize error: {error}")))?;
-    let ids = ids.iter().map(|id| match id {
-        Value::String(id) => Ok(id.clone()),
-        id => id_text(id).map_err(ResponseError::from),
-    });
-    let ids = ids.collect::<Result<Vec<String>, ResponseError>>()?;
+    let ids = delete_batch_from_json(body)?.iter().map(deleted_id_text).collect();
     delete(write, &index, Selection::ByIds { ids }, parameters).await
 }
 
@@ -119,6 +127,7 @@ pub(crate) async fn delete_by_filter(write: Writing<'_>, uid: &str, body: &Bytes
     if guarded_filter(&filter) != filter {
         return Err(ResponseError::reserved_field(INTERNAL_FIELD));
     }
+    check_readable(write.gateway, &index, &filter).await?;
     delete(write, &index, Selection::ByFilter { filter }, parameters).await
 }
 

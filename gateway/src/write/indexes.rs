@@ -1,10 +1,9 @@
-//! Writes of whole indexes.
+//! Writes of whole indexes. Their query strings are not looked at, as in Meilisearch.
 
 use bytes::Bytes;
 use http::StatusCode;
 use miroir_log::Operation;
 use miroir_protocol::{
-    documents::ChangeDocuments,
     error::ResponseError,
     index_uid::IndexUid,
     indexes::{CreateIndex, UpdateIndex},
@@ -16,28 +15,25 @@ use crate::answer::{Answer, json};
 
 /// `POST /indexes`.
 pub(crate) async fn create(write: Writing<'_>, body: &Bytes) -> Answer {
-    let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
     let CreateIndex { uid, primary_key } = CreateIndex::from_json(body)?;
     if !write.access.may_create(uid.as_str()) {
         return Err(ResponseError::invalid_api_key());
     }
-    write.enqueue(&uid, Operation::IndexCreation { primary_key }, metadata).await
+    write.enqueue(&uid, Operation::IndexCreation { primary_key }, None).await
 }
 
 /// `PATCH /indexes/{uid}`.
 pub(crate) async fn update(write: Writing<'_>, uid: &str, body: &Bytes) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
     let UpdateIndex { primary_key, uid: new_uid } = UpdateIndex::from_json(body)?;
     let new_uid = new_uid.map(IndexUid::into_inner);
-    write.enqueue(&index, Operation::IndexUpdate { primary_key, new_uid }, metadata).await
+    write.enqueue(&index, Operation::IndexUpdate { primary_key, new_uid }, None).await
 }
 
 /// `DELETE /indexes/{uid}`.
 pub(crate) async fn delete(write: Writing<'_>, uid: &str) -> Answer {
     let index = IndexUid::from_path(uid)?;
-    let metadata = ChangeDocuments::from_query_string(write.query)?.custom_metadata;
-    write.enqueue(&index, Operation::IndexDeletion, metadata).await
+    write.enqueue(&index, Operation::IndexDeletion, None).await
 }
 
 /// `POST /indexes/{uid}/compact`.

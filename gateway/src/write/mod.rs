@@ -2,6 +2,7 @@
 
 pub(crate) mod documents;
 mod enqueue;
+mod filter;
 pub(crate) mod indexes;
 mod once;
 mod payload;

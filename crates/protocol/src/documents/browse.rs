@@ -9,7 +9,7 @@ use crate::{
     error::{Code, ResponseError, marker},
     features,
     parse::{self, Comma, JsonRefusal, List, Param, QueryRefusal},
-    search::{json_or_text, split_sort_parameter},
+    search::{filter_parameter, split_sort_parameter},
 };
 
 /// How many documents a listing has when nothing is said.
@@ -112,7 +112,7 @@ impl BrowseQuery {
             fields: sent.fields.values,
             retrieve_vectors: sent.retrieve_vectors.0,
             ids: sent.ids.map(|ids| ids.0.into_iter().map(Value::String).collect()),
-            filter: sent.filter.map(json_or_text),
+            filter: filter_parameter(sent.filter, Code::InvalidDocumentFilter)?,
             sort: sent.sort.map(|sort| split_sort_parameter(&sort)),
             use_network: sent.use_network,
         })

@@ -10,7 +10,7 @@ mod sort;
 mod url;
 mod values;
 
-pub(crate) use self::url::json_or_text;
+pub(crate) use self::url::filter_parameter;
 pub use self::{
     facet::FacetSearchQuery,
     federation::{

@@ -6,7 +6,7 @@ use deserr::Deserr;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{RankingScoreThreshold, query::defaults, url::json_or_text};
+use super::{RankingScoreThreshold, query::defaults, url::filter_parameter};
 use crate::{
     document::id_text,
     error::{Code, ResponseError, marker},
@@ -97,7 +97,7 @@ impl SimilarQuery {
             id: Value::String(sent.id),
             offset: sent.offset.0,
             limit: sent.limit.0,
-            filter: sent.filter.map(json_or_text),
+            filter: filter_parameter(sent.filter, Code::InvalidSimilarFilter)?,
             embedder: sent.embedder,
             attributes_to_retrieve: sent.attributes_to_retrieve.map(|list| list.0.into_iter().collect()),
             retrieve_vectors: sent.retrieve_vectors.0,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     HybridQuery, Locale, MatchingStrategy, Personalize, RankingScoreThreshold, SearchQuery, SemanticRatio,
-    query::defaults, sort::split_sort_parameter,
+    filter::check_filter_form, query::defaults, sort::split_sort_parameter,
 };
 use crate::{
     error::{Code, ResponseError, marker},
@@ -101,7 +101,7 @@ impl TryFrom<SearchParameters> for SearchQuery {
             highlight_pre_tag: sent.highlight_pre_tag,
             highlight_post_tag: sent.highlight_post_tag,
             show_matches_position: sent.show_matches_position.0,
-            filter: sent.filter.map(json_or_text),
+            filter: filter_parameter(sent.filter, Code::InvalidSearchFilter)?,
             sort: sent.sort.map(|sort| split_sort_parameter(&sort)),
             distinct: sent.distinct,
             facets: sent.facets.map(|list| list.0),
@@ -139,9 +139,14 @@ fn hybrid(
     }
 }
 
-/// A filter in a query string is JSON if it can be read as such, an expression otherwise.
-pub(crate) fn json_or_text(filter: String) -> Value {
-    serde_json::from_str(&filter).unwrap_or(Value::String(filter))
+/// A filter in a query string is JSON if it can be read as such, an expression otherwise. `null` is not the lack of one.
+pub(crate) fn filter_parameter(filter: Option<String>, code: Code) -> Result<Option<Value>, ResponseError> {
+    let Some(filter) = filter else { return Ok(None) };
+    let filter = serde_json::from_str(&filter).unwrap_or(Value::String(filter));
+    if filter.is_null() {
+        check_filter_form(&filter, code)?;
+    }
+    Ok(Some(filter))
 }
 
 #[cfg(test)]
@@ -185,6 +190,8 @@ mod tests {
     fn a_filter_can_be_json_or_an_expression() {
         assert_eq!(parse("filter=a=1").filter, Some(json!("a=1")));
         assert_eq!(parse(r#"filter=[["a=1","b=2"]]"#).filter, Some(json!([["a=1", "b=2"]])));
+        let expected = "Invalid syntax for the filter parameter: `expected String, Array, found: null`.";
+        assert_eq!(refused("filter=null"), ("invalid_search_filter".to_owned(), expected.to_owned()));
     }
 
     #[test]

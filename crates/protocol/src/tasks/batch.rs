@@ -64,7 +64,7 @@ impl BatchView {
         Self {
             uid,
             progress: (!is_over).then(|| progress(finished, tasks.len())),
-            details: tasks.iter().filter_map(|task| task.details.as_ref()).fold(json!({}), added),
+            details: details(tasks, is_over),
             stats: stats(tasks, duration),
             duration,
             started_at,
@@ -81,6 +81,15 @@ fn progress(finished: usize, total: usize) -> Value {
         "steps": [{ "currentStep": "processing tasks", "finished": finished, "total": total }],
         "percentage": percentage,
     })
+}
+
+/// The details of all tasks. Of a batch that is over, Meilisearch keeps only what there is.
+fn details(tasks: &[TaskView], is_over: bool) -> Value {
+    let mut sum = tasks.iter().filter_map(|task| task.details.as_ref()).fold(json!({}), added);
+    if let Some(members) = sum.as_object_mut().filter(|_| is_over) {
+        members.retain(|_, value| !value.is_null());
+    }
+    sum
 }
 
 /// The details with those of another task: counts are added up, of the rest the first one is shown.
@@ -162,7 +171,7 @@ mod tests {
     fn counts_are_added_up() {
         let batch = BatchView::of(3, &[task(7, TaskStatus::Succeeded, 2), task(8, TaskStatus::Succeeded, 3)]);
         let shown = serde_json::to_value(&batch).expect("JSON");
-        assert_eq!(shown["details"], json!({ "receivedDocuments": 5, "indexedDocuments": null }));
+        assert_eq!(shown["details"], json!({ "receivedDocuments": 5 }));
         assert_eq!(shown["stats"]["status"], json!({ "succeeded": 2 }));
         assert_eq!(shown["stats"]["indexUids"], json!({ "movies": 2 }));
         assert_eq!((&shown["duration"], &shown["progress"]), (&json!("PT2S"), &json!(null)));
@@ -173,6 +182,7 @@ mod tests {
         let batch =
             BatchView::of(3, &[task(7, TaskStatus::Succeeded, 2), task(8, TaskStatus::Processing, 3)]);
         assert_eq!((batch.finished_at, batch.duration), (None, None));
+        assert_eq!(batch.details, json!({ "receivedDocuments": 5, "indexedDocuments": null }));
         assert_eq!(batch.progress.expect("progress")["percentage"], 50.0);
     }
 }
