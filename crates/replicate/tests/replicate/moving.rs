@@ -137,12 +137,16 @@ async fn a_node_is_drained_removed_and_replaced() {
 async fn a_change_is_taken_back() {
     let (mut rig, mut history) = loaded(&[2], 300).await;
     let before = rig.current_map();
+    // As long as old copies cannot be removed the change goes on.
+    let old = rig.nodes.clone();
+    old.iter().for_each(|node| node.hold(true));
     let nodes = vec![add_node(&mut rig, "x").await];
     rig.rebalancer().start(&Change::Add { nodes }).await.expect("started");
     let twice = rig.rebalancer().start(&Change::Drain { node: "g0n0".to_owned() }).await;
     assert!(twice.expect_err("one at a time").to_string().contains("under way"));
     rig.until("some shards have moved", || rig.rebalancer().status()["shardsMoved"].as_u64() > Some(0)).await;
     rig.rebalancer().abort().await.expect("aborted");
+    old.iter().for_each(|node| node.hold(false));
     let last = put(&rig, &mut history, 250..320).await;
     at_rest(&rig, last).await;
     check(&rig, &history, "taken back");
