@@ -76,7 +76,8 @@ pub struct CompressionService<S> {
 impl Default for CompressionConfig {
     fn default() -> Self {
         Self {
-            min_size: ByteSize(1024),
+            // As Meilisearch, which packs whatever has a body: some clients unpack without looking.
+            min_size: ByteSize(1),
             encodings: vec![CompressionEncoding::Zstd, CompressionEncoding::Br, CompressionEncoding::Gzip],
             level: Effort::Default,
         }
@@ -224,9 +225,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn small_answers_and_other_types_stay_as_they_are() {
-        assert_eq!(encoding("gzip", 1023, "application/json").await, None);
-        assert!(encoding("gzip", 1024, "application/json; charset=utf-8").await.is_some());
+    async fn answers_below_the_smallest_size_and_other_types_stay_as_they_are() {
+        assert_eq!(encoding("gzip", 0, "application/json").await, None);
+        assert!(encoding("gzip", 1, "application/json; charset=utf-8").await.is_some());
+        let large = CompressionConfig { min_size: ByteSize(1024), ..Default::default() };
+        let packed = async |size| {
+            let (headers, _) = answer(large.clone(), "gzip", size, "application/json").await;
+            headers.contains_key(header::CONTENT_ENCODING)
+        };
+        assert!(!packed(1023).await && packed(1024).await);
         assert!(encoding("gzip", 5000, "application/x-ndjson").await.is_some());
         assert_eq!(encoding("gzip", 5000, "image/png").await, None);
         assert_eq!(encoding("gzip", 5000, "text/event-stream").await, None);
