@@ -39,6 +39,8 @@ pub enum CompressionEncoding {
     Br,
     /// `zstd`
     Zstd,
+    /// `deflate`, in the form of zlib
+    Deflate,
 }
 
 /// How much work is put into packing.
@@ -78,7 +80,12 @@ impl Default for CompressionConfig {
         Self {
             // As Meilisearch, which packs whatever has a body: some clients unpack without looking.
             min_size: ByteSize(1),
-            encodings: vec![CompressionEncoding::Zstd, CompressionEncoding::Br, CompressionEncoding::Gzip],
+            encodings: vec![
+                CompressionEncoding::Zstd,
+                CompressionEncoding::Br,
+                CompressionEncoding::Gzip,
+                CompressionEncoding::Deflate,
+            ],
             level: Effort::Default,
         }
     }
@@ -150,6 +157,7 @@ impl<S> Layer<S> for CompressionLayer {
             .gzip(offers(CompressionEncoding::Gzip))
             .br(offers(CompressionEncoding::Br))
             .zstd(offers(CompressionEncoding::Zstd))
+            .deflate(offers(CompressionEncoding::Deflate))
             .quality(quality)
             .compress_when(Worthwhile { min_size: min_size.0 });
         CompressionService { inner }
@@ -216,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_client_chooses_the_encoding() {
-        for name in ["gzip", "br", "zstd"] {
+        for name in ["gzip", "br", "zstd", "deflate"] {
             assert_eq!(encoding(name, 5000, "application/json").await.expect("packed"), name);
         }
         assert_eq!(encoding("gzip;q=0.5, br;q=0.9", 5000, "application/json").await.expect("packed"), "br");
