@@ -5,6 +5,10 @@ use std::borrow::Cow;
 use miroir_protocol::error::{Code, ResponseError};
 use miroir_shard::INTERNAL_FIELD;
 
+/// The ways that the path of a primary key may lead through a document double with each of its names: with more than
+/// these, functions are not tried out.
+const DEEPEST: usize = 8;
+
 /// What a node runs in place of a client's function: the internal field is taken out of the document before it and put
 /// back after it, unless the function has deleted the document.
 ///
@@ -29,6 +33,11 @@ pub(crate) fn rehearsed(function: &str, primary_key: &str) -> String {
          \"map\" && {id} == {before}) {{ doc = miroir_kept; }}",
         embedded(function),
     )
+}
+
+/// Whether a function can be tried out where this is the primary key.
+pub(crate) fn can_be_rehearsed(primary_key: &str) -> bool {
+    primary_key.split('.').count() <= DEEPEST
 }
 
 /// The expression for the text of a document's id, wherever the path of the primary key may lead.
@@ -209,6 +218,13 @@ mod tests {
             assert_ne!(Ok(left), unchanged, "{function}");
         }
         assert_eq!(tried("doc.a.x = 2", "a.b", document), unchanged);
+    }
+
+    #[test]
+    fn a_primary_key_of_many_names_is_not_followed_everywhere_it_may_lead() {
+        let deep = |names: usize| vec!["a"; names].join(".");
+        assert!(can_be_rehearsed(&deep(DEEPEST)) && !can_be_rehearsed(&deep(DEEPEST + 1)));
+        assert!(rehearsed("doc.x = 1", &deep(DEEPEST)).len() < 50_000);
     }
 
     #[test]

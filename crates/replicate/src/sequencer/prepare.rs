@@ -121,7 +121,8 @@ impl Preparer {
         let Operation::DocumentEdition { function, context, filter } = &entry.operation else { return None };
         let Some(index) = index else { return Some(Err(ResponseError::index_not_found(uid))) };
         // Without a primary key there are no documents.
-        if let Some(primary_key) = index.primary_key.as_deref().filter(|_| self.rehearsals.are_needed()) {
+        if let Some(primary_key) = index.primary_key.as_deref().filter(|key| self.rehearsals.are_needed(key))
+        {
             if !self.is_quiet_before(entry.uid) {
                 return None;
             }

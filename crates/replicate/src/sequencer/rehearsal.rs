@@ -72,8 +72,11 @@ impl Rehearsals {
         Self { topology, progress, payloads, log: format!("{log}.tried") }
     }
 
-    /// Whether a function may fail on some nodes of a group and not on others.
-    pub(super) fn are_needed(&self) -> bool {
+    /// Whether a function may fail on some nodes of a group and not on others, and can be tried out.
+    pub(super) fn are_needed(&self, primary_key: &str) -> bool {
+        if !edition::can_be_rehearsed(primary_key) {
+            return false;
+        }
         let topology = self.topology.load();
         let nodes = topology.map.nodes();
         (0..topology.map.groups().len())
