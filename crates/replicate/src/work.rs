@@ -1,11 +1,14 @@
 //! An entry with the decision on it, as appliers and the tracker read it back from the log.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use miroir_log::{Entry, Log, LogError, LoggedEntry};
 use miroir_protocol::tasks::TaskStatus;
 
 use crate::prepared::Prepared;
+
+/// How many entries are looked through at once.
+const SLICE: usize = 256;
 
 /// A decided entry.
 #[derive(Clone, Debug)]
@@ -27,6 +30,22 @@ impl Work {
     pub(crate) async fn read(log: &dyn Log, from: u32, max: usize) -> Result<Vec<Self>, LogError> {
         let entries = log.entries(from, max).await?;
         entries.into_iter().map_while(|logged| Self::from_logged(logged).transpose()).collect()
+    }
+
+    /// Looks at every decided entry of a range, in order.
+    pub(crate) async fn look_through(
+        log: &dyn Log,
+        range: Range<u32>,
+        mut look: impl FnMut(&Self),
+    ) -> Result<(), LogError> {
+        let mut next = range.start;
+        while next < range.end {
+            let works = Self::read(log, next, SLICE).await?;
+            let Some(last) = works.last().map(Self::uid) else { break };
+            works.iter().filter(|work| work.uid() < range.end).for_each(&mut look);
+            next = last + 1;
+        }
+        Ok(())
     }
 
     fn from_logged(logged: LoggedEntry) -> Result<Option<Self>, LogError> {

@@ -6,9 +6,6 @@ use miroir_log::{Log, LogError, Operation};
 
 use crate::work::Work;
 
-/// How many entries are looked through at once.
-const SLICE: usize = 512;
-
 /// What a node was sent, or held already when its part of the log began, that made another index of one. It may have been
 /// sent by an earlier process: what is not known is looked up in the log.
 #[derive(Debug)]
@@ -37,14 +34,7 @@ impl Exchanges {
 
     /// Makes sure that the entries from `from` on are known.
     pub(super) async fn learn(&mut self, log: &dyn Log, from: u32) -> Result<(), LogError> {
-        let mut next = from;
-        while next < self.since {
-            let works = Work::read(log, next, SLICE).await?;
-            let Some(last) = works.last().map(Work::uid) else { break };
-            let since = self.since;
-            works.iter().filter(|work| work.uid() < since).for_each(|work| self.note(work));
-            next = last + 1;
-        }
+        Work::look_through(log, from..self.since, |work| self.note(work)).await?;
         self.since = self.since.min(from);
         Ok(())
     }

@@ -214,14 +214,14 @@ impl Applier {
 
     /// The last entry up to this one that has waited until all before it had been judged.
     async fn judged(&self, reached: Option<u32>) -> Result<u32, ApplyError> {
-        let (mut next, mut judged) = (self.window.done(), 0);
-        while reached.is_some_and(|reached| next <= reached) {
-            let works = Work::read(&*self.shared.log, next, READ_AHEAD).await?;
-            let Some(last) = works.last().map(Work::uid) else { break };
-            let waited = works.iter().filter(|work| Some(work.uid()) <= reached && !flows(work));
-            judged = waited.map(Work::uid).next_back().unwrap_or(judged);
-            next = last + 1;
-        }
+        let range = self.window.done()..reached.map_or(0, |reached| reached + 1);
+        let mut judged = 0;
+        let look = |work: &Work| {
+            if !flows(work) {
+                judged = work.uid();
+            }
+        };
+        Work::look_through(&*self.shared.log, range, look).await?;
         Ok(judged)
     }
 

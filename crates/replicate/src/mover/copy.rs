@@ -183,7 +183,7 @@ impl Wave<'_> {
     async fn exchanged_with(&self, index: &str) -> Result<BTreeSet<String>, MoveError> {
         let mut groups: Vec<Vec<String>> = Vec::new();
         let note = |work: &Work| groups.push(exchanged(work).into_iter().map(str::to_owned).collect());
-        self.mover.look_through(self.starts.first(), note).await?;
+        Work::look_through(&*self.mover.log, self.starts.first()..u32::MAX, note).await?;
         groups.retain(|group| group.len() > 1);
         let mut all = BTreeSet::from([index.to_owned()]);
         let mut known = 0;

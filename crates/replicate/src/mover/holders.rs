@@ -4,10 +4,7 @@ use miroir_nodes::{HealthState, Node};
 use miroir_shard::ShardId;
 
 use super::{Mover, plan::Plan, remote::MoveError};
-use crate::{completion::goes_along, work::Work};
-
-/// How many entries are looked through at once.
-const SLICE: usize = 256;
+use crate::completion::goes_along;
 
 impl Mover {
     /// A node to copy a shard from: one that is read for it, the one that is furthest.
@@ -24,20 +21,6 @@ impl Mover {
     /// Whether a shard that nobody can give starts from nothing.
     pub(super) fn is_given_up(&self, shard: ShardId) -> bool {
         self.plan.lock().as_ref().is_some_and(|plan| plan.is_open() && plan.lost.contains(&shard))
-    }
-
-    /// Looks at every decided entry from `from` on, in order.
-    pub(super) async fn look_through(
-        &self,
-        mut from: u32,
-        mut look: impl FnMut(&Work),
-    ) -> Result<(), MoveError> {
-        loop {
-            let works = Work::read(&*self.log, from, SLICE).await?;
-            let Some(last) = works.last().map(Work::uid) else { return Ok(()) };
-            works.iter().for_each(&mut look);
-            from = last + 1;
-        }
     }
 
     pub(super) fn least_applied(&self) -> u32 {

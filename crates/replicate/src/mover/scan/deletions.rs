@@ -28,7 +28,7 @@ impl Mover {
     ) -> Result<BTreeMap<&'a str, bool>, MoveError> {
         let from = written.values().min().map_or(0, |task| task + 1);
         let mut renamed = Vec::new();
-        self.look_through(from, |work| renamed.extend(exchanged_names(work))).await?;
+        Work::look_through(&*self.log, from..u32::MAX, |work| renamed.extend(exchanged_names(work))).await?;
         let names = Names::of(index, renamed);
         let mut deleted = BTreeMap::new();
         let look = |work: &Work| {
@@ -41,7 +41,7 @@ impl Mover {
                 }
             }
         };
-        self.look_through(from, look).await?;
+        Work::look_through(&*self.log, from..u32::MAX, look).await?;
         Ok(deleted)
     }
 }
