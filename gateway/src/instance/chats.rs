@@ -109,8 +109,7 @@ pub(crate) async fn kept_settings(gateway: &Gateway) -> Result<Vec<(String, Valu
     let mut all = Vec::new();
     for (uid, mut kept) in records.into_iter().filter(|(_, record)| !is_deleted(record)) {
         without_nulls(&mut kept);
-        let path = format!("/chats/{}/settings", utf8_percent_encode(&uid, NON_ALPHANUMERIC)).parse::<Uri>();
-        let whole = match path {
+        let whole = match settings_path(&uid) {
             Ok(path) => ask_any_node(gateway, &[], &NodeRequest::get(path)).await.ok(),
             Err(_) => None,
         };
@@ -180,10 +179,14 @@ fn without_nulls(value: &mut Value) {
     members.values_mut().for_each(without_nulls);
 }
 
+fn settings_path(uid: &str) -> Result<Uri, ResponseError> {
+    let path = format!("/chats/{}/settings", utf8_percent_encode(uid, NON_ALPHANUMERIC));
+    path.parse().map_err(|_| gone(format!("Chat `{uid}` not found")))
+}
+
 /// What a node says about the settings of a workspace.
 async fn of_a_node(gateway: &Gateway, method: Method, uid: &str, body: Bytes) -> Answer {
-    let path = format!("/chats/{}/settings", utf8_percent_encode(uid, NON_ALPHANUMERIC));
-    let path: Uri = path.parse().map_err(|_| gone(format!("Chat `{uid}` not found")))?;
+    let path = settings_path(uid)?;
     let answer = ask_any_node(gateway, &[], &NodeRequest::write(method, path, body)).await?;
     Ok(json_bytes(StatusCode::OK, answer))
 }

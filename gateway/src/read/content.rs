@@ -15,7 +15,7 @@ use super::{
     filter::narrowed,
     reserved::guarded_filter,
     scatter::{Sorted, sort},
-    targets::{Scope, Target, Targets, turn},
+    targets::{Scope, Target, Targets},
 };
 use crate::state::Gateway;
 
@@ -56,7 +56,7 @@ impl Content {
     ) -> Result<Self, ResponseError> {
         let path = format!("/indexes/{}/documents/fetch", index.uid);
         let path = path.parse().map_err(|_| ResponseError::index_not_found(&index.uid))?;
-        let scope = Scope { indexes: vec![&index.uid], slots: None, turn: turn(&index.uid) };
+        let scope = Scope::of_index(&index.uid);
         let targets = Targets::of(gateway, &gateway.topology.load(), &scope);
         if !targets.missing.is_empty() {
             return Err(unreadable(&index.uid));

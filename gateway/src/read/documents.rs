@@ -162,7 +162,7 @@ fn stripped(document: &Bytes) -> Result<Bytes, ResponseError> {
     })
 }
 
-pub(super) fn merge_failed(error: &miroir_merge::MergeError) -> ResponseError {
+pub(super) fn merge_failed(error: &impl std::fmt::Display) -> ResponseError {
     tracing::error!(%error, "answers cannot be merged");
     ResponseError::new(Code::MiroirMergeFailed, "The nodes' answers cannot be merged.")
 }

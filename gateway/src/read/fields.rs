@@ -11,9 +11,10 @@ use miroir_shard::INTERNAL_FIELD;
 use serde_json::{Value, json};
 
 use super::{
+    documents::merge_failed,
     scatter::{Terms, scatter},
     search::mark_partial,
-    targets::{Scope, Target, turn},
+    targets::{Scope, Target},
     visibility::{Displayed, is_within},
 };
 use crate::{
@@ -37,7 +38,7 @@ pub(crate) async fn fields(gateway: &Gateway, index: &IndexRecord, body: &Bytes,
     // What nodes would not understand they refuse, in their words.
     let listing = Listing::of(body);
     let asked = listing.as_ref().map_or_else(|| body.clone(), |listing| listing.asked.clone());
-    let scope = Scope { indexes: vec![&index.uid], slots: None, turn: turn(&index.uid) };
+    let scope = Scope::of_index(&index.uid);
     let request = |_: &Target| NodeRequest::query(path.clone(), asked.clone());
     let gathered = scatter(gateway, &scope, terms, request).await?;
     let Some(listing) = listing else {
@@ -45,10 +46,7 @@ pub(crate) async fn fields(gateway: &Gateway, index: &IndexRecord, body: &Bytes,
     };
     let answers: Result<Vec<Value>, _> =
         gathered.answers.iter().map(|answer| serde_json::from_slice(answer)).collect();
-    let answers = answers.map_err(|error| {
-        tracing::error!(%error, "a list of fields cannot be read");
-        ResponseError::new(Code::MiroirMergeFailed, "The nodes' answers cannot be merged.")
-    })?;
+    let answers = answers.map_err(|error| merge_failed(&error))?;
     let merged = listing.merged(answers, &Displayed::from_settings(&index.settings));
     let mut response = answer_json(StatusCode::OK, &merged);
     mark_partial(&mut response, &gathered.missing);

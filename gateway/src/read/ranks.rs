@@ -10,8 +10,9 @@ use super::{
     scatter::scatter,
     search::Question,
     survey::NO_GROUPS,
-    targets::{Scope, Target, turn},
+    targets::{Scope, Target},
 };
+
 /// The values, where they are needed to merge the answers to a question; nodes are asked for them unless the answers hold them.
 pub(super) async fn needed(
     question: &Question<'_>,
@@ -24,7 +25,7 @@ pub(super) async fn needed(
     if finds_all(query, spec) {
         return facet_ranks(answers).ok();
     }
-    let scope = Scope { indexes: vec![&index.uid], slots: None, turn: turn(&index.uid) };
+    let scope = Scope::of_index(&index.uid);
     let gathered = scatter(gateway, &scope, *terms, |target: &Target| {
         let body = json!({ "filter": target.filter, "distinct": NO_GROUPS, "limit": 0, "facets": cut });
         NodeRequest::query(path.clone(), body.to_string())

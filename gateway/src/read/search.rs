@@ -88,6 +88,8 @@ pub(super) async fn merged(
     merge(gathered, &second, &asked.spec)
 }
 
+// === impl Question ===
+
 impl Question<'_> {
     /// Asks every node, and once more where the answers alone do not tell everything.
     async fn ask(&self, scope: &Scope<'_>, asked: &AskedSearch) -> (Result<Gathered, ResponseError>, Second) {

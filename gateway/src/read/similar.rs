@@ -128,10 +128,7 @@ async fn vector_of(
     }
     let body = Bytes::from(body.to_string());
     let answer = ask_owner(gateway, index, id, terms, &NodeRequest::query(path, body)).await?;
-    let answer: Value = serde_json::from_slice(&answer).map_err(|error| {
-        tracing::error!(%error, "a document's vectors cannot be read");
-        ResponseError::new(Code::MiroirMergeFailed, "The nodes' answers cannot be merged.")
-    })?;
+    let answer: Value = serde_json::from_slice(&answer).map_err(|error| merge_failed(&error))?;
     if visible.is_some() && answer["results"].get(0).is_none() {
         let message = format!("Document `{id}` not found.");
         return Err(ResponseError::new(Code::NotFoundSimilarId, message));

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::{
     scatter::{Sorted, Terms, scatter, sort},
     sizes,
-    targets::{Scope, Target, Targets, turn},
+    targets::{Scope, Target, Targets},
 };
 use crate::{
     answer::{Answer, json},
@@ -164,7 +164,7 @@ async fn index_stats(
     let path = |rest: &str| sizes::path(&format!("/indexes/{}/{rest}", index.uid), query);
     let (stats, fetch) = (path("stats")?, format!("/indexes/{}/documents/fetch", index.uid));
     let fetch: Uri = fetch.parse().map_err(|_| no_stats())?;
-    let scope = Scope { indexes: vec![&index.uid], slots: None, turn: turn(&index.uid) };
+    let scope = Scope::of_index(&index.uid);
     let request = |target: &Target| match &target.filter {
         None => NodeRequest::get(stats.clone()),
         Some(filter) => {

@@ -22,6 +22,13 @@ pub(crate) struct Scope<'a> {
     pub turn: u64,
 }
 
+impl<'a> Scope<'a> {
+    /// All documents of an index.
+    pub(super) fn of_index(uid: &'a str) -> Self {
+        Self { indexes: vec![uid], slots: None, turn: turn(uid) }
+    }
+}
+
 /// The turn of everything that asks this: all pages of one list must come from the same copies, as copies may order
 /// documents differently that rank the same and were rewritten since. Other lists go to other groups.
 pub(crate) fn turn(asked: impl Hash) -> u64 {

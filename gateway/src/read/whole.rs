@@ -4,10 +4,7 @@ use http::Uri;
 use miroir_log::IndexRecord;
 use miroir_merge::{FacetOrder, FacetSpec, Paging, SearchSpec, merge_search};
 use miroir_nodes::NodeRequest;
-use miroir_protocol::{
-    error::{Code, ResponseError},
-    search::SearchQuery,
-};
+use miroir_protocol::{error::ResponseError, search::SearchQuery};
 use miroir_shard::ShardId;
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
@@ -20,7 +17,7 @@ use super::{
     scatter::{Terms, scatter},
     search::{hidden_in, merged, new_request_uid, path},
     survey::NO_GROUPS,
-    targets::{Scope, Target, turn},
+    targets::{Scope, Target},
     visibility::{Displayed, is_within},
 };
 use crate::state::Gateway;
@@ -73,7 +70,7 @@ pub(crate) async fn documents(
             serde_json::value::to_raw_value(&members.collect::<Map<String, Value>>())
         }
     });
-    let shown = shown.collect::<Result<_, _>>().map_err(|error| unreadable(&error))?;
+    let shown = shown.collect::<Result<_, _>>().map_err(|error| merge_failed(&error))?;
     Ok(Whole { documents, shown, missing: found.missing })
 }
 
@@ -95,7 +92,7 @@ pub(crate) async fn frequent_values(
         body["distinct"] = NO_GROUPS.into();
     }
     let filter = filter.map(guarded_filter);
-    let scope = Scope { indexes: vec![&index.uid], slots: None, turn: turn(&index.uid) };
+    let scope = Scope::of_index(&index.uid);
     let gathered = scatter(gateway, &scope, terms, |target: &Target| {
         let mut body = body.clone();
         if let Some(filter) = narrowed(filter.as_ref(), target.filter.as_deref()) {
@@ -129,12 +126,7 @@ fn shown_whole(index: &IndexRecord) -> IndexRecord {
 }
 
 fn read<T: for<'de> Deserialize<'de>>(merged: &[u8]) -> Result<T, ResponseError> {
-    serde_json::from_slice(merged).map_err(|error| unreadable(&error))
-}
-
-fn unreadable(error: &serde_json::Error) -> ResponseError {
-    tracing::error!(%error, "a merged answer cannot be read");
-    ResponseError::new(Code::MiroirMergeFailed, "The nodes' answers cannot be merged.")
+    serde_json::from_slice(merged).map_err(|error| merge_failed(&error))
 }
 
 // === impl Searchable ===

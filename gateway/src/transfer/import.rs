@@ -209,16 +209,14 @@ pub(crate) async fn put_settings(
     }
     let path = format!("/indexes/{uid}/settings");
     loop {
-        let refused = match target.write(Method::PATCH, &path, Some(&settings)).await {
-            Err(TransferError::Refused { server, what, message }) => (server, what, message),
-            outcome => return outcome,
-        };
+        let Err(error) = target.write(Method::PATCH, &path, Some(&settings)).await else { return Ok(()) };
         // A dump has the settings of features that are off, too.
-        let left_out = feature_off(&refused.2).and_then(|name| settings.as_object_mut()?.remove_entry(name));
-        let Some((name, value)) = left_out else {
-            let (server, what, message) = refused;
-            return Err(TransferError::Refused { server, what, message });
+        let off = match &error {
+            TransferError::Refused { message, .. } => feature_off(message),
+            _ => None,
         };
+        let left_out = off.and_then(|name| settings.as_object_mut()?.remove_entry(name));
+        let Some((name, value)) = left_out else { return Err(error) };
         if !says_nothing(&value) {
             report(&format!("{uid}: `{name}` is left out, its experimental feature is off"));
         }
