@@ -1,8 +1,9 @@
 //! A read in parts, each of which may come from another node where one is slow or fails.
 //!
 //! All parts are asked at once. A node that takes longer than it hardly ever does is not waited for alone: what it was asked
-//! is asked of others too, and the first whole answer counts. A node that fails is replaced in the same way. The other parts
-//! are not asked again, and no part is in the outcome twice.
+//! is asked of others too, and the first whole answer counts. Only a share of all reads is asked twice, unless the node
+//! answers nothing at all. A node that fails is replaced in the same way. The other parts are not asked again, and no part is
+//! in the outcome twice.
 
 use std::{future::Future, pin::Pin};
 
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     error::NodeError,
+    latency::{LONGEST, Latency},
     node::Node,
     request::{Answer, NodeRequest},
 };
@@ -109,19 +111,10 @@ async fn cover_all<R: Reading>(reading: &R, parts: Vec<Part<R::Key>>, tried: Vec
 async fn cover_one<R: Reading>(reading: &R, part: Part<R::Key>, tried: &[R::Key]) -> Covered<R> {
     let mut first = std::pin::pin!(ask(reading, &part));
     let latency = part.node.latency();
-    let mut waited = false;
-    loop {
-        let wait =
-            if waited { latency.longest().saturating_sub(latency.patience()) } else { latency.patience() };
-        tokio::select! {
-            biased;
-            judged = &mut first => return settle(reading, &part, judged, tried).await,
-            () = sleep(wait) => {}
-        }
-        if waited || latency.may_hedge() {
-            break;
-        }
-        waited = true;
+    tokio::select! {
+        biased;
+        judged = &mut first => return settle(reading, &part, judged, tried).await,
+        () = out_of_patience(latency) => {}
     }
     part.node.health().unanswered();
     let instead = reading.instead(&part.key, &with(tried, &part.key));
@@ -145,6 +138,23 @@ async fn cover_one<R: Reading>(reading: &R, part: Part<R::Key>, tried: &[R::Key]
                 covered
             }
         },
+    }
+}
+
+/// Ends when others are to be asked too: the node takes longer than it hardly ever does, and may be asked for twice, or
+/// it has answered nothing at all for as long as anybody is waited for. One that is slow as all are, under load, is
+/// waited for: twice the load would not make it faster.
+async fn out_of_patience(latency: &Latency) {
+    let mut answered = latency.answered();
+    let patience = latency.patience();
+    sleep(patience).await;
+    if latency.may_hedge() {
+        return;
+    }
+    sleep(LONGEST.saturating_sub(patience)).await;
+    while latency.answered() != answered && !latency.may_hedge() {
+        answered = latency.answered();
+        sleep(LONGEST).await;
     }
 }
 

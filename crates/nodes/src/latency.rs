@@ -18,7 +18,7 @@ const QUANTILE: (usize, usize) = (95, 100);
 const UNKNOWN: Duration = Duration::from_millis(100);
 /// The bounds of waiting, whatever was measured.
 const SHORTEST: Duration = Duration::from_millis(2);
-const LONGEST: Duration = Duration::from_millis(300);
+pub(crate) const LONGEST: Duration = Duration::from_millis(300);
 
 /// A tenth of all reads may be asked twice, and so many at once where a node stops answering under load.
 const PER_READ: u32 = 1;
@@ -76,9 +76,9 @@ impl Latency {
         self.quantile().map_or(UNKNOWN, |quantile| quantile.clamp(SHORTEST, LONGEST))
     }
 
-    /// How long it is waited for where further requests have used up their share already.
-    pub fn longest(&self) -> Duration {
-        LONGEST
+    /// How many reads the node has answered; as long as this does not change, it may be hanging.
+    pub fn answered(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Whether one more request may be made because this node is slow. Only a share of all reads may, so that nodes which

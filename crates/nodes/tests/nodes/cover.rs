@@ -145,6 +145,36 @@ async fn a_slow_node_is_left_alone_until_it_is_quick_with_what_it_was_slow_with(
     probing.abort();
 }
 
+/// Under load all nodes are slow at once: to ask each read of two of them would make them slower still.
+#[tokio::test]
+async fn nodes_that_are_slow_under_load_are_not_asked_for_all_twice() {
+    let busy = server(|_, _| Reply::Late(Duration::from_millis(450), "busy")).await;
+    let other = says("other").await;
+    let slow = node("busy", &busy.address);
+    (0..64).for_each(|_| slow.latency().record(Duration::from_millis(4)));
+    while slow.latency().may_hedge() {}
+    let rows = Rows::of(vec![vec![slow.clone(), node("other", &other.address)]]);
+    // Somebody's read has been answered within the time that anybody is waited for.
+    let answering = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        slow.latency().record(Duration::from_millis(450));
+    };
+    let reads = futures_util::future::join_all((0..20).map(|_| rows.cover()));
+    let (covered, ()) = tokio::join!(reads, answering);
+    assert!(covered.into_iter().all(|covered| bodies(covered)[0].0 == (0, 0)));
+    assert!(other.seen().is_empty());
+}
+
+/// One that answers nothing is not waited for, though others have used up what may be asked twice.
+#[tokio::test]
+async fn a_node_that_hangs_is_not_waited_for_even_where_no_more_may_be_asked_twice() {
+    let (hung, other) = (hangs().await, says("other").await);
+    let slow = node("hung", &hung.address);
+    while slow.latency().may_hedge() {}
+    let rows = Rows::of(vec![vec![slow.clone(), node("other", &other.address)]]);
+    assert_eq!(bodies(rows.cover().await)[0].0, (0, 1));
+}
+
 #[tokio::test]
 async fn the_last_copy_is_waited_for() {
     let slow = server(|_, _| Reply::Body("late")).await;

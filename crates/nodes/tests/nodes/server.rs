@@ -21,6 +21,8 @@ use tokio::{
 pub(crate) enum Reply {
     /// Answers 200 with this body and keeps the connection.
     Body(&'static str),
+    /// The same, after a while.
+    Late(Duration, &'static str),
     /// Answers 200 in chunks of unknown total length and keeps the connection.
     Chunked(&'static [&'static str]),
     /// Answers, and closes the connection a moment later as an idle one.
@@ -97,6 +99,10 @@ async fn serve(mut stream: TcpStream, script: impl Fn(String, bool) -> Reply) {
         let text = head + &String::from_utf8_lossy(&body);
         let written = match script(text, true) {
             Reply::Body(body) => stream.write_all(answer(body).as_bytes()).await,
+            Reply::Late(after, body) => {
+                tokio::time::sleep(after).await;
+                stream.write_all(answer(body).as_bytes()).await
+            }
             Reply::Chunked(chunks) => {
                 let mut text = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
                 for chunk in chunks {
