@@ -1,6 +1,7 @@
 //! Sheds load: past a number of requests under way at once, further ones are refused at once instead of queued.
 //!
-//! A request is under way until the body of its answer has ended.
+//! A request is under way until the body of its answer has ended. Searches are counted apart from everything else: where
+//! they pile up, since the servers behind cannot keep up with them, writes are accepted all the same.
 
 use std::{
     future::Future,
@@ -20,13 +21,14 @@ use tower_service::Service;
 
 use crate::{
     BoxError, Deps, Filter, FilterLayer, Phase, WithHeaders, body::RetainBody, erase, params::HumanDuration,
+    route_class::RouteClass,
 };
 
 /// Parameters of the filter `concurrency`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConcurrencyConfig {
-    /// How many requests may be under way at once.
+    /// How many searches may be under way at once, and how many other requests.
     pub max: NonZeroU32,
     /// When clients that are turned away are told to come back: whole seconds.
     pub retry_after: HumanDuration,
@@ -35,7 +37,8 @@ pub struct ConcurrencyConfig {
 /// Refuses requests while too many are under way. All services made by one layer share its places.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLayer {
-    places: Arc<Semaphore>,
+    searches: Arc<Semaphore>,
+    others: Arc<Semaphore>,
     retry_after: HeaderValue,
 }
 
@@ -88,7 +91,20 @@ impl ConcurrencyLayer {
     /// A layer with these parameters.
     pub fn new(config: &ConcurrencyConfig) -> Self {
         let places = usize::try_from(config.max.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(places)), retry_after: config.retry_after.0.as_secs().into() }
+        let places = || Arc::new(Semaphore::new(places));
+        Self {
+            searches: places(),
+            others: places(),
+            retry_after: config.retry_after.0.as_secs().into(),
+        }
+    }
+
+    /// The places for requests to this path.
+    fn places(&self, path: &str) -> Arc<Semaphore> {
+        match RouteClass::of(path) {
+            RouteClass::Search | RouteClass::MultiSearch => self.searches.clone(),
+            _ => self.others.clone(),
+        }
     }
 }
 
@@ -116,7 +132,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let place = Arc::clone(&self.layer.places).try_acquire_owned().ok();
+        let place = self.layer.places(request.uri().path()).try_acquire_owned().ok();
         let inner = place.is_some().then(|| self.inner.call(request));
         ConcurrencyFuture { inner, place, retry_after: self.layer.retry_after.clone() }
     }
@@ -199,6 +215,24 @@ mod tests {
         let (_, send) = handle.next_request().await.expect("a request");
         send.send_response(answer());
         drop(second.await.expect("no panic").expect("an answer"));
+    }
+
+    #[tokio::test]
+    async fn searches_that_pile_up_turn_no_writes_away() {
+        let (service, mut handle) = service(1);
+        let to = |path| {
+            let mut request = Request::new(path);
+            *request.uri_mut() = http::Uri::from_static(path);
+            request
+        };
+        let _search = tokio::spawn(service.clone().oneshot(to("/indexes/movies/search")));
+        let _waits = handle.next_request().await.expect("a request");
+        assert!(service.clone().oneshot(to("/multi-search")).await.is_err());
+
+        let write = tokio::spawn(service.oneshot(to("/indexes/movies/documents")));
+        let (_, send) = handle.next_request().await.expect("a request");
+        send.send_response(answer());
+        assert!(write.await.expect("no panic").is_ok());
     }
 
     #[tokio::test]
