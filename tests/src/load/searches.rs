@@ -17,13 +17,16 @@ pub(super) enum Wrong {
     Answer(String),
 }
 
+/// Hits of a page.
+const PAGE: usize = 20;
+
 type Checked = Result<(), Wrong>;
 
 /// The search that has this number, of one kind after another.
 pub(super) async fn search(load: &Load, number: u64) -> Checked {
     let turn = (number / 8) as usize;
     match number % 8 {
-        0 | 1 => shelf(load, turn % SHELVES.len()).await,
+        0 | 1 => shelf(load, turn).await,
         2 | 3 => words(load, turn % SHELVES.len()).await,
         4 => facets(load).await,
         5 => count_added(load).await,
@@ -32,15 +35,21 @@ pub(super) async fn search(load: &Load, number: u64) -> Checked {
     }
 }
 
-/// All documents of a shelf, in order.
-async fn shelf(load: &Load, shelf: usize) -> Checked {
+/// A page of a shelf, in order, and how many documents stand on it: one page after another, so that all are seen.
+async fn shelf(load: &Load, turn: usize) -> Checked {
+    let (shelf, page) = (turn % SHELVES.len(), turn / SHELVES.len());
+    let documents = load.ledger.on_shelf(shelf).count();
+    let page = page % documents.div_ceil(PAGE).max(1);
     let query = json!({
         "filter": format!("kind = fixed AND shelf = {}", SHELVES[shelf]), "sort": ["rank:asc"],
-        "limit": 1000, "attributesToRetrieve": ["id"],
+        "page": page + 1, "hitsPerPage": PAGE, "attributesToRetrieve": ["id"],
     });
-    let expected: Vec<Value> =
-        load.ledger.on_shelf(shelf).map(|number| json!({ "id": fixed_id(number) })).collect();
-    same("a shelf", &ask(load, &query).await?["hits"], &expected.into())
+    let answer = ask(load, &query).await?;
+    same("documents of a shelf", &answer["totalHits"], &documents.into())?;
+    let expected: Vec<Value> = (load.ledger.on_shelf(shelf).skip(page * PAGE).take(PAGE))
+        .map(|number| json!({ "id": fixed_id(number) }))
+        .collect();
+    same("a shelf", &answer["hits"], &expected.into())
 }
 
 /// How many documents have a word, and that those of a page do.

@@ -85,7 +85,13 @@ async fn embedded(seat: &NodeSeat) -> Result<Running, DevError> {
     Ok(Running::Embedded(handle.address(), handle))
 }
 
+/// How much memory a server takes for indexing, unless the environment says otherwise: it is one of several on this machine.
+/// The more it may take, the more it clears with every task, whatever the task needs.
+const INDEXING_MEMORY: (&str, &str) = ("MEILI_MAX_INDEXING_MEMORY", "1 GiB");
+
 async fn server(seat: &NodeSeat, program: &Path) -> Result<Running, DevError> {
+    let (name, memory) = INDEXING_MEMORY;
+    let memory = std::env::var_os(name).unwrap_or_else(|| memory.into());
     let address = free_address().map_err(|error| failed(seat, &error))?;
     let mut child = Command::new(program)
         .arg("--http-addr")
@@ -96,6 +102,7 @@ async fn server(seat: &NodeSeat, program: &Path) -> Result<Running, DevError> {
         .arg(seat.directory.join("dumps"))
         .arg("--snapshot-dir")
         .arg(seat.directory.join("snapshots"))
+        .env(name, memory)
         .args(["--master-key", NODE_KEY, "--no-analytics", "--env", "development", "--log-level", "WARN"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
