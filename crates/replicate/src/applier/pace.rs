@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How soon a node's tasks are looked at after a dispatch or a success, and how slowly while nothing happens.
+/// How soon a node's tasks are looked at after a dispatch or a success.
 const FIRST_POLL: Duration = Duration::from_millis(3);
+/// What has taken long will not end just now: an end is noticed late by at most such a part of the time since the last one.
+/// Of a short time, which clients wait for, it is a larger part, as long as the pause is no longer than `SLOW_POLL`.
+const PART_OF_SHORT_WAIT: u32 = 4;
 const SLOW_POLL: Duration = Duration::from_millis(40);
-/// What has taken long will not end just now: an end is noticed late by at most such a part of the time since the last one,
-/// and by no more than the longest pause.
-const PART_OF_WAIT: u32 = 40;
+const PART_OF_WAIT: u32 = 64;
 const SLOWEST_POLL: Duration = Duration::from_secs(1);
 /// How long a failing node is left alone, doubled up to the longest.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
@@ -21,7 +22,6 @@ const LONG: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Poll {
     next: Instant,
-    interval: Duration,
     /// Since when the node has been at what it does now.
     since: Instant,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Backoff {
 impl Poll {
     pub(crate) fn new() -> Self {
         let now = Instant::now();
-        Self { next: now + FIRST_POLL, interval: FIRST_POLL, since: now }
+        Self { next: now + FIRST_POLL, since: now }
     }
 
     pub(crate) fn next(&self) -> Instant {
@@ -48,7 +48,7 @@ impl Poll {
     /// nothing; looking is never put off by it.
     pub(crate) fn begins(&mut self) {
         let now = Instant::now();
-        (self.interval, self.since) = (FIRST_POLL, now);
+        self.since = now;
         self.next = self.next.min(now + FIRST_POLL);
     }
 
@@ -56,12 +56,11 @@ impl Poll {
     pub(crate) fn looked(&mut self, ended: bool) {
         let now = Instant::now();
         if ended {
-            (self.interval, self.since) = (FIRST_POLL, now);
-        } else {
-            let patient = (now.duration_since(self.since) / PART_OF_WAIT).min(SLOWEST_POLL);
-            self.interval = (self.interval * 2).min(SLOW_POLL).max(patient);
+            self.since = now;
         }
-        self.next = now + self.interval;
+        let waited = now.duration_since(self.since);
+        let short = (waited / PART_OF_SHORT_WAIT).clamp(FIRST_POLL, SLOW_POLL);
+        self.next = now + short.max((waited / PART_OF_WAIT).min(SLOWEST_POLL));
     }
 }
 
@@ -102,13 +101,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn looking_slows_down_while_nothing_ends() {
         let mut poll = Poll::new();
-        let waits: Vec<u128> = [false, false, false, false, false, true, false]
-            .map(|ended| {
-                poll.looked(ended);
-                poll.next().duration_since(Instant::now()).as_millis()
-            })
-            .to_vec();
-        assert_eq!(waits, [6, 12, 24, 40, 40, 3, 6]);
+        let start = Instant::now();
+        let mut looks = Vec::new();
+        for ended in [false; 16].into_iter().chain([true, false]) {
+            tokio::time::sleep_until(poll.next()).await;
+            looks.push(start.elapsed().as_millis());
+            poll.looked(ended);
+        }
+        assert_eq!(looks, [3, 6, 9, 12, 15, 19, 24, 30, 38, 48, 60, 75, 94, 118, 148, 185, 225, 228]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -122,7 +122,7 @@ mod tests {
             assert!(late <= SLOW_POLL.max(start.elapsed() / PART_OF_WAIT) && late <= SLOWEST_POLL);
             looks += 1;
         }
-        assert!((120..180).contains(&looks), "{looks} looks in 30 seconds");
+        assert!((180..260).contains(&looks), "{looks} looks in 30 seconds");
         poll.looked(true);
         assert_eq!(poll.next().duration_since(Instant::now()), FIRST_POLL);
     }
