@@ -18,6 +18,16 @@ impl Mover {
         self.crew.has(node)
     }
 
+    /// A node of the map that is sent nothing though no change is under way: it was drained before it had ever been heard of,
+    /// and the gateway began anew.
+    pub(super) fn outsider(&self) -> Option<Node> {
+        let topology = self.topology.load();
+        let mut outsiders = topology.fleet.iter().filter(|node| !self.is_member(node.name()));
+        let node =
+            outsiders.find(|node| node.health().answers() && topology.map.node_id(node.name()).is_some());
+        node.map(Node::with_own_connections)
+    }
+
     /// Waits until a node has lost its data: it takes no copies then.
     pub(super) async fn is_lost(&self, node: &Node) {
         while node.health().state() != HealthState::Lost {
