@@ -110,6 +110,10 @@ pub trait Log: Send + Sync + 'static {
     /// that does not have any more what the watermark says.
     async fn advance(&self, node: &str, uid: u32, ended: Option<u32>) -> Result<()>;
 
+    /// Makes everything durable that [`advance`](Log::advance) has said. Costs nothing where it is: each other change takes
+    /// along what was said before it.
+    async fn settle(&self) -> Result<()>;
+
     /// Forgets a node's watermark and its newest task: the node left, or came back empty.
     async fn forget_node(&self, node: &str) -> Result<()>;
 

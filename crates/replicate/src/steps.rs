@@ -79,19 +79,9 @@ pub(crate) fn document_steps(work: &Work, owned: &Owned) -> Vec<Step> {
 }
 
 /// The steps of an entry for a node, as far as it owns what the entry is about; none where the entry does not concern it.
-/// One of them is tagged, so that the node's tasks tell that all that had to end before the entry has ended.
+///
+/// All of an entry's steps may be done a second time, behind the first but nothing else, unless they are tagged or `found_as`.
 pub(crate) fn steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<Step> {
-    let mut steps = own_steps(entry, prepared, owned);
-    if let Some(uid) = &entry.index_uid
-        && !steps.is_empty()
-        && !steps.iter().any(Step::is_tagged)
-    {
-        steps.insert(0, marker(uid));
-    }
-    steps
-}
-
-fn own_steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<Step> {
     if let (Operation::IndexSwap { swaps }, Prepared::Apply(_)) = (&entry.operation, prepared) {
         return swap(swaps);
     }
@@ -115,7 +105,8 @@ fn own_steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<Step> {
         Operation::IndexCompaction => {
             steps.push(json_step(Method::POST, format!("/indexes/{uid}/compact"), None, None));
         }
-        Operation::IndexUpdate { new_uid, .. } => steps.extend(update_index(uid, new_uid.as_deref())),
+        Operation::IndexUpdate { new_uid: Some(new_uid), .. } => return vec![rename(uid, new_uid, effect)],
+        Operation::IndexUpdate { new_uid: None, .. } => {}
         Operation::IndexDeletion => {
             steps.push(json_step(Method::DELETE, format!("/indexes/{uid}"), None, Some("index_not_found")));
         }
@@ -152,14 +143,11 @@ fn preparation(uid: &str, effect: &Effect) -> Vec<Step> {
     effect.sets_primary_key.iter().map(|key| primary_key_step(uid, key)).collect()
 }
 
-/// The index as it is to be. The steps after its creation create it themselves, without a primary key, where a node fails
-/// over the first one; it is there then when that comes again, so the key has a step of its own.
+/// The index as it is to be. Its settings create it.
 fn creation(uid: &str, primary_key: Option<&String>) -> Vec<Step> {
-    let create = json!({ "uid": uid, "primaryKey": primary_key });
-    let create = json_step(Method::POST, "/indexes".to_owned(), Some(create), Some("index_already_exists"));
     let settings = settings_step(uid, physical::initial());
     let key = primary_key.map(|key| primary_key_step(uid, key));
-    [create, settings].into_iter().chain(key).collect()
+    [settings].into_iter().chain(key).collect()
 }
 
 fn primary_key_step(uid: &str, key: &str) -> Step {
@@ -178,9 +166,13 @@ fn documents(uid: &str, effect: &Effect, skip_creation: bool) -> String {
     format!("/indexes/{uid}/documents{separator}{}", query.join("&"))
 }
 
-fn update_index(uid: &str, new_uid: Option<&str>) -> Option<Step> {
-    let rename = json!({ "uid": new_uid? });
-    Some(json_step(Method::PATCH, format!("/indexes/{uid}"), Some(rename), Some("index_not_found")))
+/// Another name, and with it the primary key where that changes too: there is no index of the old name any more once it is done.
+fn rename(uid: &str, new_uid: &str, effect: &Effect) -> Step {
+    let mut change = json!({ "uid": new_uid });
+    if let Some(key) = &effect.sets_primary_key {
+        change["primaryKey"] = key.as_str().into();
+    }
+    json_step(Method::PATCH, format!("/indexes/{uid}"), Some(change), Some("index_not_found"))
 }
 
 /// A filter within what the node owns, where it holds more than that.

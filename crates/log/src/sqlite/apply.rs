@@ -72,6 +72,7 @@ impl<'a> Staged<'a> {
             Command::DeleteTasks { by } => self.delete_tasks(*by),
             Command::Finish(finished) => self.finish(finished),
             Command::Advance { node, uid, ended } => self.advance(node, *uid, *ended),
+            Command::Settle => self.settle(),
             Command::ForgetNode { node } => self.forget_node(node),
             Command::SaveMap(map) => self.save_map(map),
             Command::PutRecord { kind, id, json } => self.put_record(*kind, id, json),

@@ -33,6 +33,7 @@ pub(super) enum Command {
         uid: u32,
         ended: Option<u32>,
     },
+    Settle,
     ForgetNode {
         node: String,
     },
@@ -90,6 +91,7 @@ impl Command {
             Self::SaveMap(map) => ROW + map.bytes.len(),
             Self::PutRecord { json, .. } => ROW + json.len(),
             Self::Advance { .. }
+            | Self::Settle
             | Self::ForgetNode { .. }
             | Self::DeleteRecord { .. }
             | Self::Trim { .. }

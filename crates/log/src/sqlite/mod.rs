@@ -180,6 +180,13 @@ impl Log for SqliteLog {
         self.write(Command::Advance { node: node.to_owned(), uid, ended }).await.map(drop)
     }
 
+    async fn settle(&self) -> Result<()> {
+        if self.shared.has_hints.load(Ordering::Acquire) {
+            self.write(Command::Settle).await?;
+        }
+        Ok(())
+    }
+
     async fn forget_node(&self, node: &str) -> Result<()> {
         self.write(Command::ForgetNode { node: node.to_owned() }).await.map(drop)
     }

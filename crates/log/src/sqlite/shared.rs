@@ -25,6 +25,8 @@ pub(super) struct Shared {
     pub(super) positions: RwLock<Positions>,
     /// Whether tasks that end are put on a list.
     pub(super) keeps_ends: AtomicBool,
+    /// Whether something was committed that is not durable yet.
+    pub(super) has_hints: AtomicBool,
 }
 
 /// The tasks that changed last, so that asking for one in a loop costs little.
@@ -53,6 +55,8 @@ impl Shared {
             appended: watch::Sender::new(positions.next),
             positions: RwLock::new(positions),
             keeps_ends: AtomicBool::new(false),
+            // An earlier process may have left some.
+            has_hints: AtomicBool::new(true),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What writes: many calls, one transaction.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
 use miroir_protocol::tasks::TaskView;
 use rusqlite::{Connection, TransactionBehavior};
@@ -110,6 +113,7 @@ impl Writer {
         let hints = group.iter().all(|job| job.command.is_hint());
         let commit = self.write(group, hints)?;
         self.ledger = commit.ledger.clone();
+        self.shared.has_hints.store(hints, Ordering::Release);
         let replies = self.publish(commit);
         self.failpoints.hit("write.published")?;
         Ok(replies)

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use miroir_log::{Compaction, Log, LogError, RecordKind, SqliteLog, SqliteOptions, failpoints::Failpoints};
+use miroir_log::{
+    Compaction, Log, LogError, RecordKind, SqliteLog, SqliteOptions,
+    failpoints::{Action, Failpoints},
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -169,4 +172,26 @@ async fn a_compacted_log_is_smaller_and_the_same() {
         assert_eq!(backend.log().positions().next, 1);
         backend.reopen();
     }
+}
+
+#[tokio::test]
+async fn what_was_said_of_nodes_is_settled_once_and_by_every_other_change() {
+    let backend = OnDisk::create();
+    let log = backend.log();
+    append(log, 2).await;
+    let fails = || backend.failpoints.arm("write.begin", Action::Fail, 0);
+    fails();
+    log.settle().await.expect("nothing is written where nothing waits");
+    log.advance("a", 0, None).await.unwrap_err();
+    log.advance("a", 0, None).await.unwrap();
+    fails();
+    log.settle().await.unwrap_err();
+    log.settle().await.unwrap();
+    fails();
+    log.settle().await.expect("it is settled");
+    log.advance("a", 1, None).await.unwrap_err();
+    log.advance("a", 1, None).await.unwrap();
+    append(log, 1).await;
+    fails();
+    log.settle().await.expect("the entry has taken it along");
 }

@@ -60,10 +60,27 @@ impl Applier {
         }
         if self.window.done() > before {
             self.shared.progress.set_stuck(self.node.name(), false);
-            let ended = self.node.health().newest_ended();
-            self.shared.log.advance(self.node.name(), self.window.done() - 1, ended).await?;
+            self.record().await?;
         }
         if verdict == Verdict::Stands { Ok(()) } else { self.again(verdict) }
+    }
+
+    /// Tells the log how far the node is.
+    async fn record(&mut self) -> Result<(), ApplyError> {
+        let (done, ended) = (self.window.done(), self.node.health().newest_ended());
+        self.shared.log.advance(self.node.name(), done - 1, ended).await?;
+        self.recorded = done;
+        Ok(())
+    }
+
+    /// Makes sure that nothing before what is sent next is ever sent again. What comes next has requests without a tag, which
+    /// nobody recognises among the node's tasks: then it is the only such entry that may be sent a second time, and nothing
+    /// has come behind it.
+    pub(super) async fn settle(&mut self) -> Result<(), ApplyError> {
+        if self.recorded < self.window.done() {
+            self.record().await?;
+        }
+        Ok(self.shared.log.settle().await?)
     }
 
     /// A dispatch that failed as a whole changed nothing on the node. It is sent again, and so is everything that went

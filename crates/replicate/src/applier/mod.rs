@@ -45,8 +45,13 @@ pub(crate) use self::{
     starts::Starts,
 };
 use crate::{
-    failures::Failures, payloads::Payloads, progress::Progress, release::Release, steps::steps,
-    topology::CurrentTopology, work::Work,
+    failures::Failures,
+    payloads::Payloads,
+    progress::Progress,
+    release::Release,
+    steps::{Step, steps},
+    topology::CurrentTopology,
+    work::Work,
 };
 
 /// How long the node may take to show that its data are what they were.
@@ -85,6 +90,8 @@ pub(crate) struct Applier {
     unsettled: Option<u32>,
     /// What came of entries before this one stands.
     judged: u32,
+    /// The position that the log knows the node to have reached.
+    recorded: u32,
     /// Entries read from the log, from the next one on.
     ahead: Vec<Work>,
 }
@@ -131,6 +138,7 @@ impl Applier {
             window: Window::new(position),
             unsettled: None,
             judged: 0,
+            recorded: position,
             ahead: Vec::new(),
         }
     }
@@ -296,6 +304,9 @@ impl Applier {
         let (first, last) = (&group[0], &group[group.len() - 1]);
         let owned = self.share.at(first.uid());
         let steps = steps(&first.entry, &first.prepared, &owned);
+        if !steps.iter().all(Step::is_tagged) {
+            self.settle().await?;
+        }
         self.shared.progress.sends(self.node.name(), last.uid() + 1);
         self.exchanges.note(first);
         let tasks = self.sender.send(group, &steps, &owned.slots, owned.code_bits).await?;

@@ -181,7 +181,7 @@ impl Sender {
 
     /// The node's task for a part of a step: the one it has accepted already, or a new one.
     async fn task(&mut self, tag: Tag, step: &Step, payload: &Payload<'_>) -> Result<NodeTask, ApplyError> {
-        if let Some(uid) = self.accepted.remove(&tag) {
+        if let Some(uid) = self.accepted.remove(&tag).filter(|_| step.is_tagged()) {
             return Ok(NodeTask::found(uid, step.done));
         }
         Ok(match self.request_enabled(tag, step, payload).await? {

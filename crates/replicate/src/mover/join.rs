@@ -48,6 +48,7 @@ impl Mover {
         self.log.forget_node(name).await?;
         if let Some(last) = position.checked_sub(1) {
             self.log.advance(name, last, newest).await?;
+            self.log.settle().await?;
         }
         node.health().start_anew(newest);
         self.progress.enter(name, position);

@@ -12,9 +12,9 @@ fn owned(slots: &SlotSet, among_others: bool) -> Owned {
     Owned { slots: Arc::new(slots.clone()), among_others, code_bits: 8 }
 }
 
-/// Method, path and body of each step but the one that is there to be recognised by, for a node that owns these slots.
+/// Method, path and body of each step, for a node that owns these slots.
 fn sent(operation: Operation, effect: Effect, slots: &SlotSet) -> Vec<(String, String)> {
-    let steps = own_steps(&entry(7, operation), &Prepared::Apply(effect), &owned(slots, false));
+    let steps = steps(&entry(7, operation), &Prepared::Apply(effect), &owned(slots, false));
     let body = |content: &Content| match content {
         Content::Json(body) => body.as_ref().map(Value::to_string).unwrap_or_default(),
         Content::Documents => "documents".to_owned(),
@@ -52,14 +52,13 @@ fn a_new_index_comes_first_with_its_physical_settings() {
     assert_eq!(
         requests,
         [
-            "POST /indexes",
             "PATCH /indexes/movies/settings",
             "PATCH /indexes/movies",
             "POST /indexes/movies/documents?primaryKey=a%20b%26c"
         ]
     );
-    assert_eq!(steps[0].1, r#"{"uid":"movies","primaryKey":"a b&c"}"#);
-    assert!(steps[1].1.contains("_miroir.s"));
+    assert!(steps[0].1.contains("_miroir.s"));
+    assert_eq!(steps[1].1, r#"{"primaryKey":"a b&c"}"#);
 }
 
 #[test]
@@ -75,7 +74,7 @@ fn refused_documents_send_the_index_at_most() {
     let refused =
         |creates_index| Prepared::Refused { error: ResponseError::index_not_found("x"), creates_index };
     let steps_of = |prepared| steps(&entry(7, addition(1)), &prepared, &owned(&SlotSet::new(), false)).len();
-    assert_eq!((steps_of(refused(false)), steps_of(refused(true))), (0, 3));
+    assert_eq!((steps_of(refused(false)), steps_of(refused(true))), (0, 1));
 }
 
 #[test]
@@ -103,6 +102,11 @@ fn what_concerns_the_whole_index_reaches_every_node() {
     let rename = Operation::IndexUpdate { primary_key: None, new_uid: Some("films".to_owned()) };
     let steps = sent(rename, plain(), &none);
     assert_eq!(steps, [("PATCH /indexes/movies".to_owned(), r#"{"uid":"films"}"#.to_owned())]);
+    let rename =
+        Operation::IndexUpdate { primary_key: Some("isbn".to_owned()), new_uid: Some("films".to_owned()) };
+    let keyed = Effect { sets_primary_key: Some("isbn".to_owned()), ..plain() };
+    let both = r#"{"uid":"films","primaryKey":"isbn"}"#;
+    assert_eq!(sent(rename, keyed, &none), [("PATCH /indexes/movies".to_owned(), both.to_owned())]);
 }
 
 #[test]
@@ -121,25 +125,24 @@ fn a_reset_of_all_settings_leaves_the_physical_ones() {
 #[test]
 fn steps_that_may_be_met_a_second_time_know_how_that_shows() {
     let done = |operation, effect| {
-        let steps = own_steps(&entry(7, operation), &Prepared::Apply(effect), &owned(&SlotSet::new(), false));
+        let steps = steps(&entry(7, operation), &Prepared::Apply(effect), &owned(&SlotSet::new(), false));
         steps.into_iter().map(|step| step.done).collect::<Vec<_>>()
     };
     let create = Operation::IndexCreation { primary_key: None };
     let created = Effect { creates_index: true, ..Effect::default() };
-    assert_eq!(done(create, created), [Done::OrFailed("index_already_exists"), Done::Succeeded]);
+    assert_eq!(done(create, created), [Done::Succeeded]);
+    let rename = Operation::IndexUpdate { primary_key: None, new_uid: Some("films".to_owned()) };
+    assert_eq!(done(rename, plain()), [Done::OrFailed("index_not_found")]);
     assert_eq!(done(Operation::IndexDeletion, plain()), [Done::OrFailed("index_not_found")]);
 }
 
 #[test]
-fn whatever_a_node_is_sent_it_can_be_recognised_by() {
-    let of = |operation| {
-        let steps = steps(&entry(7, operation), &Prepared::Apply(plain()), &owned(&SlotSet::new(), false));
-        steps.iter().map(|step| (step.path.clone(), step.is_tagged(), step.done)).collect::<Vec<_>>()
-    };
-    let marker = ("/indexes/movies/documents/delete-batch".to_owned(), true, Done::Anyhow);
-    let deletion = ("/indexes/movies".to_owned(), false, Done::OrFailed("index_not_found"));
-    assert_eq!(of(Operation::IndexDeletion), [marker, deletion]);
-    assert_eq!(of(addition(1)), [("/indexes/movies/documents".to_owned(), true, Done::Succeeded)]);
+fn what_must_not_be_done_twice_can_be_recognised() {
+    let swaps = vec![Swap { indexes: ("movies".to_owned(), "films".to_owned()), rename: false }];
+    let swap = Entry { index_uid: None, ..entry(7, Operation::IndexSwap { swaps }) };
+    let steps = steps(&swap, &Prepared::Apply(plain()), &owned(&SlotSet::new(), false));
+    let known: Vec<_> = steps.iter().map(|step| (step.is_tagged(), step.found_as, step.done)).collect();
+    assert_eq!(known, [(true, None, Done::Anyhow), (false, Some(Kind::IndexSwap), Done::Succeeded)]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use miroir_log::{Log, Operation};
 use miroir_protocol::tasks::{Swap, TaskStatus};
 use serde_json::json;
 
-use crate::rig::Rig;
+use crate::{fake::Op, rig::Rig};
 
 fn create(primary_key: Option<&str>) -> Operation {
     Operation::IndexCreation { primary_key: primary_key.map(str::to_owned) }
@@ -27,6 +27,49 @@ async fn an_index_is_on_every_node_before_its_documents_with_physical_settings()
     }
     let record = rig.log().catalog().index("movies").cloned().expect("clients see it");
     assert_eq!((record.primary_key.as_deref(), record.settings), (Some("id"), json!({})));
+}
+
+#[tokio::test]
+async fn what_has_no_documents_is_no_more_tasks_for_a_node_than_it_takes() {
+    let rig = Rig::start(&[1]).await;
+    rig.append("books", create(None)).await;
+    rig.append("movies", create(Some("id"))).await;
+    rig.append("movies", settings(json!({"stopWords": ["the"]}), false)).await;
+    let rename =
+        Operation::IndexUpdate { primary_key: Some("isbn".to_owned()), new_uid: Some("films".to_owned()) };
+    rig.append("movies", rename).await;
+    let last = rig.append("films", Operation::IndexDeletion).await;
+    rig.succeeded(last).await;
+    let done = rig.node("g0n0").done();
+    let kinds = done.iter().map(|(_, op)| match op {
+        Op::Settings(_) => "settings",
+        Op::Update { .. } => "update",
+        Op::Delete => "delete",
+        _ => "other",
+    });
+    let expected = ["settings", "settings", "update", "settings", "update", "delete"];
+    assert_eq!(kinds.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn settings_on_their_way_at_a_crash_may_come_again_and_nothing_before_or_behind_them_does() {
+    let mut rig = Rig::start(&[1]).await;
+    rig.add("movies", &[json!({"id": 1})]).await;
+    let before = rig.append("movies", settings(json!({"stopWords": ["a"]}), false)).await;
+    rig.succeeded(before).await;
+    rig.node("g0n0").hold(true);
+    rig.append("movies", settings(json!({"stopWords": ["b"]}), false)).await;
+    let last = rig.append("movies", settings(json!({"stopWords": ["c"]}), false)).await;
+    rig.until("the first is sent", || rig.node("g0n0").waiting() > 0).await;
+    rig.restart().await;
+    rig.node("g0n0").hold(false);
+    rig.succeeded(last).await;
+    let done = rig.node("g0n0").done();
+    let words = done.iter().filter_map(|(_, op)| match op {
+        Op::Settings(settings) => settings["stopWords"][0].as_str(),
+        _ => None,
+    });
+    assert_eq!(words.collect::<Vec<_>>(), ["a", "b", "b", "c"]);
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub(crate) struct Index {
     pub(crate) primary_key: Option<String>,
     pub(crate) settings: Map<String, Value>,
     pub(crate) documents: BTreeMap<String, Map<String, Value>>,
-    /// Whether documents or settings came before anyone had created it.
+    /// Whether documents came before anyone had created it.
     pub(crate) was_guessed: bool,
 }
 
@@ -195,7 +195,7 @@ impl State {
                 }
             }
             Op::Settings(settings) => {
-                let index = self.indexes.entry(uid.clone()).or_insert(guessed);
+                let index = self.indexes.entry(uid.clone()).or_default();
                 for (name, value) in settings.as_object().into_iter().flatten() {
                     if value == "bad" {
                         return Err(invalid("invalid_settings_synonyms", name));
@@ -203,7 +203,7 @@ impl State {
                     index.settings.insert(name.clone(), value.clone());
                 }
             }
-            Op::ResetSettings => self.indexes.entry(uid.clone()).or_insert(guessed).settings.clear(),
+            Op::ResetSettings => self.indexes.entry(uid.clone()).or_default().settings.clear(),
             Op::Swap(other) => {
                 let both = (self.indexes.remove(uid), self.indexes.remove(other));
                 let (Some(left), Some(right)) = both else { return Err(invalid("index_not_found", uid)) };

@@ -56,13 +56,17 @@ impl Gateway {
         Self { log, topology, rebalancer, progress, replication, prober }
     }
 
-    /// Dies in the middle of whatever it is doing. Nothing is left of it but the log.
-    pub(crate) async fn die(self) {
+    /// Dies in the middle of whatever it is doing. Nothing is left of it but the log; where its machine dies with it, just
+    /// what the disk has.
+    pub(crate) async fn die(self, with_machine: bool) {
         let Self { log, topology, rebalancer, progress, replication, prober } = self;
         prober.abort();
         drop((topology, rebalancer, progress, replication));
         while Arc::strong_count(&log) > 1 {
             yield_now().await;
+        }
+        if with_machine {
+            log.lose_hints().await;
         }
     }
 

@@ -17,6 +17,7 @@ use miroir_log::{
     PayloadRef, Positions, RecordKind, Result, Spool, SqliteLog, SqliteOptions, StoredMap, Uids,
 };
 use miroir_protocol::tasks::{BatchView, TaskFilter, TaskPage, TaskView, TasksQuery};
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -40,12 +41,18 @@ pub(crate) struct Store {
 pub(crate) struct Disk {
     chance: Chance,
     full: Arc<AtomicBool>,
+    /// What the log was told of nodes, and what of it outlives the machine.
+    told: Arc<Mutex<Hints>>,
+    kept: Arc<Mutex<Hints>>,
     bug: Option<Bug>,
 }
 
+/// By node, how far it is and its newest task that has ended.
+type Hints = BTreeMap<String, (u32, Option<u32>)>;
+
 impl Disk {
     pub(crate) fn new(chance: Chance, bug: Option<Bug>) -> Self {
-        Self { chance, full: Arc::default(), bug }
+        Self { chance, full: Arc::default(), told: Arc::default(), kept: Arc::default(), bug }
     }
 
     /// Whether nothing can be written any more.
@@ -72,6 +79,30 @@ impl Disk {
         let result = commit.await;
         self.chance.delay(COMMIT).await;
         result
+    }
+
+    /// A commit that waits for the disk, and takes along all that did not.
+    async fn keeps<T>(&self, commit: impl Future<Output = Result<T>>) -> Result<T> {
+        let kept = async {
+            let result = commit.await?;
+            self.kept.lock().clone_from(&self.told.lock());
+            Ok(result)
+        };
+        self.commits(kept).await
+    }
+}
+
+impl Store {
+    /// The machine has died: what no commit has waited for is gone.
+    pub(crate) async fn lose_hints(&self) {
+        let (told, kept) = (self.disk.told.lock().clone(), self.disk.kept.lock().clone());
+        for node in told.keys().filter(|node| told.get(*node) != kept.get(*node)) {
+            self.log.forget_node(node).await.expect("forgotten");
+            if let Some((uid, ended)) = kept.get(node) {
+                self.log.advance(node, *uid, *ended).await.expect("as it was");
+            }
+        }
+        *self.disk.told.lock() = kept;
     }
 }
 
@@ -103,7 +134,7 @@ macro_rules! delegate {
         #[async_trait]
         impl Log for Store {
             $(async fn $write(&self, $($name: $type),*) -> Result<$written> {
-                self.disk.commits(self.log.$write($($name),*)).await
+                self.disk.keeps(self.log.$write($($name),*)).await
             })*
             $(async fn $read(&self, $($read_name: $read_type),*) -> Result<$found> {
                 self.log.$read($($read_name),*).await
@@ -116,14 +147,32 @@ macro_rules! delegate {
                 if self.disk.bug == Some(Bug::LogForgetsTheLast) {
                     copy_log(&self.directory, &self.directory.join(EARLIER));
                 }
-                self.disk.commits(self.log.append(entry)).await
+                self.disk.keeps(self.log.append(entry)).await
+            }
+
+            async fn advance(&self, node: &str, uid: u32, ended: Option<u32>) -> Result<()> {
+                let told = async {
+                    self.log.advance(node, uid, ended).await?;
+                    self.disk.told.lock().insert(node.to_owned(), (uid, ended));
+                    Ok(())
+                };
+                self.disk.commits(told).await
+            }
+
+            async fn forget_node(&self, node: &str) -> Result<()> {
+                let forgotten = async {
+                    self.log.forget_node(node).await?;
+                    self.disk.told.lock().remove(node);
+                    Ok(())
+                };
+                self.disk.keeps(forgotten).await
             }
 
             async fn put_record(&self, kind: RecordKind, id: &str, mut value: Value) -> Result<()> {
                 if self.disk.bug == Some(Bug::PlanSkipsAMove) && id == "plan" {
                     skip_a_move(&mut value);
                 }
-                self.disk.commits(self.log.put_record(kind, id, value)).await
+                self.disk.keeps(self.log.put_record(kind, id, value)).await
             }
         }
     };
@@ -134,8 +183,7 @@ delegate! {
         append_once(entry: NewEntry, once: Once) -> (Entry, bool);
         record_prepared(decisions: Vec<(u32, Value)>) -> ();
         prepare_and_start(decisions: Vec<(u32, Value)>, uids: &[u32]) -> ();
-        advance(node: &str, uid: u32, ended: Option<u32>) -> ();
-        forget_node(node: &str) -> ();
+        settle() -> ();
         start(uids: &[u32]) -> ();
         cancel(by: u32, from: u32) -> Uids;
         delete_tasks(by: u32) -> u64;

@@ -168,8 +168,9 @@ impl<'a> World<'a> {
         let finished = tokio::time::timeout(patience, self.append(index, &write)).await;
         self.chance.note(|| "the gateway dies".to_owned());
         self.searches.shutdown().await;
+        let with_machine = self.chance.happens(50);
         if let Some(gateway) = self.gateway.take() {
-            gateway.die().await;
+            gateway.die(with_machine).await;
         }
         self.disk.set_full(false);
         let gateway = Gateway::start(&self.disk, self.directory, &self.network, &self.first_map).await;
