@@ -66,6 +66,7 @@ impl AskedSearch {
         let client = &*guarded_search(client);
         let settings = &index.settings;
         let displayed = Displayed::from_settings(settings);
+        let counted = &without_parents(counted, client, &displayed);
         let spec = spec(client, index, &displayed, counted);
         let mut query = client.clone();
         let mut limit = spec.node_limit();
@@ -156,23 +157,19 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
     let distinct =
         client.distinct.clone().or_else(|| Some(settings["distinctAttribute"].as_str()?.to_owned()));
     let strip_facets = extra_facet(index, client, distinct.as_deref());
+    let retrieved = displayed.allow(client.attributes_to_retrieve.as_ref());
     let wants = |name: &String| {
-        let allowed = displayed.allow(client.attributes_to_retrieve.as_ref());
-        allowed.is_none_or(|names| names.iter().any(|shown| is_within(name, shown)))
-    };
-    let formats = |name: &String| {
-        let highlighted = client.attributes_to_highlight.iter().flatten().map(String::as_str);
-        let cropped = client.attributes_to_crop.iter().flatten();
-        let cropped = cropped.map(|crop| crop.split(':').next().unwrap_or_default());
-        highlighted.chain(cropped).any(|other| other == "*" || other == name)
+        retrieved.as_ref().is_none_or(|names| names.iter().any(|shown| is_within(name, shown)))
     };
     let needed: BTreeSet<&String> = match &distinct {
         Some(distinct) => counted.iter().chain([distinct]).collect(),
         None => BTreeSet::new(),
     };
     let strip: Vec<String> = needed.into_iter().filter(|name| !wants(name)).cloned().collect();
-    let retrieved = displayed.allow(client.attributes_to_retrieve.as_ref()).unwrap_or_default();
+    let retrieved = retrieved.unwrap_or_default();
     let whole = strip.iter().filter_map(|name| whole_member(name, &retrieved));
+    let formatted = if strip.is_empty() { BTreeSet::new() } else { formatted(client, displayed) };
+    let formats = |name: &String| formatted.iter().any(|shown| shown == "*" || is_within(name, shown));
     SearchSpec {
         paging,
         max_total_hits: Some(max_total_hits(settings)),
@@ -187,6 +184,21 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
         semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
         ..SearchSpec::default()
     }
+}
+
+/// The attributes but those of which the client sees a part only: what it does not see could not be told from what it sees.
+fn without_parents(counted: &[String], client: &SearchQuery, displayed: &Displayed) -> Vec<String> {
+    let retrieved = displayed.allow(client.attributes_to_retrieve.as_ref()).unwrap_or_default();
+    let is_parent = |name: &String| retrieved.iter().any(|shown| shown != name && is_within(shown, name));
+    counted.iter().filter(|name| !is_parent(name)).cloned().collect()
+}
+
+/// The attributes that `_formatted` shows because they are highlighted or cropped.
+fn formatted(client: &SearchQuery, displayed: &Displayed) -> BTreeSet<String> {
+    let highlighted = client.attributes_to_highlight.iter().flatten().map(String::as_str);
+    let cropped = client.attributes_to_crop.iter().flatten();
+    let cropped = cropped.map(|crop| crop.split(':').next().unwrap_or_default());
+    displayed.named(&highlighted.chain(cropped).map(str::to_owned).collect())
 }
 
 /// The member that holds a nested attribute, where the client retrieves nothing of it: without the attribute, nodes would
@@ -235,4 +247,49 @@ fn length_of(crop: &str, name: &str) -> Option<String> {
 /// The facets that a client asks for: an empty list asks for none, and the answer says nothing of them.
 fn facets_of(client: &SearchQuery) -> Option<&Vec<String>> {
     client.facets.as_ref().filter(|facets| !facets.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked(settings: Value, body: Value, counted: &[&str]) -> AskedSearch {
+        let index = IndexRecord {
+            uid: "films".to_owned(),
+            primary_key: None,
+            created_at: time::OffsetDateTime::UNIX_EPOCH,
+            updated_at: time::OffsetDateTime::UNIX_EPOCH,
+            settings,
+        };
+        let query = SearchQuery::from_json(body.to_string().as_bytes()).expect("good");
+        let counted: Vec<String> = counted.iter().map(|name| (*name).to_owned()).collect();
+        AskedSearch::with_facets(&index, &query, &counted)
+    }
+
+    #[test]
+    fn what_is_asked_for_the_merge_alone_is_formatted_only_where_the_client_may_see_it() {
+        let formatted = |displayed: Value, highlighted: Value| {
+            let settings = json!({ "displayedAttributes": displayed });
+            let body = json!({ "distinct": "maker.name", "attributesToHighlight": highlighted,
+                "attributesToRetrieve": ["title"] });
+            asked(settings, body, &[]).spec.strip_formatted
+        };
+        let hidden = json!(["title", "maker.city"]);
+        assert_eq!(formatted(hidden.clone(), json!(["*"])), ["maker.name"]);
+        assert_eq!(formatted(hidden, json!(["maker.name"])), ["maker.name"]);
+        assert_eq!(formatted(json!(["*"]), json!(["title"])), ["maker.name"]);
+        assert!(formatted(json!(["*"]), json!(["*"])).is_empty());
+        assert!(formatted(json!(["*"]), json!(["maker"])).is_empty());
+    }
+
+    #[test]
+    fn what_is_counted_leaves_the_parts_that_the_client_sees() {
+        let settings = json!({ "displayedAttributes": ["title", "maker.city"] });
+        let asked = asked(settings, json!({ "distinct": "title" }), &["maker", "year"]);
+        assert_eq!(asked.spec.strip, ["year"]);
+        let names = asked.query.attributes_to_retrieve.expect("some");
+        assert!(names.contains("maker.city") && names.contains("year") && !names.contains("maker"));
+    }
 }

@@ -75,7 +75,8 @@ fn asked(query: &BrowseQuery) -> (BrowseQuery, DocumentsSpec) {
     let mut asked =
         BrowseQuery { offset: 0, filter: query.filter.as_ref().map(guarded_filter), ..query.clone() };
     let mut strip = Vec::new();
-    if let Some(fields) = asked.fields.as_mut().filter(|fields| !fields.iter().any(|field| field == "*")) {
+    // A star is a name like any other here; where it stands for all of them, there is no list by now.
+    if let Some(fields) = asked.fields.as_mut() {
         let wanted: BTreeSet<String> = fields.iter().cloned().collect();
         let needed = sort.iter().map(|key| match key {
             SortKey::Field { attribute, .. } => attribute.as_str(),

@@ -80,8 +80,25 @@ pub(super) fn extra_facet(
     distinct: Option<&str>,
 ) -> Option<String> {
     let distinct = distinct.filter(|_| client.is_paged())?;
-    let asked = client.facets.iter().flatten().any(|name| name == distinct || name == "*");
+    let asked = client.facets.iter().flatten().any(|pattern| counts(pattern, distinct));
     (!asked && is_facet(distinct, &index.settings)).then(|| distinct.to_owned())
+}
+
+/// Whether an attribute is among those that a client's facet names: a pattern, or an attribute that it is nested in.
+fn counts(pattern: &str, attribute: &str) -> bool {
+    let dots = attribute.match_indices('.').map(|(at, _)| at);
+    let mut outer = dots.chain([attribute.len()]).filter_map(|end| attribute.get(..end));
+    outer.any(|name| is_matched(name, pattern))
+}
+
+/// Whether a name is that of a pattern, which may have a star at its start, at its end, or both.
+fn is_matched(name: &str, pattern: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(rest), Some(_)) => name.contains(rest.strip_suffix('*').unwrap_or_default()),
+        (Some(end), None) => name.ends_with(end),
+        (None, Some(start)) => name.starts_with(start),
+        (None, None) => name == pattern,
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +122,16 @@ mod tests {
         assert_eq!(of(json!({"page": 1, "facets": ["maker"]}), Some("maker")), Groups::Facet);
         assert_eq!(of(json!({"page": 1, "facets": ["colour"]}), Some("maker")), Groups::Survey);
         assert_eq!(of(json!({"page": 1}), Some("hidden")), Groups::Survey);
+    }
+
+    #[test]
+    fn an_attribute_is_counted_by_name_by_what_holds_it_and_by_patterns() {
+        for pattern in ["a.b", "a", "*", "a*", "*b", "*.*", "**"] {
+            assert!(counts(pattern, "a.b"), "{pattern}");
+        }
+        for pattern in ["b", "a.b.c", "a.", "b*", "*c", "*c*", ""] {
+            assert!(!counts(pattern, "a.b"), "{pattern}");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::{
     MergeError,
     error::InNode,
     record::is_visible,
-    scan::{Cursor, Scan, count, push_count, unescape, visit_leaves},
+    scan::{Cursor, Scan, count, push_count, quoted, unescape, visit_leaves},
 };
 
 /// With more candidates than this, Meilisearch orders numbers by value.
@@ -207,10 +207,17 @@ impl<'a> Attribute<'a> {
     }
 }
 
+/// Attributes that hold numbers, also where a document spells these as strings.
+const COORDINATES: [&str; 2] = ["_geo.lat", "_geo.lng"];
+
 /// The values that a document holds: a document counts once for a value that it holds twice.
 fn held<'a>(document: &'a [u8], name: &str, count: i64) -> Scan<Vec<Value<'a>>> {
     let mut held = Vec::new();
-    visit_leaves(document, name, &mut |leaf| held.extend(Value::held(leaf, count)))?;
+    let is_coordinate = COORDINATES.contains(&name);
+    visit_leaves(document, name, &mut |leaf| {
+        let leaf = if is_coordinate { quoted(leaf).unwrap_or(leaf) } else { leaf };
+        held.extend(Value::held(leaf, count));
+    })?;
     held.sort_by(|left, right| left.order(right, Walk::Names));
     held.dedup_by(|later, first| first.order(later, Walk::Names).is_eq());
     Ok(held)

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::values::{Kind, Value};
+use crate::scan::order_numbers;
 
 /// How many values, or groups, are in a group.
 const GROUP: usize = 4;
@@ -42,8 +43,8 @@ impl FacetRanks {
                 Kind::Text(text) => ranks.texts.push(text.as_ref().to_owned()),
             }
         }
-        ranks.numbers.sort_by(f64::total_cmp);
-        ranks.numbers.dedup();
+        ranks.numbers.sort_by(|left, right| order_numbers(*left, *right));
+        ranks.numbers.dedup_by_key(|number| number.to_bits());
         ranks.texts.sort_unstable();
         ranks.texts.dedup();
     }
@@ -73,7 +74,7 @@ impl Ranks {
     fn place(&self, value: &Value<'_>) -> Option<Place> {
         match value.kind() {
             Kind::Number(number) => {
-                let rank = self.numbers.binary_search_by(|other| other.total_cmp(number)).ok()?;
+                let rank = self.numbers.binary_search_by(|other| order_numbers(*other, *number)).ok()?;
                 Some(Place { is_number: true, rank, height: height(self.numbers.len(), true) })
             }
             Kind::Text(text) => {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     record::is_visible,
-    scan::{Cursor, Scan, number, unescape},
+    scan::{Cursor, Scan, number, order_numbers, unescape},
 };
 
 /// The merged `facetStats`.
@@ -38,10 +38,10 @@ impl<'a> Stats<'a> {
             let key = unescape(name);
             let (Some((min, max)), true) = (bounds, is_visible(&key)) else { continue };
             let merged = self.0.entry(key).or_insert(Attribute { name, min, max });
-            if min.number < merged.min.number {
+            if order_numbers(min.number, merged.min.number).is_lt() {
                 merged.min = min;
             }
-            if max.number > merged.max.number {
+            if order_numbers(max.number, merged.max.number).is_gt() {
                 merged.max = max;
             }
         }
@@ -52,10 +52,10 @@ impl<'a> Stats<'a> {
     pub(crate) fn add_number(&mut self, key: Cow<'a, str>, name: &'a [u8], number: f64) {
         let bound = Bound { text: &[], number };
         let merged = self.0.entry(key).or_insert(Attribute { name, min: bound, max: bound });
-        if number < merged.min.number {
+        if order_numbers(number, merged.min.number).is_lt() {
             merged.min = bound;
         }
-        if number > merged.max.number {
+        if order_numbers(number, merged.max.number).is_gt() {
             merged.max = bound;
         }
     }

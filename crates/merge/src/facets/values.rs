@@ -6,7 +6,7 @@ use super::{
     normal::{as_number, normalize},
     ranks::Ranks,
 };
-use crate::scan::{number, quoted, unescape};
+use crate::scan::{number, order_numbers, quoted, unescape};
 
 /// In which order the values of a facet are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,7 +92,7 @@ impl<'a> Value<'a> {
     pub(crate) fn order(&self, other: &Self, walk: Walk) -> Ordering {
         match (&self.kind, &other.kind) {
             (Kind::Number(_), Kind::Number(_)) if walk == Walk::Documents => self.text.cmp(&other.text),
-            (Kind::Number(left), Kind::Number(right)) => left.total_cmp(right),
+            (Kind::Number(left), Kind::Number(right)) => order_numbers(*left, *right),
             (Kind::Text(left), Kind::Text(right)) => left.cmp(right),
             _ => other.is_number().cmp(&self.is_number()),
         }

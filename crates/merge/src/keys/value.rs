@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, cmp::Ordering};
 
-use crate::scan::{number, quoted, unescape};
+use crate::scan::{number, order_numbers, quoted, unescape};
 
 /// What a document holds for a sort rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,7 @@ impl<'a> SortValue<'a> {
     /// Which value comes first (`Less`). Numbers come before strings and missing values last, whatever the direction.
     pub(crate) fn order(&self, other: &Self, ascending: bool) -> Ordering {
         let order = match (self, other) {
-            (Self::Number(left), Self::Number(right)) => left.partial_cmp(right).unwrap_or(Ordering::Equal),
+            (Self::Number(left), Self::Number(right)) => order_numbers(*left, *right),
             (Self::Text(left), Self::Text(right)) => left.cmp(right),
             _ => return self.class().cmp(&other.class()),
         };
@@ -73,6 +73,7 @@ mod tests {
         let values = vec!["null", "\"b\"", "10.0", "\"a\"", "9.5"];
         assert_eq!(sorted(values.clone(), true), ["9.5", "10.0", "\"a\"", "\"b\"", "null"]);
         assert_eq!(sorted(values, false), ["10.0", "9.5", "\"b\"", "\"a\"", "null"]);
+        assert_eq!(sorted(vec!["-0.0", "0.0", "-1.0"], true), ["-1.0", "0.0", "-0.0"]);
     }
 
     #[test]

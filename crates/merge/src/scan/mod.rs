@@ -8,5 +8,5 @@ mod text;
 pub(crate) use self::{
     cursor::{Cursor, Scan, ScanError},
     path::{below, filter_members, prune_member, push_member, visit_leaves, visit_member},
-    text::{count, number, push_count, quoted, unescape},
+    text::{count, number, order_numbers, push_count, quoted, unescape},
 };

@@ -1,6 +1,6 @@
 //! What strings and numbers stand for.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Ordering};
 
 /// The characters that the inside of a string stands for. What is not well-formed becomes the replacement character.
 pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, str> {
@@ -28,6 +28,12 @@ pub(crate) fn number(value: &[u8]) -> Option<f64> {
         b"0.0" => Some(0.0),
         _ => std::str::from_utf8(value).ok()?.parse().ok().filter(|number: &f64| number.is_finite()),
     }
+}
+
+/// Which number comes first (`Less`), as Meilisearch orders them: the negative zero is a number of its own, behind zero.
+pub(crate) fn order_numbers(left: f64, right: f64) -> Ordering {
+    let by_value = left.partial_cmp(&right).unwrap_or(Ordering::Equal);
+    by_value.then_with(|| left.is_sign_negative().cmp(&right.is_sign_negative()))
 }
 
 /// The count that a value stands for.
@@ -81,6 +87,13 @@ mod tests {
         assert_eq!(count(b"18446744073709551615"), None);
         assert_eq!(count(b"1234567890123456789"), Some(1_234_567_890_123_456_789));
         assert_eq!(count(b"-1"), None);
+    }
+
+    #[test]
+    fn the_negative_zero_comes_behind_zero() {
+        let mut numbers = [0.5, -0.0, 0.0, -0.0, -1.0];
+        numbers.sort_by(|left, right| order_numbers(*left, *right));
+        assert_eq!(numbers.map(|number| number.to_string()), ["-1", "0", "-0", "-0", "0.5"]);
     }
 
     #[test]
