@@ -7,8 +7,9 @@
 mod head;
 
 use std::{
+    future::poll_fn,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Waker},
 };
 
@@ -23,6 +24,9 @@ pub(crate) const ONE_WRITE: usize = 32 * 1024;
 
 /// The first read of a connection, in bytes; later ones go by the answer before.
 const FIRST_READ: usize = 16 * 1024;
+
+/// The longest first read, in bytes: where an answer turns out to be longer, room for all of it is made then.
+const LONGEST_READ: usize = 256 * 1024;
 
 /// What answers to one request may differ in length, in bytes.
 const SPARE: usize = 512;
@@ -91,15 +95,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn receive(&mut self, limit: usize) -> Result<Answer, NodeError> {
-        self.buffer.reserve(self.expected);
         let head = self.head().await?;
         let body = match head.framing {
             Framing::Length(length) if length > limit => return Err(NodeError::TooLarge(limit)),
             Framing::Length(length) => {
                 self.fill(length).await?;
                 // With room to spare a read that ends the answer says that there is no more, which spares one that asks.
-                self.expected = (head.length + length + SPARE).next_power_of_two();
-                self.buffer.split_to(length).freeze()
+                self.expected = (head.length + length + SPARE).next_power_of_two().min(LONGEST_READ);
+                self.take(length)
             }
             Framing::Chunked => self.chunks(limit).await?,
             Framing::UntilClose => self.until_close(limit).await?,
@@ -122,6 +125,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 None => self.read().await?,
             }
         }
+    }
+
+    /// So many bytes of the buffer: all of it where they are all, so that a connection in the pool does not hold the memory of
+    /// an answer that somebody else is done with.
+    fn take(&mut self, length: usize) -> Bytes {
+        let taken = match self.buffer.len() == length {
+            true => std::mem::take(&mut self.buffer),
+            false => self.buffer.split_to(length),
+        };
+        taken.freeze()
     }
 
     async fn chunks(&mut self, limit: usize) -> Result<Bytes, NodeError> {
@@ -191,11 +204,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Room for an answer is made when it comes: thousands of requests may be waiting for a node that takes its time.
     async fn read_some(&mut self) -> Result<usize, NodeError> {
-        if self.buffer.capacity() == self.buffer.len() {
-            self.buffer.reserve(FIRST_READ);
-        }
-        let read = self.stream.read_buf(&mut self.buffer).await?;
+        let Self { stream, buffer, expected, .. } = self;
+        let read = poll_fn(|context| {
+            if buffer.capacity() == buffer.len() {
+                buffer.reserve(if buffer.is_empty() { *expected } else { FIRST_READ });
+            }
+            let read = pin!(stream.read_buf(buffer)).poll(context);
+            if read.is_pending() && buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+            read
+        });
+        let read = read.await?;
         self.answered |= read != 0;
         Ok(read)
     }
