@@ -80,8 +80,9 @@ pub(crate) const ALLOWED: &[Allowance] = &[
     Allowance {
         name: "several groups",
         applies: |probe| {
-            let arrays = ["tags", "mixed", "nested.items.kind", "nested.items.size", "nested.depth.level"];
-            probe.distinct().iter().any(|name| arrays.contains(name))
+            let in_lists = ["tags", "mixed", "rank", "arr", "nested.depth.level"];
+            let is_in_lists = |name: &&str| in_lists.contains(name) || name.contains(".items.") || name.contains(".list.");
+            probe.distinct().iter().any(is_in_lists)
         },
         reduce: Map::clear,
     },

@@ -3,7 +3,7 @@
 use miroir_tests::{Client, data};
 use serde_json::{Value, json};
 
-use crate::synthetic;
+use crate::{synthetic, wild};
 
 /// Documents of one request: several requests, so that the order of insertion spans them.
 const BATCH: usize = 700;
@@ -21,6 +21,8 @@ pub(crate) struct Index {
     pub(crate) sortable: &'static [&'static str],
     /// Attributes inside others, and patterns.
     pub(crate) nested: &'static [&'static str],
+    /// What can be counted besides: what attributes are nested in, and patterns.
+    pub(crate) counted: &'static [&'static str],
     /// Whether documents have a place.
     pub(crate) geo: bool,
     /// Whether documents have vectors.
@@ -38,6 +40,7 @@ pub(crate) const INDEXES: &[Index] = &[
         filterable: &["genre", "year", "mpaa_rating", "imdb_rating", "imdb_votes", "director", "distributor"],
         sortable: &["year", "imdb_rating", "imdb_votes", "title", "release_date", "us_gross"],
         nested: &["title.x", "ti*"],
+        counted: &["gen*", "imdb_*"],
         geo: false,
         vectors: false,
         settings: plain,
@@ -50,6 +53,7 @@ pub(crate) const INDEXES: &[Index] = &[
         filterable: &["genre", "year", "tags", "money.gross", "money.budget", "mixed"],
         sortable: &["year", "mixed", "money.gross", "title"],
         nested: &["money.gross", "money", "tags.0", "mon*", "year.x"],
+        counted: &["money", "mon*"],
         geo: false,
         vectors: false,
         settings: odd,
@@ -62,6 +66,7 @@ pub(crate) const INDEXES: &[Index] = &[
         filterable: &["genre", "year", "director", "mpaa_rating"],
         sortable: &["year", "imdb_rating"],
         nested: &["title.x", "ti*"],
+        counted: &["dir*"],
         geo: false,
         vectors: false,
         settings: grouped,
@@ -74,6 +79,7 @@ pub(crate) const INDEXES: &[Index] = &[
         filterable: &["state", "city", "country"],
         sortable: &["name", "state", "city"],
         nested: &["title.x", "ti*"],
+        counted: &["*y"],
         geo: true,
         vectors: false,
         settings: airports,
@@ -86,6 +92,7 @@ pub(crate) const INDEXES: &[Index] = &[
         filterable: &["genre", "year", "director"],
         sortable: &["year", "imdb_rating"],
         nested: &["title.x", "ti*"],
+        counted: &["gen*"],
         geo: false,
         vectors: false,
         settings: rewritten,
@@ -106,12 +113,59 @@ pub(crate) const INDEXES: &[Index] = &[
         ],
         sortable: &["price", "colour", "nested.depth.level", "group"],
         nested: &["nested.items", "nested.depth.word", "nested.items.kind", "nested.*", "_geo"],
+        counted: &["nested", "nested.items", "nest*", "*e*"],
         geo: true,
         vectors: true,
         settings: with_vectors,
         documents: synthetic::documents,
     },
+    Index {
+        uid: "wild",
+        primary_key: "id",
+        texts: &["title", "body", "tags", "sku"],
+        filterable: WILD,
+        sortable: WILD_SORTS,
+        nested: &["group", "group.name", "group.*", "group.deep.list.k", "a.b", "*.name", "ti*"],
+        counted: &["group", "group.deep", "gro*", "*a*"],
+        geo: true,
+        vectors: false,
+        settings: wild::own_words,
+        documents: wild::documents,
+    },
+    Index {
+        uid: "shelf",
+        primary_key: "id",
+        texts: &["title", "body", "tags", "sku"],
+        filterable: WILD,
+        sortable: WILD_SORTS,
+        nested: &["group", "group.name", "group.*", "group.deep", "group.deep.list.k", "brand"],
+        counted: &["group", "group.deep", "gro*", "*a*"],
+        geo: true,
+        vectors: false,
+        settings: wild::shelf,
+        documents: wild::documents,
+    },
 ];
+
+const WILD: &[&str] = &[
+    "id",
+    "num",
+    "rank",
+    "tags",
+    "arr",
+    "date",
+    "group.name",
+    "group.deep.list.k",
+    "group.deep.list.n",
+    "group.deep.level",
+    "brand",
+    "flag",
+    "a.b",
+    "sku",
+    "title",
+];
+const WILD_SORTS: &[&str] =
+    &["num", "rank", "date", "group.deep.level", "group.name", "a.b", "sku", "title", "tags", "flag"];
 
 impl Index {
     pub(crate) fn documents(&self) -> Vec<Value> {
@@ -121,7 +175,7 @@ impl Index {
     /// How many documents a request has. How facets with equal counts are listed depends on the batches that nodes made of
     /// several: one request is one batch.
     fn batch(&self) -> usize {
-        if self.uid == "odd" { usize::MAX } else { BATCH }
+        if ["odd", "wild", "shelf"].contains(&self.uid) { usize::MAX } else { BATCH }
     }
 
     /// Creates it through a client and waits until everything is there.

@@ -10,6 +10,7 @@ mod judge;
 mod probe;
 mod report;
 mod synthetic;
+mod wild;
 
 use miroir_tests::{Client, Dice, cluster, from_environment, lone_node};
 

@@ -99,8 +99,10 @@ impl Probe {
             let asked = queries.chain([body, &body["federation"]]);
             names.extend(asked.filter_map(|query| query["distinct"].as_str()));
         }
-        if self.is_about("grouped") {
-            names.push("director");
+        for (index, name) in [("grouped", "director"), ("shelf", "group.name")] {
+            if self.is_about(index) {
+                names.push(name);
+            }
         }
         names
     }

@@ -35,10 +35,18 @@ impl Making<'_> {
         }
         if self.dice.percent(20) {
             let count = self.dice.between(0, 6);
-            set("ids", (0..count).map(|_| self.id()).collect());
+            let mut ids: Vec<Value> = (0..count).map(|_| self.id()).collect();
+            if self.dice.percent(20) {
+                ids.extend(ids.first().cloned());
+            }
+            set("ids", json!(ids));
         }
         if self.dice.percent(50) {
-            set("fields", json!(self.names()));
+            let mut names = self.names();
+            if self.dice.percent(15) {
+                names.push("*".to_owned());
+            }
+            set("fields", json!(names));
         }
         if self.dice.percent(70) {
             set("offset", json!(self.dice.between(0, 200)));

@@ -7,9 +7,12 @@ use super::Making;
 impl Making<'_> {
     /// A filter in one of its forms: a text, or arrays of them.
     pub(super) fn filter(&mut self) -> Value {
-        match self.dice.below(10) {
+        match self.dice.below(20) {
             0 => json!([self.expression(0), self.expression(0)]),
             1 => json!([[self.expression(0), self.expression(0)], self.expression(0)]),
+            2 => json!([self.expression(0), [self.expression(1), self.expression(0)]]),
+            3 => self.dice.pick(&[json!([]), json!(""), json!([[]]), Value::Null, json!(" ")]).clone(),
+            4 => json!(format!("{} OR {}", self.expression(1), self.expression(1))),
             _ => json!(self.expression(2)),
         }
     }
@@ -48,14 +51,20 @@ impl Making<'_> {
     fn range(&mut self, name: &str) -> String {
         let numbers: Vec<f64> = self.vocabulary.values[name].iter().filter_map(Value::as_f64).collect();
         if numbers.is_empty() {
-            return format!("{name} >= {}", self.value(name));
+            return match self.dice.below(3) {
+                0 => format!("{name} {} TO {}", self.value(name), self.value(name)),
+                1 => format!("{name} < {}", self.value(name)),
+                _ => format!("{name} >= {}", self.value(name)),
+            };
         }
         let (a, b) = (*self.dice.pick(&numbers), *self.dice.pick(&numbers));
-        match self.dice.below(5) {
-            0 => format!("{name} > {a}"),
-            1 => format!("{name} >= {a}"),
-            2 => format!("{name} < {a}"),
-            3 => format!("{name} <= {a}"),
+        match self.dice.below(6) {
+            // As far as a number can be.
+            0 => format!("{name} {} {}", self.dice.pick(&[">", "<="]), self.dice.pick(&[-1e301, -0.5, 1e16])),
+            1 => format!("{name} > {a}"),
+            2 => format!("{name} >= {a}"),
+            3 => format!("{name} < {a}"),
+            4 => format!("{name} <= {a}"),
             _ => format!("{name} {} TO {}", a.min(b), a.max(b)),
         }
     }
@@ -69,6 +78,10 @@ impl Making<'_> {
 
     fn place(&mut self) -> String {
         let (lat, lng) = self.point();
+        if self.dice.percent(10) {
+            let far = lat + self.dice.between(1, 9) as f64;
+            return format!("_geoPolygon([{lat}, {lng}], [{far}, {lng}], [{far}, {}])", lng + 10.0);
+        }
         if self.dice.percent(60) {
             let meters = self.dice.pick(&[0, 20_000, 150_000, 600_000, 2_000_000]);
             return format!("_geoRadius({lat}, {lng}, {meters})");

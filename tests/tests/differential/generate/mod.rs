@@ -28,7 +28,7 @@ impl Generator {
     }
 
     pub(crate) fn probe(&mut self) -> Probe {
-        let place = *self.dice.pick(&[0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 5, 5]);
+        let place = *self.dice.pick(&[0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 5, 6, 6, 6, 7, 7]);
         let mut making = Making {
             dice: &mut self.dice,
             index: &INDEXES[place],

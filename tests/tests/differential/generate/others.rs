@@ -16,7 +16,11 @@ impl Making<'_> {
             let value = self.dice.pick(&self.vocabulary.values[name]).clone();
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let letters = self.dice.between(0, 6) as usize;
-            body.insert("facetQuery".to_owned(), json!(text.chars().take(letters).collect::<String>()));
+            let mut start: Vec<char> = text.chars().take(letters).collect();
+            if start.len() > 4 && self.dice.percent(30) {
+                start.swap(1, 2);
+            }
+            body.insert("facetQuery".to_owned(), json!(start.into_iter().collect::<String>()));
         }
         let mut kind = "facet search";
         if self.dice.percent(25) {
@@ -26,8 +30,18 @@ impl Making<'_> {
         if self.dice.percent(30) {
             body.insert("filter".to_owned(), self.filter());
         }
+        let mut set = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
         if self.dice.percent(20) {
-            body.insert("exhaustiveFacetCount".to_owned(), json!(true));
+            set("exhaustiveFacetCount", json!(self.dice.percent(80)));
+        }
+        if self.dice.percent(15) {
+            set("attributesToSearchOn", json!([self.dice.pick(self.index.texts)]));
+        }
+        if self.dice.percent(15) {
+            set("matchingStrategy", json!(self.dice.pick(&["all", "last"])));
+        }
+        if self.dice.percent(5) {
+            set("locales", json!(["eng"]));
         }
         let mut probe = Probe::post(self.index.uid, kind, "/facet-search", body.into());
         if kind != "facet search" {

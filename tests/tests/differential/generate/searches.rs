@@ -64,6 +64,10 @@ impl Making<'_> {
         if self.index.vectors && self.dice.percent(35) {
             self.by_vector(&mut search);
         }
+        if self.dice.percent(4) {
+            let threshold = *self.dice.pick(&[0.0, 0.1, 0.5, 0.9, 1.0]);
+            search.set("threshold", "rankingScoreThreshold", threshold);
+        }
         self.showing(&mut search);
         search
     }
@@ -88,11 +92,14 @@ impl Making<'_> {
         }
         if self.dice.percent(12) {
             let count = self.dice.between(1, 2) as usize;
-            let names = self.dice.some(self.index.texts, count);
+            let mut names = self.dice.some(self.index.texts, count);
+            if self.dice.percent(25) {
+                names.push(*self.dice.pick(&["*", "ti*", "*e", "group.*"]));
+            }
             search.set("searched attributes", "attributesToSearchOn", names);
         }
         if self.dice.percent(4) {
-            search.set("locales", "locales", json!([self.dice.pick(&["eng", "jpn", "fra"])]));
+            search.set("locales", "locales", json!([self.dice.pick(&["eng", "jpn", "fra", "ara", "tha"])]));
         }
         if self.dice.percent(6) {
             let threshold = self.dice.between(1, 9) as f64 / 10.0;
@@ -119,7 +126,11 @@ impl Making<'_> {
             return json!(["*"]);
         }
         let count = self.dice.between(1, 3) as usize;
-        json!(self.dice.some(self.index.filterable, count))
+        let mut names = self.dice.some(self.index.filterable, count);
+        if self.dice.percent(20) {
+            names.push(*self.dice.pick(self.index.counted));
+        }
+        json!(names)
     }
 
     pub(super) fn paging(&mut self, search: &mut Search) {
@@ -127,12 +138,20 @@ impl Making<'_> {
             0..4 => {}
             4 | 5 => {
                 search.set("window", "offset", self.dice.between(0, 40));
-                search.set("window", "limit", self.dice.between(0, 60));
+                let limit = self.dice.between(0, 60);
+                search.set("window", "limit", *self.dice.pick(&[limit, limit, limit, 0, 1, 1_000]));
             }
             6 | 7 => {
-                search.set("pages", "page", self.dice.between(0, 5));
-                if self.dice.percent(70) {
-                    search.set("pages", "hitsPerPage", self.dice.between(0, 30));
+                let has_size = self.dice.percent(70);
+                if !has_size || self.dice.percent(85) {
+                    search.set("pages", "page", self.dice.between(0, 5));
+                }
+                if has_size {
+                    let size = self.dice.between(0, 30);
+                    search.set("pages", "hitsPerPage", *self.dice.pick(&[size, size, size, 0]));
+                }
+                if self.dice.percent(5) {
+                    search.set("pages", "offset", 3);
                 }
             }
             8 => {
@@ -159,9 +178,21 @@ impl Making<'_> {
         // Around a phrase, the engine of 1.15 crashes now and then.
         if self.dice.percent(10) && !search.kinds.contains("a phrase") {
             let name = *self.dice.pick(self.index.texts);
-            let crop = if self.dice.percent(30) { "*".to_owned() } else { format!("{name}:2") };
-            search.set("crop", "attributesToCrop", [crop].as_slice());
-            search.set("crop", "cropLength", self.dice.between(1, 4));
+            let mut crops = vec![if self.dice.percent(30) { "*".to_owned() } else { format!("{name}:2") }];
+            if self.dice.percent(30) {
+                crops.push(format!(
+                    "{}{}",
+                    self.dice.pick(self.index.nested),
+                    self.dice.pick(&["", ":0", ":3"])
+                ));
+            }
+            search.set("crop", "attributesToCrop", crops);
+            search.set("crop", "cropLength", self.dice.between(1, 8));
+        }
+        if self.dice.percent(6) {
+            search.set("own tags", "highlightPreTag", "<b>");
+            search.set("own tags", "highlightPostTag", "</b>");
+            search.set("own tags", "cropMarker", "[..]");
         }
         if self.dice.percent(40) {
             search.set("score", "showRankingScore", true);

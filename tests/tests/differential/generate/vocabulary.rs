@@ -33,6 +33,7 @@ impl Vocabulary {
                 texts.extend(found.iter().filter_map(Value::as_str).map(str::to_owned));
             }
         }
+        texts.retain(|text| !text.trim().is_empty());
         let names = documents.first().and_then(Value::as_object).into_iter().flat_map(|first| first.keys());
         Self {
             texts,
@@ -45,8 +46,10 @@ impl Vocabulary {
 
 /// What is at a path, through arrays too.
 fn lookup(value: &Value, path: &str) -> Value {
-    let Some((name, rest)) = path.split_once('.') else { return at(value, path) };
-    lookup(&at(value, name), rest)
+    match path.split_once('.') {
+        Some((name, rest)) if value.get(path).is_none() => lookup(&at(value, name), rest),
+        _ => at(value, path),
+    }
 }
 
 fn at(value: &Value, name: &str) -> Value {

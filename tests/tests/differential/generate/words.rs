@@ -7,7 +7,8 @@ impl Making<'_> {
     /// Words and what they are like.
     pub(super) fn words(&mut self) -> (String, Kind) {
         let text = self.dice.pick(&self.vocabulary.texts).clone();
-        match self.dice.below(12) {
+        match self.dice.below(13) {
+            12 => self.odd_words(&text),
             0..3 => (self.some_word(&text), "a word"),
             3..5 => (text, "a whole text"),
             5 | 6 => (self.prefix(&text), "a prefix"),
@@ -21,6 +22,58 @@ impl Making<'_> {
                 let other = self.dice.pick(&self.vocabulary.texts).clone();
                 (format!("{} -{}", self.some_word(&text), self.some_word(&other)), "a word excluded")
             }
+        }
+    }
+
+    /// What is hardly ever typed, or by mistake.
+    fn odd_words(&mut self, text: &str) -> (String, Kind) {
+        let odd = [
+            "",
+            "  ",
+            "-",
+            "--amber",
+            "\"",
+            "\"\"",
+            "!!",
+            "amber\" dune",
+            "the of",
+            "\"the of\"",
+            "a",
+            "🎉",
+            "日本",
+            "東",
+            "مر",
+            "c+",
+            "C++",
+            "new york",
+            "newyork",
+            "nyc",
+            "big apple",
+            "skyline",
+            "sky line",
+            "AT&T",
+            "hello world",
+            "user@exam",
+            "3",
+            "3.1",
+            "12",
+            "co operate",
+            "amberbasalt",
+            "é",
+        ];
+        match self.dice.below(6) {
+            0 => {
+                let start: Vec<&str> = text.split_whitespace().take(2).collect();
+                (format!("{} -\"{}\"", self.some_word(text), start.join(" ")), "a phrase excluded")
+            }
+            1 => ("x".repeat(*self.dice.pick(&[80, 90, 300])), "odd words"),
+            2 => (format!("{} ", self.some_word(text)).repeat(12), "odd words"),
+            3 => {
+                let other = self.dice.pick(&self.vocabulary.texts).clone();
+                let start: Vec<&str> = text.split_whitespace().take(3).collect();
+                (format!("\"{}\" {}", start.join(" "), self.some_word(&other)), "a phrase and a word")
+            }
+            _ => ((*self.dice.pick(&odd)).to_owned(), "odd words"),
         }
     }
 
