@@ -70,9 +70,9 @@ impl AskedSearch {
         let spec = spec(client, index, &displayed, counted);
         let mut query = client.clone();
         let mut limit = spec.node_limit();
-        if client.hybrid.is_some() && spec.is_behind_hits() {
-            // Of no hits, a node would find all good enough by their words and look no further.
-            limit = 1;
+        if client.hybrid.is_some() {
+            // Whether the words are enough is a question about the hits that are left out, too.
+            limit = limit.max(spec.only_skipped());
         }
         if client.is_paged() {
             query.page = Some(1);

@@ -54,7 +54,7 @@ pub(crate) async fn similar(
     let vector = match &id {
         Some(id) => {
             let vector = vector_of(gateway, index, id, query, visible, terms).await;
-            vector.map_err(|error| hidden_in(about_similar(error), &index.settings))?
+            vector.map_err(|error| hidden_in(about_similar(error, &index.uid), &index.settings))?
         }
         None => None,
     };
@@ -71,7 +71,7 @@ pub(crate) async fn similar(
         }
     })
     .await
-    .map_err(|error| hidden_in(about_similar(error), &index.settings))?;
+    .map_err(|error| hidden_in(about_similar(error, &index.uid), &index.settings))?;
     let mut extra: Vec<(String, String)> = missing_member(&gathered.missing).into_iter().collect();
     if query.show_performance_details {
         extra.insert(0, performance_details(start));
@@ -219,14 +219,15 @@ fn ranks_before_vectors(settings: &Value) -> bool {
     first.next().is_some_and(|rule| rule.ends_with(":asc") || rule.ends_with(":desc"))
 }
 
-/// A node's refusal of a search or of a listing, as that of a search for similar documents.
-fn about_similar(error: ResponseError) -> ResponseError {
+/// A node's refusal of a search or of a listing, as that of a search for similar documents, which does not name the index.
+fn about_similar(error: ResponseError, index: &str) -> ResponseError {
     let code = match error.code_name() {
         "invalid_search_filter" | "invalid_document_filter" => Code::InvalidSimilarFilter,
         "invalid_search_embedder" => Code::InvalidSimilarEmbedder,
         _ => return error,
     };
-    ResponseError::new(code, error.message())
+    let message = error.message();
+    ResponseError::new(code, message.strip_prefix(&format!("Index `{index}`: ")).unwrap_or(message))
 }
 
 #[cfg(test)]
@@ -287,7 +288,9 @@ mod tests {
 
     #[test]
     fn refusals_are_about_the_search_for_similar_documents() {
-        let error = about_similar(ResponseError::new(Code::InvalidSearchFilter, "no"));
-        assert_eq!((error.code_name(), error.message()), ("invalid_similar_filter", "no"));
+        for message in ["no", "Index `films`: no"] {
+            let error = about_similar(ResponseError::new(Code::InvalidSearchFilter, message), "films");
+            assert_eq!((error.code_name(), error.message()), ("invalid_similar_filter", "no"));
+        }
     }
 }

@@ -81,7 +81,8 @@ pub(crate) const ALLOWED: &[Allowance] = &[
         name: "several groups",
         applies: |probe| {
             let in_lists = ["tags", "mixed", "rank", "arr", "nested.depth.level"];
-            let is_in_lists = |name: &&str| in_lists.contains(name) || name.contains(".items.") || name.contains(".list.");
+            let is_in_lists =
+                |name: &&str| in_lists.contains(name) || name.contains(".items.") || name.contains(".list.");
             probe.distinct().iter().any(is_in_lists)
         },
         reduce: Map::clear,

@@ -100,10 +100,10 @@ impl SearchSpec {
         if take == 0 { 0 } else { skip.saturating_add(take).saturating_add(AHEAD) }
     }
 
-    /// Whether no hits are given, but only after some were left out.
-    pub fn is_behind_hits(&self) -> bool {
+    /// How many hits are left out, where only such are.
+    pub fn only_skipped(&self) -> usize {
         let Window { skip, take } = self.window();
-        take == 0 && skip > 0
+        if take == 0 { skip } else { 0 }
     }
 
     /// How many hits come before the first one that is given; `None` where none is given.
@@ -161,6 +161,8 @@ mod tests {
         let limit = |page, hits_per_page| spec(Paging::Page { page, hits_per_page }, Some(1000)).node_limit();
         assert_eq!((limit(1, 20), limit(3, 20), limit(0, 20), limit(5, 0)), (20 + AHEAD, 60 + AHEAD, 0, 0));
         assert_eq!(limit(usize::MAX, usize::MAX), 0);
+        let skipped = |offset, limit| spec(Paging::Window { offset, limit }, Some(1000)).only_skipped();
+        assert_eq!((skipped(33, 0), skipped(33, 1), skipped(2000, 5)), (33, 0, 1000));
         assert_eq!(spec(Paging::Window { offset: 3, limit: 2 }, None).node_limit(), 5 + AHEAD);
     }
 }

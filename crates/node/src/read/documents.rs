@@ -86,7 +86,6 @@ impl<'a> Reader<'a> {
         wanted: Option<&'a [String]>,
         with_vectors: bool,
     ) -> Result<Self, EngineError> {
-        let wanted = wanted.filter(|names| !names.iter().any(|name| name == "*"));
         Ok(Self { index, rtxn, fields: index.fields_ids_map(rtxn)?, wanted, with_vectors })
     }
 
