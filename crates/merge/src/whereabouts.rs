@@ -104,7 +104,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
-    use crate::{DocumentsSpec, locate_documents};
+    use crate::{DocumentsSpec, SearchSpec, locate_documents, locate_hits};
 
     fn listing(documents: &[(u32, &str)], total: usize) -> Bytes {
         let mut text = String::new();
@@ -136,6 +136,12 @@ mod tests {
             assert_eq!(located.merge(&[listing(&[(4, ";;")], 2), page], &SPEC), Ok(None));
         }
         assert_eq!(located.merge(&[], &SPEC), Ok(None));
+    }
+
+    #[test]
+    fn without_answers_there_is_nothing_to_look_in() {
+        assert_eq!(locate_documents(&[], &SPEC).err(), Some(MergeError::NoAnswers));
+        assert_eq!(locate_hits(&[], &SearchSpec::default()).err(), Some(MergeError::NoAnswers));
     }
 
     #[test]

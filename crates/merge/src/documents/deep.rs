@@ -26,6 +26,9 @@ pub fn locate_documents<'a>(
     answers: &'a [Bytes],
     spec: &DocumentsSpec,
 ) -> Result<Option<LocatedDocuments<'a>>, MergeError> {
+    if answers.is_empty() {
+        return Err(MergeError::NoAnswers);
+    }
     let shape = Shape::default();
     let mut opened = open(answers, &shape, &spec.sort)?;
     let Some(documents) = Whereabouts::find(&mut opened, spec.offset, spec.limit)? else { return Ok(None) };

@@ -35,6 +35,9 @@ pub fn locate_hits<'a>(
     answers: &'a [Bytes],
     spec: &SearchSpec,
 ) -> Result<Option<LocatedHits<'a>>, MergeError> {
+    if answers.is_empty() {
+        return Err(MergeError::NoAnswers);
+    }
     let shape = Shape::of_hit(&[], &[], None);
     let mut opened = open(answers, &shape, Ranking::Rules)?;
     let Window { skip, take } = spec.window();
