@@ -24,6 +24,8 @@ pub(crate) struct Step {
     /// The type of the node's task for a step that must not be done twice and has no tag. The tagged step before it says
     /// from where on the node's tasks are looked through: nothing else is sent between the two.
     pub(crate) found_as: Option<Kind>,
+    /// Whether it only matters where an earlier try may have come to a part of the entry.
+    pub(crate) is_for_retries: bool,
 }
 
 /// Which failures mean that there is nothing left to do.
@@ -118,6 +120,7 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<St
                 content: Content::Documents,
                 done: Done::Succeeded,
                 found_as: None,
+                is_for_retries: false,
             });
         }
         Operation::DocumentAdditionOrUpdate { .. } => {}
@@ -143,11 +146,15 @@ fn preparation(uid: &str, effect: &Effect) -> Vec<Step> {
     effect.sets_primary_key.iter().map(|key| primary_key_step(uid, key)).collect()
 }
 
-/// The index as it is to be. Its settings create it.
+/// The index as it is to be. Its settings create it, without a primary key: where it has one, it is created before. A node
+/// that fails over that may have done the rest when it is told again, and has the index then: so the key has a step of its
+/// own for that case.
 fn creation(uid: &str, primary_key: Option<&String>) -> Vec<Step> {
     let settings = settings_step(uid, physical::initial());
-    let key = primary_key.map(|key| primary_key_step(uid, key));
-    [settings].into_iter().chain(key).collect()
+    let Some(key) = primary_key else { return vec![settings] };
+    let create = json!({ "uid": uid, "primaryKey": key });
+    let create = json_step(Method::POST, "/indexes".to_owned(), Some(create), Some("index_already_exists"));
+    vec![create, settings, Step { is_for_retries: true, ..primary_key_step(uid, key) }]
 }
 
 fn primary_key_step(uid: &str, key: &str) -> Step {
@@ -250,7 +257,7 @@ pub(crate) fn json_step(
     done: Option<&'static str>,
 ) -> Step {
     let done = done.map_or(Done::Succeeded, Done::OrFailed);
-    Step { method, path, content: Content::Json(body), done, found_as: None }
+    Step { method, path, content: Content::Json(body), done, found_as: None, is_for_retries: false }
 }
 
 #[cfg(test)]

@@ -270,6 +270,7 @@ fn put_step(index: &str) -> Step {
         content: Content::Documents,
         done: StepDone::Succeeded,
         found_as: None,
+        is_for_retries: false,
     }
 }
 

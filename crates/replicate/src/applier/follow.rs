@@ -90,7 +90,7 @@ impl Applier {
             self.window.ended().and_then(Dispatch::error).map(ToString::to_string).unwrap_or_default();
         self.tasks.disregard(self.window.newest_task());
         self.unsettled = self.window.open_tasks().into_iter().max().or(self.unsettled);
-        self.sender.has_accepted(BTreeMap::new());
+        self.sender.begin(BTreeMap::new());
         self.restart();
         if verdict == Verdict::Later {
             return Err(ApplyError::Trouble(error));

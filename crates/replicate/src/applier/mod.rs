@@ -178,7 +178,7 @@ impl Applier {
         self.judged = self.judged(accepted.keys().map(|tag| tag.first).max()).await?;
         let sent = accepted.keys().map(|tag| tag.last + 1).max().unwrap_or(0);
         self.shared.progress.knows_sent(self.node.name(), sent.max(self.window.done()));
-        self.sender.has_accepted(accepted);
+        self.sender.begin(accepted);
         let progress = self.shared.progress.clone();
         let mut poll = Poll::new();
         loop {

@@ -37,6 +37,8 @@ pub(crate) struct Sender {
     /// The last entry of which it has accepted anything. What had to end before that has ended, and must not be done again
     /// behind it.
     reached: u32,
+    /// Whether an earlier try may have sent a part of what is sent next.
+    retries: bool,
     /// Whether the node's version takes `customMetadata`.
     tags: bool,
     /// The settings that the node's version does not have.
@@ -68,11 +70,25 @@ enum Payload<'a> {
 impl Sender {
     pub(crate) fn new(node: Node, payloads: Arc<Payloads>, log: String) -> Self {
         let accepted = BTreeMap::new();
-        Self { node, payloads, log, accepted, reached: 0, tags: true, lacking: Lacking::default() }
+        Self {
+            node,
+            payloads,
+            log,
+            accepted,
+            reached: 0,
+            retries: true,
+            tags: true,
+            lacking: Lacking::default(),
+        }
     }
 
-    /// Tells it what the node has accepted, so that it is not sent again.
-    pub(crate) fn has_accepted(&mut self, accepted: BTreeMap<Tag, u32>) {
+    /// Begins anew behind what the node has done. What it has accepted beyond is not sent again.
+    pub(crate) fn begin(&mut self, accepted: BTreeMap<Tag, u32>) {
+        self.has_accepted(accepted);
+        self.retries = true;
+    }
+
+    fn has_accepted(&mut self, accepted: BTreeMap<Tag, u32>) {
         self.reached = accepted.keys().map(|tag| tag.first).max().unwrap_or(0);
         self.accepted = accepted;
     }
@@ -106,8 +122,11 @@ impl Sender {
         // The node's task for the step before, where an earlier try had sent that already.
         let mut resumed = None;
         let is_past = first < self.reached;
+        let retries = self.retries;
+        // Nothing goes out behind an untagged step before that has ended: only the first thing that is sent was under way.
+        self.retries &= is_past || steps.is_empty();
         for step in steps {
-            if is_past && !step.is_tagged() {
+            if (is_past && !step.is_tagged()) || (step.is_for_retries && !retries) {
                 number += 1;
                 continue;
             }

@@ -90,11 +90,8 @@ impl Mover {
             let path = format!("/indexes/{}/settings", index.uid);
             let read = Settings::from_value(index.settings.clone()).ok();
             let embedders = read.and_then(|settings| settings.embedders.set());
-            for settings in [physical::initial(), physical::patch(&index.settings, embedders.as_ref())] {
-                if settings.as_object().is_some_and(|settings| !settings.is_empty()) {
-                    remote.write(&tasks, Method::PATCH, &path, Some(&settings)).await?;
-                }
-            }
+            let settings = physical::whole(&index.settings, embedders.as_ref());
+            remote.write(&tasks, Method::PATCH, &path, Some(&settings)).await?;
         }
         Ok(())
     }

@@ -37,6 +37,15 @@ pub(crate) fn initial() -> Value {
     })
 }
 
+/// All settings of an index on a node that has none of them.
+pub(crate) fn whole(logical: &Value, embedders: Option<&Embedders>) -> Value {
+    let mut whole = initial();
+    if let (Value::Object(whole), Value::Object(own)) = (&mut whole, patch(logical, embedders)) {
+        whole.extend(own);
+    }
+    whole
+}
+
 /// What a client's change of settings is on a node: the same, but that the internal field stays filterable, limits stay
 /// wide, and everything stays displayed (the gateway hides what clients may not see, and needs it for merging).
 ///
@@ -98,6 +107,15 @@ mod tests {
     fn patch(logical: &Value) -> Value {
         let after = logical.get(EMBEDDERS).and_then(|value| serde_json::from_value(value.clone()).ok());
         super::patch(logical, after.as_ref())
+    }
+
+    #[test]
+    fn all_settings_of_an_index_are_those_it_begins_with_and_what_clients_have_set() {
+        let whole = whole(&json!({"filterableAttributes": ["genre"], "stopWords": ["the"]}), None);
+        assert_eq!(whole["filterableAttributes"], json!(["genre", SLOT_FIELD]));
+        assert_eq!(whole["stopWords"], json!(["the"]));
+        assert_eq!(whole["pagination"], initial()["pagination"]);
+        assert_eq!(super::whole(&json!({}), None), initial());
     }
 
     #[test]

@@ -47,18 +47,27 @@ fn documents_are_put_the_way_they_were_sent() {
 #[test]
 fn a_new_index_comes_first_with_its_physical_settings() {
     let effect = Effect { creates_index: true, primary_key: Some("a b&c".to_owned()), ..plain() };
-    let steps = sent(addition(1), effect, &SlotSet::new());
-    let requests: Vec<&str> = steps.iter().map(|(request, _)| request.as_str()).collect();
+    let steps = steps(&entry(7, addition(1)), &Prepared::Apply(effect), &owned(&SlotSet::new(), false));
+    let shown = |step: &Step| (format!("{} {}", step.method, step.path), step.is_for_retries);
+    let step = |request: &str, is_for_retries| (request.to_owned(), is_for_retries);
     assert_eq!(
-        requests,
+        steps.iter().map(shown).collect::<Vec<_>>(),
         [
-            "PATCH /indexes/movies/settings",
-            "PATCH /indexes/movies",
-            "POST /indexes/movies/documents?primaryKey=a%20b%26c"
+            step("POST /indexes", false),
+            step("PATCH /indexes/movies/settings", false),
+            step("PATCH /indexes/movies", true),
+            step("POST /indexes/movies/documents?primaryKey=a%20b%26c", false)
         ]
     );
-    assert!(steps[0].1.contains("_miroir.s"));
-    assert_eq!(steps[1].1, r#"{"primaryKey":"a b&c"}"#);
+    let body = |step: &Step| match &step.content {
+        Content::Json(Some(body)) => body.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(body(&steps[0]), r#"{"uid":"movies","primaryKey":"a b&c"}"#);
+    assert!(body(&steps[1]).contains("_miroir.s"));
+    assert_eq!(body(&steps[2]), r#"{"primaryKey":"a b&c"}"#);
+    let without = Effect { creates_index: true, primary_key: None, ..plain() };
+    assert_eq!(requests(addition(1), without)[0], "PATCH /indexes/movies/settings", "which creates it");
 }
 
 #[test]

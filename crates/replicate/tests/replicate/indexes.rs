@@ -42,12 +42,13 @@ async fn what_has_no_documents_is_no_more_tasks_for_a_node_than_it_takes() {
     rig.succeeded(last).await;
     let done = rig.node("g0n0").done();
     let kinds = done.iter().map(|(_, op)| match op {
+        Op::Create { .. } => "create",
         Op::Settings(_) => "settings",
         Op::Update { .. } => "update",
         Op::Delete => "delete",
         _ => "other",
     });
-    let expected = ["settings", "settings", "update", "settings", "update", "delete"];
+    let expected = ["settings", "create", "settings", "settings", "update", "delete"];
     assert_eq!(kinds.collect::<Vec<_>>(), expected);
 }
 
