@@ -188,6 +188,16 @@ impl Operation {
         matches!(self, Self::TaskCancelation { .. } | Self::TaskDeletion { .. })
     }
 
+    /// Whether it changes documents and, but for an index that it may create, nothing else.
+    pub fn is_about_documents(&self) -> bool {
+        matches!(
+            self,
+            Self::DocumentAdditionOrUpdate { .. }
+                | Self::DocumentDeletion { .. }
+                | Self::DocumentEdition { .. }
+        )
+    }
+
     /// Whether the gateway does it, at the entry's place in the log; no node has a part in it.
     pub fn is_of_the_gateway(&self) -> bool {
         matches!(

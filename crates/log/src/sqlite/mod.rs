@@ -7,10 +7,12 @@
 //! ```
 //!
 //! One thread writes. It takes all calls that wait and commits them as one transaction, so that a
-//! hundred callers share one `fsync`. Reads have connections of their own and never wait for it.
+//! hundred callers share one `fsync`. Another one brings what is committed to its place in the
+//! database. Reads have connections of their own and never wait for either.
 
 mod apply;
 mod calls;
+mod checkpoints;
 mod chores;
 mod command;
 mod ledger;
@@ -41,6 +43,7 @@ use tokio::sync::watch;
 pub use self::options::SqliteOptions;
 use self::{
     calls::Writing,
+    checkpoints::Checkpoints,
     command::{Command, Reply},
     ledger::Ledger,
     lock::Lock,
@@ -101,12 +104,14 @@ impl SqliteLog {
         tracing::info!(id, next = ledger.positions.next, swept, "write log opened");
         let shared = Arc::new(Shared::new(reads::catalog(&connection)?, ledger.positions));
         let in_line = options.in_line;
+        let checkpoints = if in_line { None } else { Some(Checkpoints::start(path.clone())?) };
         let writer = Writer {
             connection,
             ledger,
             shared: shared.clone(),
             clock: options.clock,
             syncs: !in_line,
+            checkpoints,
             failpoints: options.failpoints,
         };
         let writing = Writing::start(writer, in_line)?;

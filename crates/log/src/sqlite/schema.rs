@@ -108,7 +108,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     let found = check_format(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    // Where it is not done in time beside the commits, as readers are in the way or writes never pause.
+    connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.pragma_update(None, "cache_size", -8_000)?;
     keep_statements(&connection)?;

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 use miroir_protocol::tasks::TaskView;
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     apply::Staged,
+    checkpoints::Checkpoints,
     command::{Command, Job, Reply},
     ledger::Ledger,
     options::Clock,
@@ -29,6 +31,9 @@ const GROUP: usize = 1_024;
 /// How many bytes are committed together, about.
 const GROUP_BYTES: usize = 8 << 20;
 
+/// A commit that the disk takes longer over is told of: nothing else keeps writes waiting.
+const LONG: Duration = Duration::from_millis(500);
+
 /// The writer's state.
 pub(super) struct Writer {
     pub(super) connection: Connection,
@@ -37,6 +42,8 @@ pub(super) struct Writer {
     pub(super) clock: Clock,
     /// Whether a commit waits for the disk.
     pub(super) syncs: bool,
+    /// Where there is none, commits bring the database up to date.
+    pub(super) checkpoints: Option<Checkpoints>,
     pub(super) failpoints: Failpoints,
 }
 
@@ -68,6 +75,9 @@ impl Writer {
             if !group.is_empty() && self.serve(group).is_err() {
                 // Only a failpoint gets here: nobody is answered, as if the process had died.
                 return;
+            }
+            if let Some(checkpoints) = &mut self.checkpoints {
+                checkpoints.committed(weight);
             }
             for job in compactions {
                 let _ = job.reply.send(self.compact().map(Reply::Compacted));
@@ -141,7 +151,12 @@ impl Writer {
         staged.ledger.save(&self.ledger, &transaction)?;
         let Staged { ledger, tasks, deleted, renames, catalog, .. } = staged;
         self.failpoints.hit("write.commit")?;
+        let began = Instant::now();
         transaction.commit()?;
+        let took = began.elapsed();
+        if took > LONG {
+            tracing::warn!(?took, calls = group.len(), "the disk kept writes waiting");
+        }
         self.failpoints.hit("write.committed")?;
         Ok(Commit { ledger, tasks: tasks.into_values().collect(), deleted, renames, catalog, replies })
     }

@@ -1,16 +1,19 @@
 //! The SQLite backend for the suite.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use miroir_log::{
-    Compaction, Log, LogError, RecordKind, SqliteLog, SqliteOptions,
+    Compaction, INLINE_LIMIT, Log, LogError, RecordKind, SqliteLog, SqliteOptions,
     failpoints::{Action, Failpoints},
 };
 use tempfile::TempDir;
 
 use crate::{
     conformance::Backend,
-    support::{append, creation},
+    support::{append, creation, documents, payload},
 };
 
 /// A log in a directory of its own.
@@ -194,4 +197,19 @@ async fn what_was_said_of_nodes_is_settled_once_and_by_every_other_change() {
     append(log, 1).await;
     fails();
     log.settle().await.expect("the entry has taken it along");
+}
+
+#[tokio::test]
+async fn what_is_committed_comes_to_its_place_while_the_log_is_open() {
+    let backend = OnDisk::create();
+    for seed in 0..100 {
+        let payload = payload(backend.log(), seed, INLINE_LIMIT);
+        backend.log().append(documents("movies", payload)).await.unwrap();
+    }
+    let database = backend.directory.path().join("log.db");
+    let start = Instant::now();
+    while std::fs::metadata(&database).unwrap().len() < 3 << 20 {
+        assert!(start.elapsed() < Duration::from_secs(20), "it stays in the write-ahead log");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
