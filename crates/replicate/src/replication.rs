@@ -52,7 +52,7 @@ impl Replication {
         for node in fleet.fleet.iter().filter(|node| is_member(&fleet, &watermarks, finished, node.name())) {
             crew.start(node);
         }
-        let settings = SettingsCheck::new(log.clone(), progress.clone(), topology.clone());
+        let settings = SettingsCheck::new(log.clone(), progress.clone(), topology.clone(), crew.clone());
         tasks.spawn(settings.run());
         tasks.spawn(Tracker::new(log.clone(), progress.clone(), release, topology.clone()).run());
         tasks.spawn(sequencer.run());

@@ -10,15 +10,17 @@ use std::{
     time::Duration,
 };
 
-use http::{Method, StatusCode, Uri};
-use miroir_log::{IndexRecord, Log, LogError, Operation};
+use http::{StatusCode, Uri};
+use miroir_log::{IndexRecord, Log};
 use miroir_nodes::{Answer, Node, NodeRequest};
 use miroir_protocol::settings::Settings;
-use serde::Deserialize;
 use serde_json::{Map, Value};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{
+    applier::{Errand, ErrandError, NodeTasks},
+    crew::Crew,
+    mover::Remote,
     physical::{Difference, differences},
     progress::Progress,
     topology::CurrentTopology,
@@ -29,11 +31,8 @@ const ROUND: Duration = Duration::from_secs(60);
 /// How soon an index is looked at again that could not be looked at, or is not mended.
 const AGAIN: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a node may take over the settings it is sent, and how often it is asked.
+/// How long a node may take over the settings it is sent.
 const MENDING: Duration = Duration::from_secs(120);
-const LOOK: Duration = Duration::from_millis(100);
-/// Unfinished entries that are looked through at once.
-const PAGE: usize = 256;
 
 /// What was found of one index on one node.
 enum Found {
@@ -48,24 +47,27 @@ pub(crate) struct SettingsCheck {
     log: Arc<dyn Log>,
     progress: Arc<Progress>,
     topology: CurrentTopology,
+    crew: Arc<Crew>,
     /// Clients with connections of this task's own, by name and authority.
     clients: BTreeMap<(String, String), Node>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Accepted {
-    task_uid: u32,
-}
-
-#[derive(Deserialize)]
-struct Task {
-    status: String,
+/// What came of sending a node the settings it should have.
+enum Sent {
+    Taken,
+    NotTaken,
+    /// Its settings are changing anyway.
+    Changing,
 }
 
 impl SettingsCheck {
-    pub(crate) fn new(log: Arc<dyn Log>, progress: Arc<Progress>, topology: CurrentTopology) -> Self {
-        Self { log, progress, topology, clients: BTreeMap::new() }
+    pub(crate) fn new(
+        log: Arc<dyn Log>,
+        progress: Arc<Progress>,
+        topology: CurrentTopology,
+        crew: Arc<Crew>,
+    ) -> Self {
+        Self { log, progress, topology, crew, clients: BTreeMap::new() }
     }
 
     /// Looks until the log is closed.
@@ -86,11 +88,8 @@ impl SettingsCheck {
             }
             let mut left = BTreeSet::new();
             for index in due {
-                match self.check(&index).await {
-                    Ok(true) => {}
-                    Ok(false) => _ = left.insert(index),
-                    Err(LogError::Closed) => return,
-                    Err(error) => tracing::error!(%error, index, "settings not looked at"),
+                if !self.check(&index).await {
+                    left.insert(index);
                 }
             }
             due = left;
@@ -98,12 +97,12 @@ impl SettingsCheck {
     }
 
     /// Looks at one index on every node; false where it has to be looked at again soon.
-    async fn check(&mut self, index: &str) -> Result<bool, LogError> {
+    async fn check(&mut self, index: &str) -> bool {
         let mut done = true;
         for node in self.nodes() {
-            done &= self.check_node(&node, index).await?;
+            done &= self.check_node(&node, index).await;
         }
-        Ok(done)
+        done
     }
 
     fn nodes(&mut self) -> Vec<Node> {
@@ -117,24 +116,23 @@ impl SettingsCheck {
         self.clients.values().cloned().collect()
     }
 
-    async fn check_node(&self, node: &Node, index: &str) -> Result<bool, LogError> {
+    async fn check_node(&self, node: &Node, index: &str) -> bool {
+        // Before the record is read: what has changed it since is behind this, if anything is.
+        let finished = *self.progress.finished().borrow();
         let Some(record) = self.log.catalog().indexes.get(index).cloned() else {
             self.progress.aside().set(node.name(), index, None);
-            return Ok(true);
+            return true;
         };
-        let finished = *self.progress.finished().borrow();
         // A node that is behind is looked at when the next round comes, or the next change.
         if self.progress.applied(node.name()) < finished || !node.health().is_up() {
-            return Ok(true);
+            return true;
         }
         match self.look(node, &record).await {
             Found::Same => self.progress.aside().set(node.name(), index, None),
-            Found::Unclear => return Ok(false),
-            // A change that is under way is looked at once it is done.
-            Found::Differs(_) if self.is_changing(&record, finished).await? => {}
-            Found::Differs(differing) => return Ok(self.mend(node, &record, &differing).await),
+            Found::Unclear => return false,
+            Found::Differs(differing) => return self.mend(node, &record, finished, &differing).await,
         }
-        Ok(true)
+        true
     }
 
     async fn look(&self, node: &Node, record: &IndexRecord) -> Found {
@@ -151,53 +149,47 @@ impl SettingsCheck {
         }
     }
 
-    /// Whether the settings of the index have changed since its record was read, or are going to.
-    async fn is_changing(&self, record: &Arc<IndexRecord>, mut from: u32) -> Result<bool, LogError> {
-        let now = self.log.catalog().indexes.get(&record.uid).cloned();
-        if now.is_none_or(|now| now.settings != record.settings) {
-            return Ok(true);
-        }
-        loop {
-            let waiting = self.log.unfinished(from, PAGE).await?;
-            let Some(last) = waiting.last() else { return Ok(false) };
-            from = last.entry.uid + 1;
-            let changes = |operation: &Operation| {
-                !matches!(
-                    operation,
-                    Operation::DocumentAdditionOrUpdate { .. }
-                        | Operation::DocumentDeletion { .. }
-                        | Operation::DocumentEdition { .. }
-                )
-            };
-            if waiting.iter().any(|logged| changes(&logged.entry.operation)) {
-                return Ok(true);
-            }
-        }
-    }
-
     /// Sends a node what it should have; false where it has not got it.
-    async fn mend(&self, node: &Node, record: &IndexRecord, differing: &[Difference]) -> bool {
+    async fn mend(&self, node: &Node, record: &IndexRecord, since: u32, differing: &[Difference]) -> bool {
         let names: Vec<&str> = differing.iter().map(|difference| difference.name.as_str()).collect();
-        let names = names.join(", ");
+        let settings = names.join(", ");
         let (name, index) = (node.name(), &record.uid);
-        tracing::warn!(node = name, index, settings = names, "node has other settings, they are sent again");
         let patch: Map<String, Value> =
             differing.iter().map(|difference| (difference.name.clone(), difference.patch.clone())).collect();
-        let sent = send(node, index, &Value::Object(patch)).await;
-        if sent && matches!(self.look(node, record).await, Found::Same) {
-            self.progress.aside().set(name, index, None);
-            tracing::info!(node = name, index, "node has the settings it should have");
-            return true;
+        match self.send(node, index, Value::Object(patch), since).await {
+            // They are looked at once the change is done.
+            Sent::Changing => return true,
+            Sent::Taken if matches!(self.look(node, record).await, Found::Same) => {
+                self.progress.aside().set(name, index, None);
+                tracing::warn!(node = name, index, settings, "node had other settings than it should have");
+                return true;
+            }
+            Sent::Taken | Sent::NotTaken => {}
         }
-        let reason = format!("its settings are not those of the index: {names}");
+        let reason = format!("its settings are not those of the index: {settings}");
         self.progress.aside().set(name, index, Some(&reason));
-        tracing::error!(
-            node = name,
-            index,
-            settings = names,
-            "node is not read for the index: other settings"
-        );
+        tracing::error!(node = name, index, settings, "node is not read for the index: other settings");
         false
+    }
+
+    /// Has a node's applier send settings, and waits until the node has taken them.
+    async fn send(&self, node: &Node, index: &str, patch: Value, since: u32) -> Sent {
+        let errand = Errand::Settings { index: index.to_owned(), patch, since };
+        let sending = async {
+            let done = self.crew.order(node.name(), errand).await?;
+            let tasks = NodeTasks::new(node.clone(), self.log.id().to_owned());
+            let taken = Remote(node).done(&tasks, &done.tasks).await;
+            taken.map_err(|error| ErrandError::Failed(error.to_string()))
+        };
+        let late = || Err(ErrandError::Failed("it takes too long".to_owned()));
+        match timeout(MENDING, sending).await.unwrap_or_else(|_| late()) {
+            Ok(()) => Sent::Taken,
+            Err(ErrandError::Written) => Sent::Changing,
+            Err(error) => {
+                tracing::warn!(node = node.name(), index, %error, "node does not take the settings");
+                Sent::NotTaken
+            }
+        }
     }
 }
 
@@ -205,27 +197,4 @@ async fn get(node: &Node, path: &str) -> Option<Answer> {
     let path: Uri = path.parse().ok()?;
     let answer = node.ask(&NodeRequest::get(path), TIMEOUT).await.ok()?;
     (answer.status == StatusCode::OK).then_some(answer)
-}
-
-/// Sends settings and waits until the node has taken them.
-async fn send(node: &Node, index: &str, patch: &Value) -> bool {
-    let Ok(path) = format!("/indexes/{index}/settings").parse::<Uri>() else { return false };
-    let request = NodeRequest::write(Method::PATCH, path, patch.to_string());
-    let Ok(answer) = node.ask(&request, TIMEOUT).await else { return false };
-    let Ok(Accepted { task_uid }) = serde_json::from_slice(&answer.body) else {
-        let body = String::from_utf8_lossy(&answer.body).into_owned();
-        tracing::warn!(node = node.name(), index, body, "node refuses the settings");
-        return false;
-    };
-    let give_up = Instant::now() + MENDING;
-    while Instant::now() < give_up {
-        let task = get(node, &format!("/tasks/{task_uid}")).await;
-        let task = task.and_then(|answer| serde_json::from_slice::<Task>(&answer.body).ok());
-        match task.as_ref().map(|task| task.status.as_str()) {
-            Some("succeeded") => return true,
-            Some("failed" | "canceled") => return false,
-            _ => tokio::time::sleep(LOOK).await,
-        }
-    }
-    false
 }

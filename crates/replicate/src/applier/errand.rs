@@ -4,12 +4,12 @@
 //! dispatches: everything before [`Window::next`](super::window::Window::next) is in the node's queue then, and nothing
 //! behind it.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use http::Method;
 use miroir_shard::{SlotSet, slots_filter};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::{
@@ -41,6 +41,9 @@ pub(crate) enum Errand {
     Part { slots: Arc<SlotSet> },
     /// Mend documents, unless an entry that concerns their slot came in since they were compared.
     Mend { index: String, documents: Bytes, ids: Vec<String>, slots: Arc<SlotSet>, span: Span },
+    /// Set what of the settings of an index is not as all entries before `since` have made it, unless one came in since that
+    /// may have changed them.
+    Settings { index: String, patch: Value, since: u32 },
 }
 
 /// Positions: a node's state was that of one of them.
@@ -67,8 +70,8 @@ pub(crate) enum ErrandError {
     /// The index was exchanged, renamed or deleted since: its copies mean nothing any more.
     #[error("index `{0}` has become another one")]
     Superseded(String),
-    /// The documents have been written since.
-    #[error("the documents have been written since")]
+    /// What was to be mended has been written since.
+    #[error("it has been written since")]
     Written,
     /// The node did not take it, or not all of it.
     #[error("{0}")]
@@ -132,6 +135,7 @@ impl Applier {
         let needed = match errand {
             Errand::Put { span, .. } | Errand::Mend { span, .. } => span.last,
             Errand::Replay { starts, .. } => starts.until(),
+            Errand::Settings { since, .. } => *since,
             _ => 0,
         };
         !self.window.has_barrier() && self.window.next() >= needed
@@ -174,8 +178,23 @@ impl Applier {
                     done.tasks.extend(self.send_step(&put_step(&index), Some(documents)).await?);
                 }
             }
+            Errand::Settings { index, patch, since } => {
+                if self.may_change_settings(since..done.position).await? {
+                    return Err(ErrandError::Written.into());
+                }
+                let step = json_step(Method::PATCH, format!("/indexes/{index}/settings"), Some(patch), None);
+                done.tasks.extend(self.send_step(&step, None).await?);
+            }
         }
         Ok(done)
+    }
+
+    /// Whether any of these entries is about more than documents.
+    async fn may_change_settings(&self, range: Range<u32>) -> Result<bool, Failure> {
+        let mut any = false;
+        let look = |work: &Work| any |= work.prepared.is_sent() && !work.entry.operation.is_about_documents();
+        Work::look_through(&*self.shared.log, range, look).await.map_err(ApplyError::from)?;
+        Ok(any)
     }
 
     /// Nothing has made another index of this one from the entry `from` on.

@@ -35,6 +35,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+pub(crate) use self::remote::Remote;
 pub use self::{
     change::{Change, ChangeError, NewNode},
     control::Rebalancer,
@@ -43,7 +44,7 @@ pub use self::{
 use self::{
     leftovers::with_leftovers,
     plan::{Plan, PlanState},
-    remote::{MoveError, Remote},
+    remote::MoveError,
     scan::{ROUND, Report},
     wave::{Wave, with_states},
 };
