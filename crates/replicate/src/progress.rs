@@ -60,6 +60,13 @@ pub(crate) struct Hold {
     id: u64,
 }
 
+/// Keeps tasks from finishing without a node.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    progress: Arc<Progress>,
+    node: String,
+}
+
 #[derive(Debug)]
 struct NodeProgress {
     position: AtomicU32,
@@ -136,15 +143,10 @@ impl Progress {
         }
     }
 
-    /// No task finishes from now on that this node has not applied.
-    pub(crate) fn gate(&self, node: &str) {
+    /// No task finishes that this node has not applied, until this is dropped.
+    pub(crate) fn gate(self: &Arc<Self>, node: &str) -> Gate {
         self.gates.lock().insert(node.to_owned());
-    }
-
-    /// Tasks finish without this node again, unless the map wants it.
-    pub(crate) fn ungate(&self, node: &str) {
-        self.gates.lock().remove(node);
-        self.applied.send_modify(|moves| *moves += 1);
+        Gate { progress: self.clone(), node: node.to_owned() }
     }
 
     /// The position that the gates let through.
@@ -308,6 +310,16 @@ impl Drop for Hold {
     }
 }
 
+// === impl Gate ===
+
+impl Drop for Gate {
+    /// Tasks finish without this node again, unless the map wants it.
+    fn drop(&mut self) {
+        self.progress.gates.lock().remove(&self.node);
+        self.progress.applied.send_modify(|moves| *moves += 1);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,6 +367,19 @@ mod tests {
         progress.set_stuck("a", true);
         assert!(progress.is_stuck("a") && moved.has_changed().expect("open"));
         assert!(!progress.is_stuck("b") && progress.is_stuck("unknown"));
+    }
+
+    #[test]
+    fn a_gate_is_open_again_once_nobody_holds_it_whatever_became_of_it() {
+        let progress = progress();
+        assert_eq!(progress.gated(), u32::MAX);
+        let gate = progress.gate("b");
+        assert_eq!(progress.gated(), 3);
+        let mut moved = progress.moved();
+        moved.mark_unchanged();
+        drop(gate);
+        assert_eq!(progress.gated(), u32::MAX);
+        assert!(moved.has_changed().expect("open"), "whoever waited for it looks again");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! dispatches: everything before [`Window::next`](super::window::Window::next) is in the node's queue then, and nothing
 //! behind it.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use http::Method;
@@ -30,8 +30,9 @@ const SLICE: u32 = 512;
 /// Something to be done on a node.
 #[derive(Clone, Debug)]
 pub(crate) enum Errand {
-    /// Delete the documents of these slots.
-    Clear { indexes: Vec<String>, slots: Arc<SlotSet> },
+    /// Delete the documents of these slots from some indexes. Which ones was found out when the node had done everything before
+    /// `since`: what was in one of them may be in another one now, if an entry came in since that exchanges them.
+    Clear { indexes: BTreeSet<String>, slots: Arc<SlotSet>, since: u32 },
     /// Put documents that were read from another node, whose state was that of some position in the span.
     Put { index: String, documents: Bytes, span: Span },
     /// Do again what the log says of the slots, from where their copies were taken on. With `join` the slots are the node's
@@ -144,12 +145,8 @@ impl Applier {
     async fn run_errand(&mut self, errand: Errand) -> Result<Done, Failure> {
         let mut done = Done { tasks: Vec::new(), position: self.window.next() };
         match errand {
-            Errand::Clear { indexes, slots } => {
-                let filter = slots_filter(&slots, self.share.at(0).code_bits);
-                for index in indexes {
-                    let step = clear_step(&index, &filter);
-                    done.tasks.extend(self.send_step(&step, None).await?);
-                }
+            Errand::Clear { indexes, slots, since } => {
+                done.tasks = self.clear(indexes, &slots, since).await?
             }
             Errand::Put { index, documents, span } => {
                 self.check_same(&index, span.first).await?;
@@ -187,6 +184,22 @@ impl Applier {
             }
         }
         Ok(done)
+    }
+
+    async fn clear(
+        &mut self,
+        mut indexes: BTreeSet<String>,
+        slots: &SlotSet,
+        since: u32,
+    ) -> Result<Vec<u32>, Failure> {
+        self.exchanges.learn(&*self.shared.log, since).await.map_err(ApplyError::from)?;
+        indexes.extend(self.exchanges.since(since).map(str::to_owned));
+        let filter = slots_filter(slots, self.share.at(0).code_bits);
+        let mut tasks = Vec::new();
+        for index in indexes {
+            tasks.extend(self.send_step(&clear_step(&index, &filter), None).await?);
+        }
+        Ok(tasks)
     }
 
     /// Whether any of these entries is about more than documents.

@@ -44,6 +44,11 @@ impl Exchanges {
         self.last.get(index).copied()
     }
 
+    /// The indexes that became others by an entry from this one on.
+    pub(super) fn since(&self, from: u32) -> impl Iterator<Item = &str> {
+        self.iter().filter(move |(_, uid)| *uid >= from).map(|(index, _)| index)
+    }
+
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
         self.last.iter().map(|(index, uid)| (index.as_str(), *uid))
@@ -63,5 +68,23 @@ pub(crate) fn exchanged(work: &Work) -> Vec<&str> {
             swaps.iter().flat_map(|swap| [swap.indexes.0.as_str(), swap.indexes.1.as_str()]).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miroir_log::Operation;
+
+    use super::*;
+    use crate::testing::{addition, plain, work};
+
+    #[test]
+    fn both_names_of_an_index_are_told_from_where_it_was_renamed_on() {
+        let renamed = Operation::IndexUpdate { new_uid: Some("films".to_owned()), primary_key: None };
+        let mut exchanges = Exchanges::before(3);
+        exchanges.note(&work(4, addition(1), plain()));
+        exchanges.note(&work(5, renamed, plain()));
+        assert_eq!(exchanges.since(5).collect::<Vec<_>>(), ["films", "movies"]);
+        assert_eq!(exchanges.since(6).count(), 0);
     }
 }

@@ -54,7 +54,7 @@ impl Wave<'_> {
 
     /// Who gives a shard. A node that is busy, or away for a while, is waited for: what has been copied would be copied again.
     async fn source(&self, step: &Move) -> Result<Option<Node>, MoveError> {
-        let find = || self.mover.source(step.shard, self.to.name());
+        let find = || self.mover.busy_source(step.shard, self.to.name());
         // Where nobody has it any more it is what the log says from where the wave starts, which is before anything that
         // the node had not applied whose loss was accepted.
         let is_lost = || self.mover.is_given_up(step.shard);
@@ -166,7 +166,9 @@ impl Wave<'_> {
     pub(super) async fn copy_again(&mut self, index: &str) -> Result<(), MoveError> {
         let known = self.mover.progress.sent(self.to.name());
         let indexes = self.exchanged_with(index).await?;
-        let errand = Errand::Clear { indexes: indexes.iter().cloned().collect(), slots: self.slots.clone() };
+        // Those that become others from here on are told of when the log is done again.
+        let (slots, since) = (self.slots.clone(), u32::MAX);
+        let errand = Errand::Clear { indexes: indexes.clone(), slots, since };
         let done = self.order(errand).await?;
         Remote(&self.to).done(&self.tasks, &done.tasks).await?;
         for step in self.moves {

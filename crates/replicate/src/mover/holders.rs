@@ -9,11 +9,26 @@ use crate::completion::goes_along;
 impl Mover {
     /// A node to copy a shard from: one that is read for it, the one that is furthest.
     pub(super) fn source(&self, shard: ShardId, to: &str) -> Result<Node, MoveError> {
+        self.furthest_source(shard, to, |node| node.health().answers())
+    }
+
+    /// The same where none answers as it should: one that is busy may take long over everything, and still give what it has.
+    pub(super) fn busy_source(&self, shard: ShardId, to: &str) -> Result<Node, MoveError> {
+        let is_down = |node: &Node| matches!(node.health().state(), HealthState::Down { .. });
+        self.source(shard, to).or_else(|_| self.furthest_source(shard, to, |node| !is_down(node)))
+    }
+
+    fn furthest_source(
+        &self,
+        shard: ShardId,
+        to: &str,
+        can_give: impl Fn(&Node) -> bool,
+    ) -> Result<Node, MoveError> {
         let topology = self.topology.load();
         let readable = topology.map.shard_owners(shard).filter(|owner| owner.state.is_read());
         let names = readable.filter_map(|owner| Some(topology.map.node(owner.node)?.name.as_str()));
         let nodes = names.filter(|name| *name != to).filter_map(|name| topology.fleet.get(name));
-        let usable = nodes.filter(|node| node.health().answers() && node.health().is_trusted());
+        let usable = nodes.filter(|node| node.health().is_trusted() && can_give(node));
         let furthest = usable.max_by_key(|node| self.progress.applied(node.name()));
         furthest.map(Node::with_own_connections).ok_or(MoveError::NoSource(shard.0))
     }

@@ -64,8 +64,10 @@ impl Mover {
         while self.progress.applied(node.name()) < sent {
             sleep(LOOK).await;
         }
-        let indexes = Remote(node).indexes().await?;
-        let done = self.crew.order(node.name(), Errand::Clear { indexes, slots }).await.map_err(failed)?;
+        let since = self.progress.applied(node.name());
+        let indexes = Remote(node).indexes().await?.into_iter().collect();
+        let clear = Errand::Clear { indexes, slots, since };
+        let done = self.crew.order(node.name(), clear).await.map_err(failed)?;
         Remote(node).done(&self.tasks_of(node), &done.tasks).await
     }
 }

@@ -73,6 +73,7 @@ impl<'a> Wave<'a> {
     /// Removes what an earlier try, or an earlier owner, has left of the shards.
     async fn clear(&self) -> Result<(), MoveError> {
         let remote = Remote(&self.to);
+        let since = self.mover.progress.applied(self.to.name());
         let mut indexes = remote.indexes().await?;
         // Mostly there is nothing, and a deletion of nothing is one more task to wait for.
         if !remote.waits_for_copies(self.mover.log.id()).await? {
@@ -86,7 +87,8 @@ impl<'a> Wave<'a> {
             }
             indexes = held;
         }
-        let done = self.order(Errand::Clear { indexes, slots: self.slots.clone() }).await?;
+        let indexes = indexes.into_iter().collect();
+        let done = self.order(Errand::Clear { indexes, slots: self.slots.clone(), since }).await?;
         Remote(&self.to).done(&self.tasks, &done.tasks).await
     }
 
@@ -129,13 +131,13 @@ impl<'a> Wave<'a> {
             if !self.catches_up_within(hold).await? {
                 continue;
             }
-            progress.gate(to);
+            let gate = progress.gate(to);
             let swapped = match self.catches_up_within(hold * 2).await {
                 Ok(true) => Some(self.mover.swap(self.moves, &self.to).await),
                 Ok(false) => None,
                 Err(changed) => Some(Err(changed)),
             };
-            progress.ungate(to);
+            drop(gate);
             if let Some(swapped) = swapped {
                 return swapped;
             }

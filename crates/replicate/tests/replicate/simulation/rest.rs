@@ -39,6 +39,11 @@ impl World<'_> {
             sleep(Duration::from_millis(100)).await;
             self.check().await?;
         }
+        // Those that were sent while something went wrong may not be answered.
+        while !self.searches.is_empty() {
+            sleep(Duration::from_millis(100)).await;
+            self.check().await?;
+        }
         self.search();
         sleep(Duration::from_secs(6)).await;
         let unanswered = self.unanswered;
