@@ -54,6 +54,8 @@ impl Rebalancer {
             connect,
             plan: parking_lot::Mutex::new(kept.plan),
             turn: tokio::sync::Mutex::default(),
+            map_turn: tokio::sync::Mutex::default(),
+            plan_turn: tokio::sync::Mutex::default(),
             generation: Default::default(),
             doing: Default::default(),
             old: Default::default(),
@@ -163,6 +165,9 @@ impl Rebalancer {
         }
         if state == PlanState::Aborting && plan.origin == plan.target {
             return Err(ChangeError::NotReversible);
+        }
+        if state == PlanState::Aborting && !plan.is_reversible(&mover.topology.load().map) {
+            return Err(ChangeError::Nothing);
         }
         mover.change_plan(|plan| plan.state = state).await.map_err(stored)?;
         if state == PlanState::Aborting {

@@ -8,6 +8,7 @@ mod change;
 mod control;
 mod copy;
 mod failed;
+mod fill;
 mod holders;
 mod join;
 mod leftovers;
@@ -18,7 +19,7 @@ mod store;
 mod wave;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
@@ -46,7 +47,6 @@ use self::{
     plan::{Plan, PlanState},
     remote::MoveError,
     scan::{ROUND, Report},
-    wave::{Wave, with_states},
 };
 use crate::{
     applier::NodeTasks,
@@ -55,14 +55,8 @@ use crate::{
     topology::{CurrentTopology, Topology},
 };
 
-/// So many shards are moved together, and so many more as have these documents, about.
-const TOGETHER: usize = 8;
-const TOGETHER_AT_MOST: usize = 64;
-const DOCUMENTS: u64 = 50_000;
 /// How often it is looked whether there is anything to do, and how long a failure is left alone.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// How long what a wave needs may take before it is given up and tried again.
-const WAVE: Duration = Duration::from_secs(3600);
 const READERS: Duration = Duration::from_millis(5);
 
 /// Makes the client of a node.
@@ -78,6 +72,9 @@ pub(crate) struct Mover {
     plan: Mutex<Option<Plan>>,
     /// Whoever changes the plan for operators has this.
     turn: tokio::sync::Mutex<()>,
+    /// Whoever makes a new map, or a new plan, of the one that there is.
+    map_turn: tokio::sync::Mutex<()>,
+    plan_turn: tokio::sync::Mutex<()>,
     /// Counts the changes of direction: what was begun before one is given up.
     generation: AtomicU64,
     kept_tasks: Mutex<BTreeMap<String, u32>>,
@@ -154,60 +151,16 @@ impl Mover {
             return self.clear_up(&map, plan.goal()).await;
         }
         let moves = diff(&map, plan.goal());
-        let Some(first) = moves.iter().find(|step| self.can_fill(step)) else {
-            // Old copies go in the end, all at once: a node does such a deletion by itself, and all that waits behind it waits.
-            return match self.clear_up(&map, plan.goal()).await? {
-                Step::Done => Ok(Step::Done),
-                Step::Nothing => self.without_filling(&map, &plan, &moves).await,
-            };
-        };
-        let together = self.together(first).await;
-        let wave: Vec<Move> =
-            moves.iter().filter(|step| step.to == first.to).take(together).cloned().collect();
-        self.fill(&wave).await?;
-        Ok(Step::Done)
-    }
-
-    /// How many shards are moved at once: each wave costs some tasks of several nodes, and what is moved is held twice and
-    /// starts again where the wave fails.
-    async fn together(&self, first: &Move) -> usize {
-        let Ok(source) = self.source(first.shard, first.to.as_deref().unwrap_or_default()) else {
-            return TOGETHER;
-        };
-        let topology = self.topology.load();
-        let shards = topology.map.node_id(source.name()).map_or(0, |id| topology.map.shards_of(id).count());
-        drop(topology);
-        let Ok(documents) = Remote(&source).documents_held().await else { return TOGETHER };
-        let each = documents.div_ceil(shards.max(1) as u64).max(1);
-        usize::try_from(DOCUMENTS / each).unwrap_or(usize::MAX).clamp(TOGETHER, TOGETHER_AT_MOST)
-    }
-
-    /// Whether a move brings a copy to a node that can take it.
-    fn can_fill(&self, step: &Move) -> bool {
-        let topology = self.topology.load();
-        let node = step.to.as_deref().and_then(|name| topology.fleet.get(name));
-        node.is_some_and(|node| node.health().answers())
-    }
-
-    async fn fill(&self, moves: &[Move]) -> Result<(), MoveError> {
-        let Some(node) = moves.first().and_then(|step| step.to.as_deref()) else { return Ok(()) };
-        let node = self.topology.load().fleet.get(node).map(Node::with_own_connections);
-        let node = node.ok_or(MoveError::Changed)?;
-        if !self.is_member(node.name()) {
-            self.admit(&node).await?;
+        let waves = self.waves(&moves).await;
+        if !waves.is_empty() {
+            self.fill(&waves).await?;
+            return Ok(Step::Done);
         }
-        self.say(format!("moving {} shards to {}", moves.len(), node.name()));
-        let wave = timeout(WAVE, Wave::new(self, moves, node.clone()).run());
-        let wave = tokio::select! {
-            biased;
-            wave = wave => wave,
-            () = self.is_lost(&node) => Ok(Err(Remote(&node).failed("it has lost its data"))),
-        };
-        let result = wave.unwrap_or_else(|_| Err(Remote(&node).failed("it takes too long")));
-        if result.is_ok() {
-            self.change_plan(|plan| plan.moved += moves.len()).await?;
+        // Old copies go in the end, all at once: a node does such a deletion by itself, and all that waits behind it waits.
+        match self.clear_up(&map, plan.goal()).await? {
+            Step::Done => Ok(Step::Done),
+            Step::Nothing => self.without_filling(&map, &plan, &moves).await,
         }
-        result
     }
 
     /// What is left where nothing can be filled: copies too many are given up, and then all is as it should be.
@@ -229,22 +182,6 @@ impl Mover {
         }
         self.conclude(map, plan).await?;
         Ok(Step::Done)
-    }
-
-    /// Says in the map that the shards are on their way, so that reads leave them out where they go. Returns once no read
-    /// is under way that does not know.
-    async fn announce(&self, moves: &[Move], to: &Node) -> Result<(), MoveError> {
-        let map = self.topology.load().map.clone();
-        self.publish(with_states(&map, moves, to.name(), OwnerState::Filling, None), None).await?;
-        self.readers_gone().await;
-        Ok(())
-    }
-
-    /// Makes the new copies those that are read, and the old ones leftovers.
-    async fn swap(&self, moves: &[Move], to: &Node) -> Result<(), MoveError> {
-        let map = self.topology.load().map.clone();
-        let next = with_states(&map, moves, to.name(), OwnerState::Readable, Some(OwnerState::Draining));
-        self.publish(next, None).await
     }
 
     /// Takes a node that has lost its data out of all reads, and has it filled anew.
@@ -272,8 +209,10 @@ impl Mover {
             return Err(MoveError::Changed);
         }
         let goal = with_leftovers(plan.goal(), map).with_epoch(map.epoch() + 1);
-        let leaving = map.nodes().iter().filter(|node| goal.node_id(&node.name).is_none());
-        let leaving: Vec<String> = leaving.map(|node| node.name.clone()).collect();
+        // An earlier try may have come to the map and no further.
+        let leaving = map.nodes().iter().chain(plan.left().nodes()).map(|node| &node.name);
+        let leaving: BTreeSet<String> =
+            leaving.filter(|name| goal.node_id(name).is_none()).cloned().collect();
         // A node that is to join, but without any shard, has to be a member all the same.
         for node in goal.nodes().iter().filter(|node| !self.is_member(&node.name)) {
             let client = self.topology.load().fleet.get(&node.name).cloned().ok_or(MoveError::Changed)?;
@@ -292,12 +231,11 @@ impl Mover {
     }
 
     /// Keeps a map, then works by it.
-    async fn publish(&self, map: ShardMap, leaving: Option<&[String]>) -> Result<(), MoveError> {
+    async fn publish(&self, map: ShardMap, leaving: Option<&BTreeSet<String>>) -> Result<(), MoveError> {
         let bytes = map.to_bytes()?.into();
         self.log.save_map(miroir_log::StoredMap { epoch: map.epoch(), bytes }).await?;
         let topology = self.topology.load();
-        let gone =
-            |node: &&Node| leaving.is_some_and(|leaving| leaving.iter().any(|name| name == node.name()));
+        let gone = |node: &&Node| leaving.is_some_and(|leaving| leaving.contains(node.name()));
         let fleet = topology.fleet.iter().filter(|node| !gone(node)).cloned().collect();
         drop(topology);
         let old = self.topology.replace(Topology { map, fleet });

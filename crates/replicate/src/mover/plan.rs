@@ -68,6 +68,16 @@ impl Plan {
         if self.state == PlanState::Aborting { &self.origin } else { &self.target }
     }
 
+    /// The map that it comes from.
+    pub(crate) fn left(&self) -> &ShardMap {
+        if self.state == PlanState::Aborting { &self.target } else { &self.origin }
+    }
+
+    /// Whether it can be taken back from this map: once nodes have left, it is as good as done.
+    pub(crate) fn is_reversible(&self, map: &ShardMap) -> bool {
+        self.origin.nodes().iter().all(|node| map.node_id(&node.name).is_some())
+    }
+
     pub(crate) fn end(&mut self) {
         let aborted = self.state == PlanState::Aborting;
         self.state = if aborted { PlanState::Aborted } else { PlanState::Done };
@@ -122,8 +132,16 @@ mod tests {
         assert_eq!(plan.goal(), &target);
         assert_eq!(plan.view(&map)["shardsLeft"], plan.shards);
         plan.state = PlanState::Aborting;
-        assert_eq!(plan.goal(), &map);
+        assert_eq!((plan.goal(), plan.left()), (&map, &target));
         plan.end();
         assert!(plan.state == PlanState::Aborted && !plan.is_open());
+    }
+
+    #[test]
+    fn nobody_who_has_left_is_brought_back() {
+        let map = ShardMap::place(&layout(&[3, 3], 1)).expect("a map");
+        let target = Change::Remove { node: "g0n0".to_owned() }.target(&map).expect("a map");
+        let plan = Plan::new("remove".to_owned(), map.clone(), target.clone());
+        assert!(plan.is_reversible(&map) && !plan.is_reversible(&target));
     }
 }

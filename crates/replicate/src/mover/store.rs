@@ -113,17 +113,29 @@ fn readable<T: serde::de::DeserializeOwned>(id: &str, value: Value) -> Option<T>
 impl Mover {
     /// Keeps a plan, then works by it.
     pub(super) async fn store_plan(&self, plan: Plan) -> Result<(), MoveError> {
-        let value = serde_json::to_value(&plan).map_err(|error| MoveError::Stored(error.to_string()))?;
-        self.log.put_record(KIND, PLAN, value).await?;
+        self.keep_plan(&plan).await?;
         *self.plan.lock() = Some(plan);
         Ok(())
     }
 
+    async fn keep_plan(&self, plan: &Plan) -> Result<(), MoveError> {
+        let value = serde_json::to_value(plan).map_err(|error| MoveError::Stored(error.to_string()))?;
+        Ok(self.log.put_record(KIND, PLAN, value).await?)
+    }
+
     /// Changes the plan, where there is one.
     pub(super) async fn change_plan(&self, change: impl FnOnce(&mut Plan)) -> Result<(), MoveError> {
+        // What an operator has changed is not to be put back by a wave that ends, nor the other way round.
+        let _turn = self.plan_turn.lock().await;
         let Some(mut plan) = self.plan.lock().clone() else { return Ok(()) };
         change(&mut plan);
-        self.store_plan(plan).await
+        self.keep_plan(&plan).await?;
+        let mut now = self.plan.lock();
+        // What has been copied meanwhile counts.
+        let copied = now.as_ref().map_or((plan.documents, plan.bytes), |now| (now.documents, now.bytes));
+        (plan.documents, plan.bytes) = copied;
+        *now = Some(plan);
+        Ok(())
     }
 
     /// Keeps how a node that joins is reached.
