@@ -9,6 +9,7 @@ use crate::{
     client::Client,
     gateway::Gateway,
     link::Link,
+    machine::Machine,
     nodes::{Kind, NODE_KEY, Node},
     wait::eventually,
 };
@@ -25,6 +26,7 @@ pub struct Builder {
     groups: usize,
     kind: Kind,
     linked: bool,
+    own_machines: bool,
     sections: Vec<(&'static str, Value)>,
 }
 
@@ -47,6 +49,7 @@ pub fn cluster(program: impl Into<PathBuf>) -> Builder {
         groups: 1,
         kind: Kind::Embedded,
         linked: false,
+        own_machines: false,
         sections: Vec::new(),
     }
 }
@@ -78,6 +81,12 @@ impl Builder {
         self
     }
 
+    /// With processes that each see a machine of their own, which can be made to fail.
+    pub fn own_machines(mut self) -> Self {
+        self.own_machines = true;
+        self.processes()
+    }
+
     /// With these values in a section of the configuration.
     pub fn section(mut self, name: &'static str, value: Value) -> Self {
         self.sections.push((name, value));
@@ -88,7 +97,10 @@ impl Builder {
     pub fn start(self) -> Cluster {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let names = (1..=self.nodes * self.groups).map(|number| format!("n{number}"));
-        let start = |name: String| Node::start_new(&name, directory.path(), NODE_KEY, self.kind.clone());
+        let machine = |name: &str| self.own_machines.then(|| Machine::new(directory.path(), name));
+        let start = |name: String| {
+            Node::start_new(&name, directory.path(), NODE_KEY, self.kind.clone(), machine(&name))
+        };
         let nodes: Vec<Node> = names.map(start).collect();
         let links: Vec<Link> =
             nodes.iter().filter(|_| self.linked).map(|node| Link::to(node.address())).collect();
@@ -96,7 +108,7 @@ impl Builder {
         // JSON is YAML.
         std::fs::write(&config, self.config(directory.path(), &nodes, &links).to_string())
             .expect("the file is written");
-        let gateway = Gateway::start_new(&self.program, &config);
+        let gateway = Gateway::start_new(&self.program, &config, machine("gateway"));
         Cluster { gateway, nodes, links, kind: self.kind, directory }
     }
 
@@ -155,7 +167,7 @@ impl Cluster {
 
     /// Starts a node that the gateway does not know, and says how it would join, in the group of the first node.
     pub fn spare_node(&mut self, name: &str) -> Value {
-        let node = Node::start_new(name, self.directory.path(), NODE_KEY, self.kind.clone());
+        let node = Node::start_new(name, self.directory.path(), NODE_KEY, self.kind.clone(), None);
         let url = format!("http://{}", node.address());
         self.nodes.push(node);
         json!({ "name": name, "url": url, "key": NODE_KEY, "group": "g1" })

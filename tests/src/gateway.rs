@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     client::{Address, Client},
+    machine::Machine,
     process::signal,
     wait::{DEADLINE, eventually},
 };
@@ -28,6 +29,7 @@ pub struct Gateway {
     config: PathBuf,
     address: Address,
     operators: Address,
+    machine: Option<Machine>,
     process: Option<Process>,
     said: Said,
 }
@@ -44,12 +46,13 @@ struct Said(Arc<Mutex<VecDeque<String>>>);
 
 impl Gateway {
     /// Starts it and waits until it listens.
-    pub(crate) fn start_new(program: &Path, config: &Path) -> Self {
+    pub(crate) fn start_new(program: &Path, config: &Path, machine: Option<Machine>) -> Self {
         let mut gateway = Self {
             program: std::env::var_os("MIROIR_BIN").map_or_else(|| program.to_owned(), PathBuf::from),
             config: config.to_owned(),
             address: Address::new(([127, 0, 0, 1], 0).into()),
             operators: Address::new(([127, 0, 0, 1], 0).into()),
+            machine,
             process: None,
             said: Said::default(),
         };
@@ -93,6 +96,11 @@ impl Gateway {
         self.running().wait()
     }
 
+    /// What it sees of its machine, where that can be made to fail.
+    pub fn machine(&self) -> &Machine {
+        self.machine.as_ref().expect("a gateway on a machine of the test's own")
+    }
+
     /// Asks it with the master key.
     pub fn client(&self) -> Client {
         Client::new(self.address.clone(), crate::MASTER_KEY)
@@ -112,6 +120,9 @@ impl Gateway {
         let mut command = Command::new(&self.program);
         command.arg("serve").arg("--config").arg(&self.config);
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        if let Some(machine) = &self.machine {
+            machine.shows(&mut command);
+        }
         command
     }
 

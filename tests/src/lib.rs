@@ -18,6 +18,7 @@ mod cluster;
 mod dice;
 mod gateway;
 mod link;
+mod machine;
 mod nodes;
 mod process;
 mod runtime;
@@ -34,6 +35,7 @@ pub use self::{
     dice::Dice,
     gateway::Gateway,
     link::{Fault, Link},
+    machine::Machine,
     nodes::{Node, lone_node},
     wait::{DEADLINE, eventually, eventually_within},
 };

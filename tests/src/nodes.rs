@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     client::{Address, Client},
+    machine::Machine,
     process::signal,
     runtime::wait_for,
     wait::eventually,
@@ -37,6 +38,7 @@ pub struct Node {
     directory: PathBuf,
     key: String,
     address: SocketAddr,
+    machine: Option<Machine>,
     running: Option<Running>,
 }
 
@@ -49,19 +51,27 @@ enum Running {
 /// A node that stands alone, with a client of its own: what one server would answer.
 pub fn lone_node() -> (Node, Client, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let node = Node::start_new("alone", directory.path(), crate::MASTER_KEY, Kind::Embedded);
+    let node = Node::start_new("alone", directory.path(), crate::MASTER_KEY, Kind::Embedded, None);
     let client = node.client();
     (node, client, directory)
 }
 
 impl Node {
-    pub(crate) fn start_new(name: &str, directory: &Path, key: &str, kind: Kind) -> Self {
+    /// A process sees the machine.
+    pub(crate) fn start_new(
+        name: &str,
+        directory: &Path,
+        key: &str,
+        kind: Kind,
+        machine: Option<Machine>,
+    ) -> Self {
         let mut node = Self {
             name: name.to_owned(),
             kind,
             directory: directory.join(name),
             key: key.to_owned(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            machine,
             running: None,
         };
         node.start();
@@ -76,6 +86,11 @@ impl Node {
     /// Where it listens, also after a start anew.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it sees of its machine, where that can be made to fail.
+    pub fn machine(&self) -> &Machine {
+        self.machine.as_ref().expect("a node on a machine of the test's own")
     }
 
     /// Asks the node itself.
@@ -166,6 +181,9 @@ impl Node {
 
     fn spawn(&self, mut command: Command) -> Running {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some(machine) = &self.machine {
+            machine.shows(&mut command);
+        }
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let client = self.client();
         eventually("the server answers", || {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{INDEX, Load};
-use crate::{client::Client, cluster::Cluster, wait::eventually};
+use crate::{client::Client, cluster::Cluster, nodes::Node, wait::eventually};
 
 /// How many differences are shown.
 const SHOWN: usize = 5;
@@ -21,13 +21,37 @@ pub(super) fn check(load: &Load, cluster: &mut Cluster, copies: usize) {
     verified(&load.client);
 }
 
+/// How many of the fixed documents each member holds, as it says itself.
+pub(super) fn held(load: &Load, cluster: &mut Cluster) -> BTreeMap<String, u64> {
+    let query = json!({ "filter": "kind = fixed", "hitsPerPage": 1, "attributesToRetrieve": ["id"] });
+    let members = members(load);
+    let nodes = cluster.nodes().iter().filter(|node| members.iter().any(|name| name == node.name()));
+    let holds = |node: &Node| node.client().search(INDEX, &query).ok()["totalHits"].as_u64();
+    nodes.map(|node| (node.name().to_owned(), holds(node).expect("a number"))).collect()
+}
+
+/// How many documents there are at the least that were not where they are now: of those that clients write as many as of
+/// the fixed ones.
+pub(super) fn least_moved(load: &Load, before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> u64 {
+    let had = |node: &String| before.get(node).copied().unwrap_or(0);
+    let gained: u64 = after.iter().map(|(node, holds)| holds.saturating_sub(had(node))).sum();
+    let stats = load.client.get(format!("/indexes/{INDEX}/stats")).send().ok();
+    let all = stats["numberOfDocuments"].as_u64().expect("a number");
+    (gained * all).div_ceil(load.ledger.fixed.max(1))
+}
+
+/// The names of the nodes that the gateway knows.
+fn members(load: &Load) -> Vec<String> {
+    let fleet = load.client.get("/_miroir/nodes").send().ok();
+    let nodes = fleet["nodes"].as_array().expect("nodes").iter();
+    nodes.filter_map(|node| node["name"].as_str().map(str::to_owned)).collect()
+}
+
 /// All copies of a document are equal, the internal member too, and there are as many as there should be.
 fn on_nodes(load: &Load, cluster: &mut Cluster, expected: &BTreeMap<String, Value>, copies: usize) {
-    let fleet = load.client.get("/_miroir/nodes").send().ok();
-    let members: Vec<&str> =
-        fleet["nodes"].as_array().expect("nodes").iter().filter_map(|node| node["name"].as_str()).collect();
+    let members = members(load);
     let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for node in cluster.nodes().iter().filter(|node| members.contains(&node.name())) {
+    for node in cluster.nodes().iter().filter(|node| members.iter().any(|name| name == node.name())) {
         for (id, document) in documents(&node.client()) {
             all.entry(id).or_default().push(document);
         }

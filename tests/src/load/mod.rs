@@ -11,6 +11,7 @@ mod searches;
 mod writes;
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -120,6 +121,16 @@ impl Load {
     /// Every document is what it should be: as clients see it, on every node, and so often on all of them together.
     pub fn check(&self, cluster: &mut Cluster, copies: usize) {
         copies::check(self, cluster, copies);
+    }
+
+    /// How many of the documents that stay as they are each node holds that the gateway knows.
+    pub fn held(&self, cluster: &mut Cluster) -> BTreeMap<String, u64> {
+        copies::held(self, cluster)
+    }
+
+    /// How many documents have to move at the least from these shares of the nodes to those.
+    pub fn least_moved(&self, before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> u64 {
+        copies::least_moved(self, before, after)
     }
 
     /// Has the gateway compare all copies, and mend them where that is wanted; what it says.

@@ -1,6 +1,6 @@
 //! Every kind of change of the fleet, and changes that are taken back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use miroir_tests::{
     Client, Cluster, cluster, eventually,
@@ -13,39 +13,44 @@ use super::{PROGRAM, change, ended, held, settled};
 /// Data may move so much more often than they have to, in hundredths.
 const MOVED_AT_MOST: u64 = 110;
 
-/// Makes a change, and waits until it is done; nothing moves that does not have to.
-fn make(course: &Course, client: &Client, name: &str, wanted: &Value) -> Value {
+/// Makes a change, and waits until it is done. No more is copied than it takes to get from the shares that nodes had to those
+/// that they have then.
+fn make((load, course): (&Load, &Course), cluster: &mut Cluster, name: &str, wanted: &Value) {
+    let (client, before) = (cluster.client(), load.held(cluster));
     course.begins(name);
-    change(client, wanted);
-    let status = settled(client, "done");
+    let start = Instant::now();
+    change(&client, wanted);
+    let status = settled(&client, "done");
+    let took = start.elapsed().as_secs_f64();
     assert_eq!(status["shards"], status["shardsMoved"], "{status}");
-    status
-}
-
-fn documents_on(cluster: &mut Cluster, name: &str) -> u64 {
-    let node = cluster.nodes().iter().find(|node| node.name() == name).expect("a node of that name");
-    node.client().get("/indexes/items/stats").send().ok()["numberOfDocuments"].as_u64().expect("a number")
+    let after = load.held(cluster);
+    let least = load.least_moved(&before, &after);
+    let copied = status["documentsCopied"].as_u64().expect("a number");
+    println!("{name:>20}: {copied} documents copied, {least} at the least, in {took:.1} s");
+    assert!(copied * 100 <= least * MOVED_AT_MOST, "{status}: {before:?} {after:?}, {least} at the least");
 }
 
 /// Shards by node.
 fn shares(client: &Client) -> BTreeMap<String, u64> {
     let fleet = client.get("/_miroir/nodes").send().ok();
     let nodes = fleet["nodes"].as_array().expect("nodes").iter();
-    nodes.map(|node| (node["name"].to_string(), node["shards"].as_u64().unwrap_or(0))).collect()
+    nodes
+        .map(|node| {
+            (node["name"].as_str().unwrap_or_default().to_owned(), node["shards"].as_u64().unwrap_or(0))
+        })
+        .collect()
 }
 
 #[test]
 fn nodes_come_and_go() {
     let mut cluster = cluster(PROGRAM).nodes(3).processes().start();
-    let (client, load) = (cluster.client(), Load::on(&cluster));
+    let load = Load::on(&cluster);
     let (n4, n5) = (cluster.spare_node("n4"), cluster.spare_node("n5"));
     let report = load.during(|course| {
-        let status = make(course, &client, "add", &json!({ "add": { "nodes": [n4] } }));
-        let (moved, held) = (status["documentsCopied"].as_u64(), documents_on(&mut cluster, "n4"));
-        assert!(moved.is_some_and(|moved| moved * 100 <= held * MOVED_AT_MOST), "{status}: it has {held}");
-        make(course, &client, "drain", &json!({ "drain": { "node": "n2" } }));
-        make(course, &client, "remove", &json!({ "remove": { "node": "n2" } }));
-        make(course, &client, "replace", &json!({ "replace": { "node": "n1", "with": n5 } }));
+        make((&load, course), &mut cluster, "add", &json!({ "add": { "nodes": [n4] } }));
+        make((&load, course), &mut cluster, "drain", &json!({ "drain": { "node": "n2" } }));
+        make((&load, course), &mut cluster, "remove", &json!({ "remove": { "node": "n2" } }));
+        make((&load, course), &mut cluster, "replace", &json!({ "replace": { "node": "n1", "with": n5 } }));
     });
     report.assert_clean();
     report.assert_writes_within(held());
@@ -56,14 +61,14 @@ fn nodes_come_and_go() {
 #[test]
 fn copies_and_shards_become_more_and_fewer() {
     let mut cluster = cluster(PROGRAM).nodes(3).processes().start();
-    let (client, load) = (cluster.client(), Load::on(&cluster));
+    let load = Load::on(&cluster);
     let report = load.during(|course| {
-        make(course, &client, "two replicas", &json!({ "replicas": { "replicas": 2 } }));
-        make(course, &client, "weight", &json!({ "weight": { "node": "n1", "weight": 3 } }));
-        make(course, &client, "one replica", &json!({ "replicas": { "replicas": 1 } }));
+        make((&load, course), &mut cluster, "two replicas", &json!({ "replicas": { "replicas": 2 } }));
+        make((&load, course), &mut cluster, "weight", &json!({ "weight": { "node": "n1", "weight": 3 } }));
+        make((&load, course), &mut cluster, "one replica", &json!({ "replicas": { "replicas": 1 } }));
         // Last, as filters name single slots while halves are on different nodes: too slow for an engine that is not
         // built for speed.
-        make(course, &client, "split", &json!({ "split": {} }));
+        make((&load, course), &mut cluster, "split", &json!({ "split": {} }));
     });
     report.assert_clean();
     report.assert_writes_within(held());
@@ -74,18 +79,18 @@ fn copies_and_shards_become_more_and_fewer() {
 #[test]
 fn groups_come_and_go() {
     let mut cluster = cluster(PROGRAM).nodes(2).processes().start();
-    let (client, load) = (cluster.client(), Load::on(&cluster));
+    let load = Load::on(&cluster);
     let mut others = [cluster.spare_node("n3"), cluster.spare_node("n4")];
     others.iter_mut().for_each(|node| node["group"] = json!("g2"));
     let report = load.during(|course| {
-        make(course, &client, "a second group", &json!({ "add": { "nodes": others } }));
+        make((&load, course), &mut cluster, "a second group", &json!({ "add": { "nodes": others } }));
     });
     report.assert_clean();
     report.assert_writes_within(held());
     report.assert_tasks_within(ended());
     load.check(&mut cluster, 2);
     let report = load.during(|course| {
-        make(course, &client, "without the first", &json!({ "dropGroup": { "group": "g1" } }));
+        make((&load, course), &mut cluster, "without the first", &json!({ "dropGroup": { "group": "g1" } }));
     });
     report.assert_clean();
     report.assert_writes_within(held());

@@ -9,6 +9,7 @@
 mod changes;
 mod crashes;
 mod data;
+mod machines;
 mod network;
 mod nodes;
 
@@ -19,7 +20,7 @@ use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miroir-under-test");
 /// How long a change of the fleet may take: of large indexes, on a machine that does everything.
-const CHANGE: Duration = Duration::from_secs(900);
+const CHANGE: Duration = Duration::from_secs(300);
 /// No write may be kept waiting for longer; on a machine that is busy with other things all takes its time.
 fn held() -> Duration {
     Duration::from_secs(if judges_times() { 1 } else { 10 })
