@@ -25,7 +25,7 @@ pub mod swap;
 pub mod tasks;
 pub mod webhooks;
 
-pub use self::size::exact as size_text;
+pub use self::size::{exact as size_text, parsed as size_of_text};
 pub use self::{
     error::{Code, ResponseError},
     index_uid::IndexUid,

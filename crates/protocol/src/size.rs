@@ -12,6 +12,19 @@ pub fn exact(bytes: u64) -> String {
     format!("{value} {unit}")
 }
 
+/// The bytes of a size in words.
+pub fn parsed(size: &str) -> Option<u64> {
+    let (value, unit) = size.split_once(' ')?;
+    let value: f64 = value.parse().ok().filter(|value| *value >= 0.0)?;
+    let power = |units: [&str; 7], step: f64| {
+        let place = units.iter().position(|other| *other == unit)?;
+        i32::try_from(place).ok().map(|place| step.powi(place))
+    };
+    let step = power(BINARY, 1024.0).or_else(|| power(DECIMAL, 1000.0))?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // too much is as much as there can be
+    Some((value * step).round() as u64)
+}
+
 /// A measured size, in powers of 1024 with at most two decimals.
 pub(crate) fn rounded(bytes: u64) -> String {
     let (value, unit) = in_largest_unit(bytes, 1024, BINARY);
@@ -31,7 +44,7 @@ fn in_largest_unit(bytes: u64, step: u64, units: [&'static str; 7]) -> (f64, &'s
 
 #[cfg(test)]
 mod tests {
-    use super::{exact, rounded};
+    use super::{exact, parsed, rounded};
 
     #[test]
     fn limits_are_exact() {
@@ -40,6 +53,14 @@ mod tests {
         assert_eq!(exact(1_555_000), "1.555 MB");
         assert_eq!(exact(5), "5 B");
         assert_eq!(exact(0), "0 B");
+    }
+
+    #[test]
+    fn sizes_are_read_back() {
+        for bytes in [0, 5, 1024, 40_960, 1_555_000, 104_857_600, 1_234_567_890] {
+            assert_eq!(parsed(&exact(bytes)), Some(bytes));
+        }
+        assert!(["", "1", "1 XB", "x KiB", "-1 KiB"].iter().all(|size| parsed(size).is_none()));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod applier;
 mod aside;
 mod chores;
 mod completion;
+mod counts;
 mod crew;
 mod edition;
 mod failures;

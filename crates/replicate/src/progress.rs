@@ -14,17 +14,9 @@ use tokio::sync::watch;
 
 use crate::{
     aside::{Aside, ChangedSettings},
+    counts::Counts,
     position::Position,
 };
-
-/// What an entry did to documents on one node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// How many it deleted.
-    pub(crate) deleted: u64,
-    /// How many it edited.
-    pub(crate) edited: u64,
-}
 
 /// Shared by the sequencer, the appliers, the tracker and every read. Positions count entries: `n` means that all
 /// entries with a uid below `n` are done.
@@ -385,7 +377,7 @@ mod tests {
     #[test]
     fn counts_are_kept_until_the_task_is_finished() {
         let progress = progress();
-        let counts = Counts { deleted: 2, edited: 0 };
+        let counts = Counts { deleted: 2, ..Counts::default() };
         for uid in [4, 6] {
             progress.count("a", uid, counts);
         }

@@ -5,6 +5,7 @@ mod catalog;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use miroir_log::{Catalog, Entry, Finished, Log, LogError, Operation, Outcome, Selection};
+use miroir_protocol::size_text;
 use miroir_shard::Group;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -12,8 +13,9 @@ use time::OffsetDateTime;
 use self::catalog::{catalog_changes, renames};
 use crate::{
     completion::applied_everywhere,
+    counts::Counts,
     prepared::{Effect, Prepared},
-    progress::{Counts, Progress},
+    progress::Progress,
     release::Release,
     topology::{CurrentTopology, Topology},
     work::Work,
@@ -184,15 +186,11 @@ fn once_per_document(topology: &Topology, counts: &BTreeMap<String, Counts>) -> 
     let of_group = |(place, group): (usize, &Group)| {
         let nodes = topology.map.nodes().iter().filter(|node| usize::from(node.group) == place);
         let counts = nodes.filter_map(|node| counts.get(&node.name));
-        let sum = counts.fold(Counts::default(), |sum, counts| Counts {
-            deleted: sum.deleted + counts.deleted,
-            edited: sum.edited + counts.edited,
-        });
-        let replicas = u64::from(group.replicas.max(1));
-        Counts { deleted: sum.deleted.div_ceil(replicas), edited: sum.edited.div_ceil(replicas) }
+        let sum = counts.fold(Counts::default(), |sum, counts| sum + *counts);
+        sum.of_one(u64::from(group.replicas.max(1)))
     };
     let groups = topology.map.groups().iter().enumerate().map(of_group);
-    groups.max_by_key(|counts| counts.deleted + counts.edited).unwrap_or_default()
+    groups.max_by_key(|counts| counts.deleted + counts.edited + counts.compacted.0).unwrap_or_default()
 }
 
 fn note_touched(touched: &mut BTreeMap<String, u32>, work: &Work) {
@@ -235,6 +233,10 @@ fn details(entry: &Entry, effect: Option<&Effect>, succeeded: bool, counts: Coun
             "function": function,
         })),
         Operation::IndexDeletion => Some(json!({ "deletedDocuments": deleted })),
+        Operation::IndexCompaction if succeeded && counts.compacted.0 > 0 => {
+            let (before, after) = counts.compacted;
+            Some(json!({ "preCompactionSize": size_text(before), "postCompactionSize": size_text(after) }))
+        }
         _ => None,
     }
 }

@@ -1,8 +1,10 @@
 //! Entries that went out together, and the node's tasks for them.
 
+use std::ops::Add;
+
 use miroir_protocol::error::{ErrorType, ResponseError};
 
-use crate::{progress::Counts, steps::Done};
+use crate::{counts::Counts, steps::Done};
 
 /// How far a node's task is.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,7 +12,7 @@ pub(crate) enum Report {
     /// Waiting or being processed.
     Open,
     /// Done, with what it counted.
-    Succeeded { deleted: u64, edited: u64 },
+    Succeeded(Counts),
     /// Failed.
     Failed { error: ResponseError },
 }
@@ -74,7 +76,7 @@ impl NodeTask {
     pub(crate) fn end(&mut self, report: Report) {
         self.report = match report {
             Report::Failed { error } if self.done.takes(error.code_name()) => {
-                Report::Succeeded { deleted: 0, edited: 0 }
+                Report::Succeeded(Counts::default())
             }
             report => report,
         };
@@ -121,16 +123,13 @@ impl Dispatch {
         self.entries() == 1 && (self.alone || failed.is_some_and(|task| task.uid.is_none()))
     }
 
-    /// How many documents it deleted and edited.
+    /// What its tasks counted together.
     pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for task in &self.tasks {
-            if let Report::Succeeded { deleted, edited } = task.report {
-                counts.deleted += deleted;
-                counts.edited += edited;
-            }
-        }
-        counts
+        let counts = self.tasks.iter().map(|task| match task.report {
+            Report::Succeeded(counts) => counts,
+            _ => Counts::default(),
+        });
+        counts.fold(Counts::default(), Add::add)
     }
 }
 
@@ -160,7 +159,7 @@ mod tests {
     fn a_failure_that_says_it_was_done_before_is_success() {
         let mut task = NodeTask::accepted(1, Done::OrFailed("index_already_exists"));
         task.end(failed(Code::IndexAlreadyExists));
-        assert_eq!(task.report, Report::Succeeded { deleted: 0, edited: 0 });
+        assert_eq!(task.report, Report::Succeeded(Counts::default()));
         task.end(failed(Code::InvalidIndexUid));
         assert!(task.error().is_some());
         let refused =

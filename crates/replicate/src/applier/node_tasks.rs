@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use http::Uri;
 use miroir_nodes::{Node, NodeRequest};
-use miroir_protocol::error::{Code, ResponseError};
+use miroir_protocol::{
+    error::{Code, ResponseError},
+    size_of_text,
+};
 use miroir_shard::SLOT_FIELD;
 use serde::Deserialize;
 
 use super::{dispatch::Report, error::ApplyError};
-use crate::tag::Tag;
+use crate::{counts::Counts, tag::Tag};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Tasks asked for at once.
@@ -68,6 +71,10 @@ struct Details {
     deleted_documents: Option<u64>,
     #[serde(default)]
     edited_documents: Option<u64>,
+    #[serde(default)]
+    pre_compaction_size: Option<String>,
+    #[serde(default)]
+    post_compaction_size: Option<String>,
 }
 
 // === impl NodeTasks ===
@@ -144,12 +151,20 @@ impl View {
     fn report(self) -> Report {
         let details = self.details.unwrap_or_default();
         match self.status.as_str() {
-            "succeeded" => Report::Succeeded {
-                deleted: details.deleted_documents.unwrap_or(0),
-                edited: details.edited_documents.unwrap_or(0),
-            },
+            "succeeded" => Report::Succeeded(details.counts()),
             "failed" | "canceled" => Report::Failed { error: client_error(self.error) },
             _ => Report::Open,
+        }
+    }
+}
+
+impl Details {
+    fn counts(&self) -> Counts {
+        let bytes = |size: &Option<String>| size.as_deref().and_then(size_of_text).unwrap_or(0);
+        Counts {
+            deleted: self.deleted_documents.unwrap_or(0),
+            edited: self.edited_documents.unwrap_or(0),
+            compacted: (bytes(&self.pre_compaction_size), bytes(&self.post_compaction_size)),
         }
     }
 }
@@ -225,10 +240,13 @@ mod tests {
         assert_eq!(report(r#"{"uid":1,"status":"enqueued","details":null,"error":null}"#), Report::Open);
         assert_eq!(report(r#"{"uid":1,"status":"processing"}"#), Report::Open);
         let done = r#"{"uid":1,"status":"succeeded","details":{"providedIds":3,"deletedDocuments":2}}"#;
-        assert_eq!(report(done), Report::Succeeded { deleted: 2, edited: 0 });
+        assert_eq!(report(done), Report::Succeeded(Counts { deleted: 2, ..Counts::default() }));
         let done =
             r#"{"uid":1,"status":"succeeded","details":{"deletedDocuments":null,"editedDocuments":7}}"#;
-        assert_eq!(report(done), Report::Succeeded { deleted: 0, edited: 7 });
+        assert_eq!(report(done), Report::Succeeded(Counts { edited: 7, ..Counts::default() }));
+        let done = r#"{"uid":1,"status":"succeeded","details":{"preCompactionSize":"1.5 MiB","postCompactionSize":"40 KiB"}}"#;
+        let compacted = (1_572_864, 40_960);
+        assert_eq!(report(done), Report::Succeeded(Counts { compacted, ..Counts::default() }));
     }
 
     #[test]

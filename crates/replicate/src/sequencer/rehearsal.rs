@@ -156,7 +156,7 @@ async fn play(node: Node, mut sender: Sender, path: String, body: Value) -> Play
     loop {
         match tasks.look(&[uid]).await.ok().and_then(|mut reports| reports.remove(&uid)) {
             None => return Played::Nowhere,
-            Some(Report::Succeeded { .. }) => return Played::Fine,
+            Some(Report::Succeeded(_)) => return Played::Fine,
             Some(Report::Failed { error }) => return played(error),
             Some(Report::Open) => sleep(pause).await,
         }

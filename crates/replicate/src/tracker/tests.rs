@@ -88,8 +88,8 @@ fn settings_are_changed_by_what_was_set() {
 }
 
 fn details_of(operation: Operation, succeeded: bool) -> Value {
-    details(&entry(3, operation), Some(&plain()), succeeded, Counts { deleted: 2, edited: 3 })
-        .expect("details")
+    let counts = Counts { deleted: 2, edited: 3, compacted: (40_960, 8_192) };
+    details(&entry(3, operation), Some(&plain()), succeeded, counts).expect("details")
 }
 
 #[test]
@@ -109,6 +109,9 @@ fn details_tell_what_was_done_and_nothing_where_it_failed() {
 
     let edition = Operation::DocumentEdition { function: "f".to_owned(), context: None, filter: None };
     assert_eq!(details_of(edition, true)["editedDocuments"], json!(3));
+
+    let sizes = json!({"preCompactionSize": "40 KiB", "postCompactionSize": "8 KiB"});
+    assert_eq!(details_of(Operation::IndexCompaction, true), sizes);
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn documents_count_once_however_many_copies_there_are() {
     let counts = |pairs: &[(&str, u64)]| {
         pairs
             .iter()
-            .map(|(node, deleted)| ((*node).to_owned(), Counts { deleted: *deleted, edited: 0 }))
+            .map(|(node, deleted)| ((*node).to_owned(), Counts { deleted: *deleted, ..Counts::default() }))
             .collect()
     };
     let deleted = |topology, pairs: &[(&str, u64)]| once_per_document(&topology, &counts(pairs)).deleted;

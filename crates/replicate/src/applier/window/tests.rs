@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     applier::dispatch::NodeTask,
+    counts::Counts,
     prepared::Effect,
     steps::Done,
     testing::{addition, plain, work},
@@ -40,7 +41,7 @@ fn fail(window: &mut Window, task: u32, code: Code) {
 }
 
 fn succeed(window: &mut Window, task: u32) {
-    window.end(task, Report::Succeeded { deleted: 0, edited: 0 });
+    window.end(task, Report::Succeeded(Counts::default()));
 }
 
 const BAD: Code = Code::InvalidDocumentGeoField;
