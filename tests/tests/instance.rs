@@ -125,7 +125,17 @@ fn a_network_is_written_down_and_changes_nothing_of_the_fleet() {
     cluster.gateway().kill();
     cluster.gateway().start();
     assert_eq!(client.get("/network").send().ok(), changed);
-    client.post("/indexes").json(&json!({ "uid": "films" })).succeeds();
+    client.post("/indexes/films/documents").json(&json!([{ "id": 1 }])).succeeds();
+    let search = |remote: &str| {
+        let query = json!({ "indexUid": "films", "federationOptions": { "remote": remote } });
+        client.post("/multi-search").json(&json!({ "federation": {}, "queries": [query] })).send()
+    };
+    let found = search("me").ok();
+    assert_eq!(
+        (&found["hits"][0]["_federation"]["remote"], &found["remoteErrors"]),
+        (&json!("me"), &json!({}))
+    );
+    assert_eq!(search("ghost").refused(400), "invalid_multi_search_remote");
     assert_eq!(
         client.post("/network/control").json(&json!({})).send().refused(451),
         "requires_enterprise_edition"

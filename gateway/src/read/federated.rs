@@ -13,6 +13,7 @@ use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
     features,
+    network::Network,
     search::{Federation, FederationOptions, IndexQuery, SearchQuery, inside_query},
 };
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ use super::{
     facets::{facet_spec, named_facets},
     grouped::{self, Part},
     multi_search::index_of_query,
+    remotes,
     reserved::renamed,
     scatter::{Gathered, Terms, scatter},
     search::{
@@ -50,13 +52,8 @@ pub(super) async fn federated(
     terms: Terms,
 ) -> Answer {
     let start = Instant::now();
-    let queries = queries.into_iter().enumerate();
-    let asked: Result<Vec<Asked>, _> = queries
-        .map(|(place, query)| {
-            Asked::of(gateway, query, federation).map_err(|error| inside_query(place, error))
-        })
-        .collect();
-    let asked = asked?;
+    let network = remotes::named_in(gateway, &queries).await?;
+    let asked = Asked::all(gateway, queries, federation, network.as_ref())?;
     check_orders(gateway, federation, &asked)?;
     if federation.personalize.is_some() {
         return Err(features::PERSONALIZATION.needed_for("reranking search results"));
@@ -77,11 +74,15 @@ pub(super) async fn federated(
     let merge_facets = federation.merge_facets;
     let mut extra = Vec::new();
     if terms.include_metadata {
-        let all = asked.iter().map(|query| metadata(&query.index, query.query.q.as_deref()));
+        let remote = network.as_ref().and_then(|network| network.local.as_deref());
+        let all = asked.iter().map(|query| query.metadata(remote));
         extra.push(("metadata".to_owned(), Value::from_iter(all).to_string()));
     }
     if federation.show_performance_details {
         extra.push(performance_details(start));
+    }
+    if network.is_some() {
+        extra.push(("remoteErrors".to_owned(), json!({}).to_string()));
     }
     extra.extend(missing_member(&gathered.missing));
     let spec = FederatedSpec {
@@ -91,6 +92,7 @@ pub(super) async fn federated(
         merge_facets: merge_facets.map(|merged| MergedFacets { max_values: merged.max_values_per_facet }),
         counted,
         queries: asked.into_iter().map(Asked::into_query).collect(),
+        remote: network.and_then(|network| network.local),
         processing_time_ms: elapsed_ms(start),
         request_uid: Some(new_request_uid()),
         extra,
@@ -140,13 +142,32 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(gateway: &Gateway, query: IndexQuery, federation: &Federation) -> Result<Self, ResponseError> {
-        let (uid, mut query, options) = query.into_search();
+    fn all(
+        gateway: &Gateway,
+        queries: Vec<IndexQuery>,
+        federation: &Federation,
+        network: Option<&Network>,
+    ) -> Result<Vec<Self>, ResponseError> {
+        let queries = queries.into_iter().enumerate();
+        let asked = queries.map(|(place, query)| {
+            let asked = Self::of(gateway, query, federation, network);
+            asked.map_err(|error| inside_query(place, error))
+        });
+        asked.collect()
+    }
+
+    fn of(
+        gateway: &Gateway,
+        query: IndexQuery,
+        federation: &Federation,
+        network: Option<&Network>,
+    ) -> Result<Self, ResponseError> {
+        let (uid, mut query, mut options) = query.into_search();
         query.check_semantic()?;
         let index = index_of_query(gateway, &uid)?;
-        if let Some(options) = &options {
-            if options.remote.is_some() {
-                return Err(features::NETWORK.needed_for("Performing a remote federated search"));
+        if let Some(options) = &mut options {
+            if let (Some(remote), Some(network)) = (options.remote.take(), network) {
+                remotes::check(gateway, &remote, network)?;
             }
             if options.query_position.is_some() {
                 return Err(features::NETWORK.needed_for("Using `federationOptions.queryPosition`"));
@@ -173,6 +194,15 @@ impl Asked {
             }
         }
         query
+    }
+
+    /// What the answer says of it, and of the server that is asked, where that is named.
+    fn metadata(&self, remote: Option<&str>) -> Value {
+        let mut metadata = metadata(&self.index, self.query.q.as_deref());
+        if let Some(remote) = remote {
+            metadata["remote"] = json!(remote);
+        }
+        metadata
     }
 
     fn part(&self) -> Part<'_> {

@@ -14,6 +14,7 @@ mod grouped;
 pub(crate) mod multi_search;
 mod pins;
 mod ranks;
+pub(crate) mod remotes;
 pub(crate) mod reserved;
 pub(crate) mod scatter;
 pub(crate) mod search;

@@ -12,10 +12,12 @@ use miroir_protocol::{
 };
 
 use super::call::{Call, Served};
-use crate::{answer::json, state::Gateway, write::log_error};
-
-/// The one record of its kind.
-const RECORD: &str = "network";
+use crate::{
+    answer::json,
+    read::remotes::{self, kept, unreadable},
+    state::Gateway,
+    write::log_error,
+};
 
 pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
     match operation.operation() {
@@ -42,22 +44,10 @@ fn check(gateway: &Gateway, doing: &str) -> Result<(), ResponseError> {
     if gateway.features.now().network { Ok(()) } else { Err(NETWORK.needed_for(doing)) }
 }
 
-async fn kept(gateway: &Gateway) -> Result<Network, ResponseError> {
-    let record = gateway.log.record(RecordKind::Network, RECORD).await.map_err(|error| log_error(&error))?;
-    record.map_or(Ok(Network::default()), |record| {
-        serde_json::from_value(record).map_err(|error| unreadable(&error))
-    })
-}
-
 async fn change(gateway: &Gateway, update: NetworkUpdate) -> Result<Network, ResponseError> {
     let changed = kept(gateway).await?.changed(update)?;
     let record = serde_json::to_value(&changed).map_err(|error| unreadable(&error))?;
-    let put = gateway.log.put_record(RecordKind::Network, RECORD, record).await;
+    let put = gateway.log.put_record(RecordKind::Network, remotes::RECORD, record).await;
     put.map_err(|error| log_error(&error))?;
     Ok(changed)
-}
-
-fn unreadable(error: &serde_json::Error) -> ResponseError {
-    tracing::error!(%error, "kept network cannot be read");
-    ResponseError::new(Code::Internal, "The network cannot be read.")
 }

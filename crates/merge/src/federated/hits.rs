@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::FederatedQuery;
+use super::{FederatedQuery, FederatedSpec};
 use crate::{
     MergeError,
     envelope::Envelope,
@@ -51,12 +51,13 @@ pub(super) struct Members<'a> {
 
 impl<'s> Query<'s> {
     /// As the client asked for it.
-    pub(super) fn new(query: &'s FederatedQuery, distinct: Option<&'s str>) -> Self {
+    pub(super) fn new(query: &'s FederatedQuery, of_all: &'s FederatedSpec) -> Self {
+        let (distinct, remote) = (of_all.distinct.as_deref(), of_all.remote.as_deref());
         let spec = &query.search;
         let mut shape = Shape::of_hit(&spec.strip, &spec.strip_formatted, spec.displayed.as_deref());
         (shape.show_score, shape.show_details) = (spec.show_ranking_score, spec.show_ranking_score_details);
         shape.watch = distinct.or(spec.distinct.as_deref());
-        shape.is_federated = true;
+        (shape.is_federated, shape.remote) = (true, remote);
         Self {
             hybrid: spec.semantic_ratio.map(Weights::of_ratio),
             index: &query.index,

@@ -43,6 +43,8 @@ pub struct FederatedSpec {
     /// Where nodes cannot count, as hits are grouped, or their counts cannot be told apart: of every index, the merged answer to a
     /// page of its only query, whose totals and facets count instead of the nodes'.
     pub counted: BTreeMap<String, Bytes>,
+    /// The server that every hit says it is from; none says so if `None`.
+    pub remote: Option<String>,
     /// `processingTimeMs`.
     pub processing_time_ms: u64,
     /// `requestUid`; left out if `None`.
@@ -85,8 +87,7 @@ pub fn merge_federated(answers: &[Bytes], spec: &FederatedSpec) -> Result<Vec<u8
     if answers.is_empty() {
         return Err(MergeError::NoAnswers);
     }
-    let distinct = spec.distinct.as_deref();
-    let queries: Vec<Query<'_>> = spec.queries.iter().map(|query| Query::new(query, distinct)).collect();
+    let queries: Vec<Query<'_>> = spec.queries.iter().map(|query| Query::new(query, spec)).collect();
     let opened: Result<Vec<_>, _> =
         answers.iter().enumerate().map(|(node, text)| Hits::open(node, text, &queries)).collect();
     let mut opened = opened?;

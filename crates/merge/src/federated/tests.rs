@@ -46,6 +46,16 @@ fn hits_of_all_queries_are_one_list() {
 }
 
 #[test]
+fn hits_say_which_server_they_are_from_where_it_has_a_name() {
+    let answer = merged(
+        &[node(&[hit(1, 0, 0.9)], "")],
+        &FederatedSpec { remote: Some("m\"e".to_owned()), ..spec(Paging::default()) },
+    );
+    let federation = &answer["hits"][0]["_federation"];
+    assert_eq!((&federation["remote"], &federation["queriesPosition"]), (&"m\"e".into(), &0.into()));
+}
+
+#[test]
 fn equal_hits_come_by_query_then_by_insertion() {
     let answers = [node(&[hit(3, 0, 0.5), hit(0, 1, 0.5)], ""), node(&[hit(2, 0, 0.5)], "")];
     assert_eq!(ids(&merged(&answers, &spec(Paging::default()))), [2, 3, 0]);

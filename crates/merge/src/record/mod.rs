@@ -8,6 +8,7 @@ use self::shape::Action;
 use crate::{
     keys::{direction, similarity},
     scan::{Cursor, Scan, count, filter_members, prune_member, push_member, unescape, visit_member},
+    search::push_text,
 };
 
 /// Members of `_federation` that a node writes for who merges its answer.
@@ -214,6 +215,11 @@ fn rewrite(key: &[u8], value: &[u8], action: Action, shape: &Shape<'_>, out: &mu
             Ok(true)
         }
     })?;
+    if let (Action::Federation, Some(remote), 1..) = (action, shape.remote, kept) {
+        out.pop();
+        push_text("remote", remote, out);
+        out.push(b'}');
+    }
     // Meilisearch leaves out a `_formatted` without members, but not the others.
     Ok(kept > 0 || action != Action::Formatted)
 }

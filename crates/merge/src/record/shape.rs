@@ -11,6 +11,8 @@ pub(crate) struct Shape<'s> {
     pub(crate) is_hit: bool,
     /// Whether `_federation` is what a search of several queries adds.
     pub(crate) is_federated: bool,
+    /// The server that `_federation` says the hit is from.
+    pub(crate) remote: Option<&'s str>,
     /// Whether the hit is a document similar to another one, of whose score details only the similarity is shown.
     pub(crate) is_similar: bool,
     pub(crate) show_score: bool,
