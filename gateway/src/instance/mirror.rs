@@ -51,8 +51,13 @@ pub(crate) enum Wish {
 #[derive(Debug, Default)]
 pub(crate) struct Mirror {
     state: Mutex<State>,
+    /// By node, whose turn it is to tell it: what one teller says of a state that is wanted no more must not come behind what
+    /// another one says of the next.
+    turns: Mutex<BTreeMap<String, Arc<Turn>>>,
     more: Notify,
 }
+
+type Turn = tokio::sync::Mutex<()>;
 
 #[derive(Debug, Default)]
 struct State {
@@ -127,6 +132,8 @@ impl Mirror {
         // This runs on any runtime, and connections belong to one.
         let node = node.with_own_connections();
         let name = node.name().to_owned();
+        let turn = self.turns.lock().entry(name.clone()).or_default().clone();
+        let _turn = turn.lock().await;
         for wanted in self.missing(&name) {
             let told = match &wanted.wish {
                 Wish::Request { method, path, body } => self.tell(&node, method, path, body.as_ref()).await,
@@ -212,7 +219,56 @@ fn unknown_field(error: &ResponseError) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use miroir_nodes::NodeConfig;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
     use super::*;
+
+    /// A node that takes its time over every request, and counts them.
+    async fn slow_node(requests: Arc<AtomicUsize>) -> Node {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let authority = listener.local_addr().expect("an address").to_string();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let requests = requests.clone();
+                tokio::spawn(async move {
+                    let mut buffer = [0; 1024];
+                    while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                        requests.fetch_add(1, Ordering::SeqCst);
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                        stream.write_all(answer).await.expect("written");
+                    }
+                });
+            }
+        });
+        let config = NodeConfig {
+            name: "n".to_owned(),
+            authority,
+            key: None,
+            connect_timeout: Duration::from_secs(5),
+            max_idle: 1,
+            max_answer: 1 << 10,
+        };
+        Node::new(config).expect("a node")
+    }
+
+    #[tokio::test]
+    async fn a_node_is_told_by_one_at_a_time_and_once() {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let node = slow_node(requests.clone()).await;
+        let mirror = Mirror::default();
+        let wish = Wish::Request { method: Method::DELETE, path: "/chats/x".to_owned(), body: None };
+        mirror.want(Wanted { name: "chat".to_owned(), wish });
+        let told = tokio::join!(mirror.tell_all(node.clone()), mirror.tell_all(node));
+        assert_eq!(told, (true, true));
+        assert_eq!(requests.load(Ordering::SeqCst), 1);
+    }
 
     #[test]
     fn a_member_is_unknown_where_no_node_knows_it() {
