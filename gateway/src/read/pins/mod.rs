@@ -17,6 +17,9 @@ use self::token::{Token, tokens};
 /// Longer numbers are equal to others: nodes compare them as floating-point numbers.
 const EXACT_DIGITS: usize = 15;
 
+/// As deep as brackets may be for a node; it refuses what is deeper.
+const MAX_DEPTH: usize = 150;
+
 /// The only ids a read can find; `None` for any.
 type Ids = Option<BTreeSet<String>>;
 
@@ -40,24 +43,42 @@ fn slots<'a>(ids: impl Iterator<Item = &'a str>) -> Option<Vec<Slot>> {
 /// A filter is an expression, or a list of which all have to match; in it, lists of which one has to.
 fn ids_of_filter(filter: &Value, primary_key: &str) -> Ids {
     match filter {
-        Value::String(text) => ids_of_expression(&tokens(text)?, primary_key),
         Value::Array(terms) => terms.iter().fold(None, |ids, term| {
             both(
                 ids,
                 match term {
-                    Value::Array(choices) => any_of(choices.iter().map(|choice| match choice {
-                        Value::String(text) => ids_of_expression(&tokens(text)?, primary_key),
-                        _ => None,
-                    })),
-                    Value::String(text) => {
-                        tokens(text).and_then(|tokens| ids_of_expression(&tokens, primary_key))
+                    Value::Array(choices) => {
+                        any_of(choices.iter().map(|choice| ids_of_text(choice, primary_key)))
                     }
-                    _ => None,
+                    text => ids_of_text(text, primary_key),
                 },
             )
         }),
-        _ => None,
+        text => ids_of_text(text, primary_key),
     }
+}
+
+fn ids_of_text(filter: &Value, primary_key: &str) -> Ids {
+    let tokens = tokens(filter.as_str()?)?;
+    // Every bracket costs stack, and a look at all that is within it.
+    (depth_of(&tokens) <= MAX_DEPTH).then(|| ids_of_expression(&tokens, primary_key))?
+}
+
+/// How many brackets are open at once, at most.
+fn depth_of(tokens: &[Token<'_>]) -> usize {
+    let mut depth = 0_usize;
+    tokens
+        .iter()
+        .map(|token| {
+            match token {
+                Token::Open(_) => depth += 1,
+                Token::Close(_) => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth
+        })
+        .max()
+        .unwrap_or_default()
 }
 
 fn ids_of_expression(tokens: &[Token<'_>], primary_key: &str) -> Ids {

@@ -51,6 +51,22 @@ fn choices_pin_it_only_together() {
 }
 
 #[test]
+fn a_filter_deeper_than_nodes_take_it_is_not_looked_into() {
+    let nested = |depth: usize| format!("{}id = 7{}", "(".repeat(depth), ")".repeat(depth));
+    assert_eq!(ids(&json!(nested(MAX_DEPTH))), "7");
+    for deep in [
+        nested(MAX_DEPTH + 1),
+        nested(1_000_000),
+        format!("{}a = 1{}", "(id = 7 AND ".repeat(100_000), ")".repeat(100_000)),
+    ] {
+        assert_eq!(ids(&json!(deep)), "any");
+        assert_eq!(ids(&json!([[deep]])), "any");
+    }
+    // Many brackets beside each other are not deep.
+    assert_eq!(ids(&json!("(id = 7) AND ".repeat(1_000) + "id = 7")), "7");
+}
+
+#[test]
 fn what_is_not_surely_one_id_asks_everybody() {
     for filter in [
         json!("a = 1"),
