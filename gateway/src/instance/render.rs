@@ -14,7 +14,7 @@ use miroir_protocol::{
     features::RENDER_ROUTE,
     parse,
 };
-use miroir_replicate::templates::{as_before_skipping, skipping_internal};
+use miroir_replicate::templates::{as_before_skipping, is_beyond_nodes, skipping_internal};
 use serde_json::{Value, json};
 
 use super::any_node::ask_any_node;
@@ -40,6 +40,11 @@ pub(crate) async fn render(gateway: &Gateway, access: &Access, body: &Bytes, ter
     let asked = parse::json_value(body)?;
     if !gateway.features.now().render_route {
         return Err(RENDER_ROUTE.needed_for("calling the /render-template route"));
+    }
+    if asked["template"]["inline"].as_str().is_some_and(is_beyond_nodes) {
+        // One node after the other would die of it.
+        let message = "Invalid value at `.template.inline`: the template has too many tags.";
+        return Err(ResponseError::new(Code::InvalidRenderTemplate, message));
     }
     let indexes: Vec<&str> =
         ["template", "input"].iter().filter_map(|part| asked[*part]["indexUid"].as_str()).collect();

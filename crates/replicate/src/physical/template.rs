@@ -16,6 +16,16 @@ struct Loop<'a> {
     trims: bool,
 }
 
+/// How many tags, brackets and conditions a template may have. Nodes read each of them within the one before where they
+/// are nested, and die where that takes more stack than they have: of some 1,000 to 1,600 tags.
+const MAX_PARTS: usize = 500;
+
+/// Whether a template may be more than a node can read. A node that dies of it would die again each time it is sent it.
+pub fn is_beyond_nodes(template: &str) -> bool {
+    let parts = ["{%", "[", " and ", " or "];
+    parts.into_iter().map(|part| template.matches(part).count()).sum::<usize>() > MAX_PARTS
+}
+
 /// The template with every loop over all fields, or over the whole document, passing the internal field by. What it makes
 /// of a document is what it makes of the client's.
 pub fn skipping_internal(template: &str) -> Cow<'_, str> {
@@ -100,6 +110,17 @@ mod tests {
             ],
         });
         template.render(&values).expect("a text")
+    }
+
+    #[test]
+    fn templates_that_are_nested_far_too_deep_are_found() {
+        let nested =
+            |times: usize| format!("{}{}", "{% if doc %}".repeat(times), "{% endif %}".repeat(times));
+        assert!(!is_beyond_nodes(&nested(MAX_PARTS / 2)));
+        assert!(is_beyond_nodes(&nested(MAX_PARTS / 2 + 1)));
+        assert!(is_beyond_nodes(&format!("{{{{doc{}{}}}}}", "[doc".repeat(2_000), "]".repeat(2_000))));
+        assert!(is_beyond_nodes(&format!("{{% if doc{} %}}{{% endif %}}", " and doc".repeat(9_000))));
+        assert!(!is_beyond_nodes(&"{{ doc.title }} ".repeat(9_000)));
     }
 
     #[test]
