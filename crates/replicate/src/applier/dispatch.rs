@@ -139,6 +139,8 @@ impl Blame {
     pub(crate) fn of(error: &ResponseError) -> Self {
         match error.code().map(|code| code.error_type()) {
             Some(ErrorType::System) => Self::Node,
+            // A document of more than 127 levels: it is nothing that passes.
+            Some(ErrorType::Internal) if error.message().contains("recursion limit exceeded") => Self::Write,
             Some(ErrorType::Internal | ErrorType::Auth) => Self::Unclear,
             Some(ErrorType::InvalidRequest) | None => Self::Write,
         }
@@ -176,6 +178,8 @@ mod tests {
         assert_eq!(blame(Code::NoSpaceLeftOnDevice), Blame::Node);
         assert_eq!(blame(Code::MiroirNodeError), Blame::Node, "a task canceled on the node");
         assert_eq!(blame(Code::Internal), Blame::Unclear);
+        let deep = "Index `a`: internal: recursion limit exceeded at line 1 column 128.";
+        assert_eq!(Blame::of(&ResponseError::new(Code::Internal, deep)), Blame::Write);
         assert_eq!(blame(Code::InvalidDocumentGeoField), Blame::Write);
         assert_eq!(blame(Code::VectorEmbeddingError), Blame::Write);
     }
