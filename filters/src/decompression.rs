@@ -193,14 +193,22 @@ where
         }
         let below = |error: B::Error| io::Error::other(Below(error.into()));
         let reader = StreamReader::new(BodyDataStream::new(http_body_util::BodyExt::map_err(inner, below)));
+        // What stands behind the end is another part of the body, or an error; left alone it would be lost without a word.
+        macro_rules! to_the_end {
+            ($decoder:expr) => {{
+                let mut decoder = $decoder;
+                decoder.multiple_members(true);
+                Box::pin(decoder)
+            }};
+        }
         let unpacker: Unpacker = match encoding {
-            Encoding::Brotli => Box::pin(BrotliDecoder::new(reader)),
-            Encoding::Deflate => Box::pin(ZlibDecoder::new(reader)),
+            Encoding::Brotli => to_the_end!(BrotliDecoder::new(reader)),
+            Encoding::Deflate => to_the_end!(ZlibDecoder::new(reader)),
             Encoding::Zstd => {
                 let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
-                Box::pin(ZstdDecoder::with_params(reader, &[window]))
+                to_the_end!(ZstdDecoder::with_params(reader, &[window]))
             }
-            Encoding::Gzip | Encoding::Identity => Box::pin(GzipDecoder::new(reader)),
+            Encoding::Gzip | Encoding::Identity => to_the_end!(GzipDecoder::new(reader)),
         };
         let (buffer, inner) = (BytesMut::new(), std::marker::PhantomData);
         Self { kind: Kind::Packed { unpacker, buffer, done: false, inner } }

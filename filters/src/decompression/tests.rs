@@ -78,6 +78,21 @@ async fn unknown_encodings_are_refused_with_the_known_ones() {
 }
 
 #[tokio::test]
+async fn nothing_behind_the_end_of_a_part_is_lost() {
+    let document = document();
+    let (first, second) = document.split_at(document.len() / 3);
+    for (encoding, [first, second]) in [
+        ("gzip", [pack!(GzipEncoder::new(Vec::new()), first), pack!(GzipEncoder::new(Vec::new()), second)]),
+        ("zstd", [pack!(ZstdEncoder::new(Vec::new()), first), pack!(ZstdEncoder::new(Vec::new()), second)]),
+    ] {
+        let unpacked = send(encoding, &[first.clone(), second].concat()).await.expect(encoding);
+        assert_eq!(unpacked, document, "{encoding}");
+        let error = send(encoding, &[&first[..], b"this is no part"].concat()).await.expect_err(encoding);
+        assert!(matches!(error.downcast_ref(), Some(DecompressionError::Corrupt(_))), "{encoding}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_corrupt_body_is_an_error() {
     for encoding in ["gzip", "deflate", "br", "zstd"] {
         let error = send(encoding, b"this is not packed at all").await.expect_err(encoding);
