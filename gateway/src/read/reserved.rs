@@ -14,9 +14,10 @@ const NOBODY: &str = "_mir-ir";
 
 /// The search with the internal field's name replaced wherever a node would know it.
 pub(super) fn guarded_search(query: &SearchQuery) -> Cow<'_, SearchQuery> {
-    let names = query.facets.iter().flatten().chain(&query.distinct);
-    if !query.filter.as_ref().is_some_and(names_internal)
-        && !names.into_iter().any(|name| name.contains(INTERNAL_FIELD))
+    let formatted =
+        query.attributes_to_highlight.iter().flatten().chain(query.attributes_to_crop.iter().flatten());
+    let mut names = query.facets.iter().flatten().chain(&query.distinct).chain(formatted);
+    if !query.filter.as_ref().is_some_and(names_internal) && !names.any(|name| name.contains(INTERNAL_FIELD))
     {
         return Cow::Borrowed(query);
     }
@@ -24,6 +25,10 @@ pub(super) fn guarded_search(query: &SearchQuery) -> Cow<'_, SearchQuery> {
     query.filter = query.filter.as_ref().map(guarded_filter);
     query.distinct = query.distinct.as_deref().map(renamed);
     query.facets = query.facets.map(|facets| facets.iter().map(|name| renamed(name)).collect());
+    query.attributes_to_highlight =
+        query.attributes_to_highlight.map(|names| names.iter().map(|name| renamed(name)).collect());
+    query.attributes_to_crop =
+        query.attributes_to_crop.map(|names| names.iter().map(|name| renamed(name)).collect());
     Cow::Owned(query)
 }
 
@@ -102,5 +107,10 @@ mod tests {
         let guarded = guarded_search(&curious);
         assert_eq!(guarded.facets.as_deref(), Some(["a".to_owned(), "_mir-ir.s".to_owned()].as_slice()));
         assert_eq!(guarded.distinct.as_deref(), Some("_mir-ir.s"));
+        let formatted =
+            search(json!({ "attributesToHighlight": ["_miroir"], "attributesToCrop": ["_miroir.s:5"] }));
+        let guarded = guarded_search(&formatted);
+        assert_eq!(guarded.attributes_to_highlight, Some(["_mir-ir".to_owned()].into()));
+        assert_eq!(guarded.attributes_to_crop.as_deref(), Some(["_mir-ir.s:5".to_owned()].as_slice()));
     }
 }

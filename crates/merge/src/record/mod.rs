@@ -59,6 +59,10 @@ impl<'a> Record<'a> {
             let end = cursor.at() - start;
             if let Some(action) = shape.action(key) {
                 let from = end_before(key, before);
+                if key.starts_with(b"_ranking") {
+                    // What has the same name before it is the document's own: nodes write theirs last.
+                    self.edits.retain(|edit| edit.key != key);
+                }
                 self.edits.push(Edit { key, from, value: end - value.len(), end, action });
             }
             if key.first() == Some(&b'_') {
@@ -192,8 +196,14 @@ fn sequence(internal: &[u8]) -> Scan<&[u8]> {
 
 /// Appends a member as the client gets to see it; `false` if nothing is left of it.
 fn rewrite(key: &[u8], value: &[u8], action: Action, shape: &Shape<'_>, out: &mut Vec<u8>) -> Scan<bool> {
+    let is_object = value.first() == Some(&b'{');
     match action {
         Action::Drop => return Ok(false),
+        // A member of the document that has the name of one of the node's.
+        Action::Formatted | Action::Matches | Action::Federation | Action::Redact if !is_object => {
+            push_member(key, value, out);
+            return Ok(shape.shows_member(key));
+        }
         Action::Prune => return prune_member(key, value, &shape.strip, out),
         Action::Similarity => {
             let similarity = similarity(value)?.unwrap_or(b"null");

@@ -54,6 +54,21 @@ fn formatted_and_matches_lose_it_too() {
 }
 
 #[test]
+fn members_of_the_document_with_names_of_the_nodes_are_left_alone() {
+    let own = r#"{"_formatted":1,"_matchesPosition":[2],"_rankingScore":"x","_rankingScoreDetails":3,"a":1"#;
+    let scored = format!(
+        r#"{own},"_rankingScore":0.5,"_rankingScoreDetails":{{"words":{{"order":0,"score":1.0}}}}}}"#
+    );
+    assert_eq!(hit(&scored), format!("{own}}}"));
+    let mut record = Record::default();
+    record.read(&mut Cursor::new(scored.as_bytes()), &Shape::of_hit(&[], &[], None)).unwrap();
+    assert_eq!(record.score(), Some(&b"0.5"[..]));
+    let displayed = ["a".to_owned()];
+    let shape = Shape::of_hit(&[], &[], Some(&displayed));
+    assert_eq!(written(r#"{"_formatted":1,"_matchesPosition":2,"a":1}"#, &shape), r#"{"a":1}"#);
+}
+
+#[test]
 fn paths_asked_for_in_addition_go() {
     let strip = ["color".to_owned(), "a.b".to_owned()];
     let shape = Shape::of_hit(&strip, &strip[..1], None);
