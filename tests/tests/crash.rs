@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use miroir_tests::{Client, Cluster, Dice, cluster, eventually, from_environment};
+use miroir_tests::{Client, Cluster, Dice, cluster, eventually, eventually_within, from_environment};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miroir-under-test");
@@ -22,6 +22,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_miroir-under-test");
 const WRITERS: usize = 4;
 /// A kill comes up to so many microseconds after the moment it waits for.
 const JITTER: usize = 40_000;
+/// Within this time some task ends, as long as any is open: a node does all that waits in one batch.
+const BATCH: Duration = Duration::from_secs(900);
 /// Documents looked at in one request at the end.
 const PAGE: usize = 5_000;
 
@@ -141,6 +143,15 @@ fn crash(cluster: &mut Cluster, sizes: Sizes, record: &Record, dice: &mut Dice) 
 /// Every accepted task has succeeded, uids have no gaps, none is stuck.
 fn check_tasks(client: &Client, sizes: Sizes, record: &Record) {
     let tasks = record.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let open = || {
+        let page = client.get("/tasks?statuses=enqueued,processing&limit=1").try_send().ok()?;
+        page.body["total"].as_u64()
+    };
+    let mut left = u64::MAX;
+    while left > 0 {
+        let some_end = || open().filter(|now| *now < left);
+        left = eventually_within(BATCH, "some tasks end", some_end);
+    }
     for task in tasks.keys() {
         let ended = client.ended(*task);
         assert_eq!(ended["status"], "succeeded", "{ended}");

@@ -131,7 +131,8 @@ impl Applier {
     }
 
     /// An entry that went out alone may have to go out again, and what came behind it must not be there then. Copies are
-    /// for a node that has been sent all that is in them.
+    /// for a node that has been sent all that is in them. What an earlier try has sent is not sent again, so shards that
+    /// joined before it would miss it.
     fn is_time_for(&self, errand: &Errand) -> bool {
         let needed = match errand {
             Errand::Put { span, .. } | Errand::Mend { span, .. } => span.last,
@@ -139,7 +140,8 @@ impl Applier {
             Errand::Settings { since, .. } => *since,
             _ => 0,
         };
-        !self.window.has_barrier() && self.window.next() >= needed
+        let next = self.window.next();
+        !self.window.has_barrier() && next >= needed && !self.sender.is_known_beyond(next)
     }
 
     async fn run_errand(&mut self, errand: Errand) -> Result<Done, Failure> {

@@ -107,6 +107,12 @@ impl Sender {
         self.accepted.range(from..).next().map_or(u32::MAX, |(tag, _)| tag.first)
     }
 
+    /// Whether the node has accepted something of the entry `next` or of one behind it: as its own share was then.
+    pub(crate) fn is_known_beyond(&self, next: u32) -> bool {
+        let from = Tag { first: next, last: 0, step: 0 };
+        self.accepted.range(from..).next().is_some()
+    }
+
     /// Sends the steps of a group of entries, but for those the node has accepted, and gives the node's tasks. A step
     /// that the node refuses ends the group.
     pub(crate) async fn send(
