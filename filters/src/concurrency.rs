@@ -92,11 +92,7 @@ impl ConcurrencyLayer {
     pub fn new(config: &ConcurrencyConfig) -> Self {
         let places = usize::try_from(config.max.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let places = || Arc::new(Semaphore::new(places));
-        Self {
-            searches: places(),
-            others: places(),
-            retry_after: config.retry_after.0.as_secs().into(),
-        }
+        Self { searches: places(), others: places(), retry_after: config.retry_after.0.as_secs().into() }
     }
 
     /// The places for requests to this path.
