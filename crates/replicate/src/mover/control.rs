@@ -117,10 +117,16 @@ impl Rebalancer {
                 "shards that nobody has start from nothing"
             );
         }
+        let before = mover.plan.lock().clone();
         mover.store_plan(plan).await.map_err(stored)?;
         // A split is a change of the map and nothing else; otherwise whoever joins is in the map from now on.
         let next = if *change == (Change::Split {}) { target } else { map.united(&target) };
-        mover.enlarge(next, clients).await.map_err(stored)?;
+        if let Err(error) = mover.enlarge(next, clients).await {
+            // The log may have no room for the map. Nobody has been told that the change goes on, and without its nodes it
+            // could not.
+            mover.put_back(before).await;
+            return Err(stored(error));
+        }
         tracing::info!(change = change.words(), "the fleet changes");
         mover.wake.notify_one();
         Ok(self.status())

@@ -118,6 +118,18 @@ impl Mover {
         Ok(())
     }
 
+    /// Has the plan be what it was before. Where the log does not take that either, a restart goes on with the other one.
+    pub(super) async fn put_back(&self, before: Option<Plan>) {
+        let kept = match &before {
+            Some(plan) => self.keep_plan(plan).await,
+            None => self.log.delete_record(KIND, PLAN).await.map(drop).map_err(MoveError::from),
+        };
+        if let Err(error) = kept {
+            tracing::warn!(%error, "a change that was not begun is begun after a restart");
+        }
+        *self.plan.lock() = before;
+    }
+
     async fn keep_plan(&self, plan: &Plan) -> Result<(), MoveError> {
         let value = serde_json::to_value(plan).map_err(|error| MoveError::Stored(error.to_string()))?;
         Ok(self.log.put_record(KIND, PLAN, value).await?)
