@@ -50,10 +50,10 @@ struct Record {
 #[test]
 fn nothing_accepted_is_lost_and_nothing_is_there_twice() {
     let sizes = Sizes {
-        documents: from_environment("MIROIR_DOCUMENTS", 2_000),
-        requests: from_environment("MIROIR_REQUESTS", 40),
-        crashes: from_environment("MIROIR_CRASHES", 4),
-        node_crashes: from_environment("MIROIR_NODE_CRASHES", 1),
+        documents: from_environment("MIROIR_DOCUMENTS", 50_000),
+        requests: from_environment("MIROIR_REQUESTS", 500),
+        crashes: from_environment("MIROIR_CRASHES", 10),
+        node_crashes: from_environment("MIROIR_NODE_CRASHES", 2),
     };
     let mut dice = Dice::from_environment();
     let mut cluster = cluster(PROGRAM).nodes(2).groups(2).start();
