@@ -95,22 +95,23 @@ impl Sender {
 
     /// The last entry of the group that went out together from `first` on, where the node has accepted it.
     pub(crate) fn accepted_range(&self, first: u32) -> Option<u32> {
-        let from = Tag { first, last: 0, step: 0 };
-        let (tag, _) = self.accepted.range(from..).next()?;
-        (tag.first == first).then_some(tag.last)
+        self.accepted_from(first).filter(|tag| tag.first == first).map(|tag| tag.last)
     }
 
     /// The first entry behind `next` that began a group which the node has accepted: what was for others than the node
     /// before it must not go out together with it now.
     pub(crate) fn next_accepted(&self, next: u32) -> u32 {
-        let from = Tag { first: next + 1, last: 0, step: 0 };
-        self.accepted.range(from..).next().map_or(u32::MAX, |(tag, _)| tag.first)
+        self.accepted_from(next + 1).map_or(u32::MAX, |tag| tag.first)
     }
 
     /// Whether the node has accepted something of the entry `next` or of one behind it: as its own share was then.
     pub(crate) fn is_known_beyond(&self, next: u32) -> bool {
-        let from = Tag { first: next, last: 0, step: 0 };
-        self.accepted.range(from..).next().is_some()
+        self.accepted_from(next).is_some()
+    }
+
+    /// The first tag that the node has accepted of this entry or of one behind it.
+    fn accepted_from(&self, first: u32) -> Option<&Tag> {
+        self.accepted.range(Tag { first, last: 0, step: 0 }..).next().map(|(tag, _)| tag)
     }
 
     /// Sends the steps of a group of entries, but for those the node has accepted, and gives the node's tasks. A step
