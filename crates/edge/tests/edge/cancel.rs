@@ -1,14 +1,12 @@
 //! A client that leaves cancels the work done for it.
 
-mod common;
-
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use common::{Alive, TestEdge, all_dropped, within};
+use crate::common::{Alive, TestEdge, all_dropped, within};
 use futures_util::stream;
 use http::{Request, Response};
 use http_body::Frame;
@@ -116,7 +114,7 @@ async fn stopping_the_edge_drops_everything() {
 
 #[tokio::test]
 async fn an_edge_stopped_before_it_ran_listens_no_more() {
-    let edge = TestEdge::start(|_| async { common::answer("") });
+    let edge = TestEdge::start(|_| async { crate::common::answer("") });
     let address = edge.address;
     edge.shutdown.stop();
     edge.ended().await.expect("a clean end");

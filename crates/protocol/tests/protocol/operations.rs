@@ -9,7 +9,7 @@ use miroir_protocol::{
     settings::{SettingName, UpdateMethod},
 };
 
-const API: &str = include_str!("data/operations.txt");
+const API: &str = include_str!("../data/operations.txt");
 
 /// The operations a row stands for: one, or one for each setting that has it.
 fn spelled_out(row: &Row) -> Vec<String> {

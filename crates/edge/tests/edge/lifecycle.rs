@@ -1,7 +1,5 @@
 //! Binding, draining, handing over, and the signals.
 
-mod common;
-
 use std::{
     convert::Infallible,
     io::{BufRead, BufReader},
@@ -11,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Client, TestEdge, answer, within};
+use crate::common::{Client, TestEdge, answer, within};
 use http::Request;
 use miroir_edge::{Edge, EdgeConfig, Listener, RequestBody, Shutdown};
 use tokio::net::TcpStream;
@@ -21,7 +19,7 @@ fn anywhere() -> Listener {
 }
 
 /// Answers after as many milliseconds as the path says.
-async fn after(request: Request<RequestBody>) -> common::Answer {
+async fn after(request: Request<RequestBody>) -> crate::common::Answer {
     let milliseconds = request.uri().path()[1..].parse().unwrap_or(0);
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     answer(request.uri().path().to_owned())
@@ -168,7 +166,7 @@ impl Process {
     fn start(listen: &str, environment: &[(&str, &str)]) -> Self {
         let program = std::env::current_exe().expect("this program");
         let mut child = Command::new(program)
-            .args(["--ignored", "--exact", "child", "--nocapture"])
+            .args(["--ignored", "--exact", "lifecycle::child", "--nocapture"])
             .env("EDGE_LISTEN", listen)
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())

@@ -1,8 +1,6 @@
 //! Searches beside the plain one: in the values of a facet, for similar documents, several at once.
 
-mod common;
-
-use common::{TestNode, node_with_films};
+use crate::common::{TestNode, node_with_films};
 use hyper::Method;
 use serde_json::{Value, json};
 

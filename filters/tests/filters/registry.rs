@@ -10,7 +10,7 @@ use miroir_protocol::error::Code;
 use serde_json::Value;
 use tower::{ServiceExt, service_fn};
 
-const DOCUMENT: &str = include_str!("../../docs/filters.md");
+const DOCUMENT: &str = include_str!("../../../docs/filters.md");
 
 fn all() -> Vec<FilterConfig> {
     let with_defaults = |name: &&str| FilterConfig::with_defaults(name).expect("a registered filter");
@@ -113,7 +113,7 @@ fn the_document_tells_who_rejects_with_what() {
 
 #[test]
 fn modules_are_called_like_their_filters() {
-    let lib = include_str!("../src/lib.rs");
+    let lib = include_str!("../../src/lib.rs");
     for name in FilterConfig::NAMES {
         assert!(lib.contains(&format!("    {name} => ")), "the module of `{name}` has another name");
     }

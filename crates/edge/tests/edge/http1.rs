@@ -1,9 +1,7 @@
 //! HTTP/1: framing, kept connections, bad requests.
 
-mod common;
-
+use crate::common::{Answer, TestEdge, answer, read};
 use bytes::Bytes;
-use common::{Answer, TestEdge, answer, read};
 use futures_util::stream;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;

@@ -1,7 +1,5 @@
 //! HTTP/2, in plain text and over TLS, and HTTP/1.1 over TLS.
 
-mod common;
-
 use std::{
     path::Path,
     sync::{
@@ -11,8 +9,8 @@ use std::{
     time::Duration,
 };
 
+use crate::common::{Alive, TestEdge, all_dropped, answer, read, within};
 use bytes::Bytes;
-use common::{Alive, TestEdge, all_dropped, answer, read, within};
 use futures_util::stream;
 use http::{HeaderMap, Request, Response, Version};
 use http_body::Frame;
@@ -49,7 +47,7 @@ fn post(bytes: impl Into<Bytes>) -> Request<Body> {
     Request::post("http://a/").body(body(bytes)).expect("request")
 }
 
-async fn echo(request: Request<RequestBody>) -> common::Answer {
+async fn echo(request: Request<RequestBody>) -> crate::common::Answer {
     let version = request.version();
     let body = read(request).await.expect("whole body");
     answer(format!("{version:?} {}", body.len()))

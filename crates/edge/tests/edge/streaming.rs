@@ -1,7 +1,5 @@
 //! Bodies stream both ways, and the slower side sets the pace.
 
-mod common;
-
 use std::{
     pin::Pin,
     sync::{
@@ -12,8 +10,8 @@ use std::{
     time::Duration,
 };
 
+use crate::common::{TestEdge, answer, within};
 use bytes::Bytes;
-use common::{TestEdge, answer, within};
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;

@@ -1,8 +1,6 @@
 //! The task queue: order, batches, errors, cancelation, restarts.
 
-mod common;
-
-use common::{TestNode, films};
+use crate::common::{TestNode, films};
 use hyper::Method;
 use serde_json::{Value, json};
 

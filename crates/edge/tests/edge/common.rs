@@ -1,7 +1,5 @@
 //! An edge in this process, and a client that speaks raw bytes.
 
-#![allow(dead_code, unreachable_pub, reason = "every test file uses a part of it")]
-
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -19,26 +17,26 @@ use tokio::{
 };
 
 /// The longest any single step of a test may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The body every test service answers with.
-pub type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+pub(crate) type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 /// An answer of known bytes.
-pub fn answer(bytes: impl Into<Bytes>) -> Answer {
+pub(crate) fn answer(bytes: impl Into<Bytes>) -> Answer {
     Response::new(Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync())
 }
 
 /// An edge that runs until the value is dropped.
-pub struct TestEdge {
-    pub address: SocketAddr,
-    pub shutdown: Shutdown,
+pub(crate) struct TestEdge {
+    pub(crate) address: SocketAddr,
+    pub(crate) shutdown: Shutdown,
     thread: Option<JoinHandle<Result<(), EdgeError>>>,
 }
 
 impl TestEdge {
     /// Serves by `service` on a plain HTTP/1.1 listener.
-    pub fn start<F, R>(service: F) -> Self
+    pub(crate) fn start<F, R>(service: F) -> Self
     where
         F: Fn(Request<RequestBody>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Answer> + Send + 'static,
@@ -48,7 +46,7 @@ impl TestEdge {
     }
 
     /// Serves by `service` on the given listener.
-    pub fn start_with<F, R>(config: EdgeConfig, listener: Listener, service: F) -> Self
+    pub(crate) fn start_with<F, R>(config: EdgeConfig, listener: Listener, service: F) -> Self
     where
         F: Fn(Request<RequestBody>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Answer> + Send + 'static,
@@ -70,12 +68,12 @@ impl TestEdge {
     }
 
     /// A connection to the edge.
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         Client(TcpStream::connect(self.address).await.expect("edge accepts"))
     }
 
     /// Waits until the edge has ended.
-    pub async fn ended(mut self) -> Result<(), EdgeError> {
+    pub(crate) async fn ended(mut self) -> Result<(), EdgeError> {
         let thread = self.thread.take().expect("taken once");
         within(async {
             while !thread.is_finished() {
@@ -97,15 +95,15 @@ impl Drop for TestEdge {
 }
 
 /// A client that speaks raw bytes.
-pub struct Client(pub TcpStream);
+pub(crate) struct Client(pub(crate) TcpStream);
 
 impl Client {
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         within(self.0.write_all(bytes.as_ref())).await.expect("edge reads");
     }
 
     /// Reads an answer's head, up to and with the blank line.
-    pub async fn head(&mut self) -> String {
+    pub(crate) async fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let byte = within(self.0.read_u8()).await;
@@ -117,7 +115,7 @@ impl Client {
     }
 
     /// Reads an answer with a length.
-    pub async fn answer(&mut self) -> (String, String) {
+    pub(crate) async fn answer(&mut self) -> (String, String) {
         let head = self.head().await;
         let length = head
             .lines()
@@ -127,14 +125,14 @@ impl Client {
     }
 
     /// Reads so many bytes.
-    pub async fn text(&mut self, length: usize) -> String {
+    pub(crate) async fn text(&mut self, length: usize) -> String {
         let mut bytes = vec![0; length];
         within(self.0.read_exact(&mut bytes)).await.expect("body");
         String::from_utf8(bytes).expect("text")
     }
 
     /// Reads until the edge closes the connection; a reset counts as an end.
-    pub async fn rest(&mut self) -> String {
+    pub(crate) async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         let _ = within(self.0.read_to_end(&mut bytes)).await;
         String::from_utf8(bytes).expect("text")
@@ -142,21 +140,22 @@ impl Client {
 }
 
 /// Fails the test if the future takes too long.
-pub async fn within<F: Future>(future: F) -> F::Output {
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("in time")
 }
 
 /// Reads a request's body to its end.
-pub async fn read(request: Request<RequestBody>) -> Result<Bytes, miroir_edge::BodyError> {
+pub(crate) async fn read(request: Request<RequestBody>) -> Result<Bytes, miroir_edge::BodyError> {
     request.into_body().collect().await.map(http_body_util::Collected::to_bytes)
 }
 
 /// Tells, by its other end, that it was dropped.
-pub struct Alive(
-    #[allow(dead_code, reason = "dropping it is the message")] pub tokio::sync::mpsc::Sender<Infallible>,
+pub(crate) struct Alive(
+    #[allow(dead_code, reason = "dropping it is the message")]
+    pub(crate)  tokio::sync::mpsc::Sender<Infallible>,
 );
 
 /// Waits until every [`Alive`] of the channel is dropped.
-pub async fn all_dropped(receiver: &mut tokio::sync::mpsc::Receiver<Infallible>) {
+pub(crate) async fn all_dropped(receiver: &mut tokio::sync::mpsc::Receiver<Infallible>) {
     assert!(within(receiver.recv()).await.is_none());
 }

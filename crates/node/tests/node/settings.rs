@@ -1,8 +1,6 @@
 //! Settings: changed, shown, reset; those of later versions.
 
-mod common;
-
-use common::{TestNode, node_with_films};
+use crate::common::{TestNode, node_with_films};
 use hyper::Method;
 use serde_json::{Value, json};
 

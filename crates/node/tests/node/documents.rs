@@ -1,8 +1,6 @@
 //! Documents: added in all formats, read, deleted.
 
-mod common;
-
-use common::{TestNode, node_with_films};
+use crate::common::{TestNode, node_with_films};
 use hyper::Method;
 use serde_json::{Value, json};
 

@@ -143,7 +143,7 @@ fn lines(data: &str) -> impl Iterator<Item = Value> {
 #[test]
 fn refused_requests_get_the_recorded_error() {
     let mut compared = 0;
-    for recorded in lines(include_str!("data/recorded_errors.jsonl")) {
+    for recorded in lines(include_str!("../data/recorded_errors.jsonl")) {
         let number = recorded["n"].as_u64().expect("a number");
         if ELSEWHERE.contains(&number) || EXPRESSIONS.contains(&number) {
             continue;
@@ -163,7 +163,7 @@ fn refused_requests_get_the_recorded_error() {
 
 #[test]
 fn every_recorded_error_has_a_code_here() {
-    for recorded in lines(include_str!("data/recorded_errors.jsonl")) {
+    for recorded in lines(include_str!("../data/recorded_errors.jsonl")) {
         let answer = &recorded["answer"];
         let code = Code::from_name(answer["code"].as_str().expect("a code")).expect("a known code");
         let status = u64::from(code.status().as_u16());
@@ -174,7 +174,7 @@ fn every_recorded_error_has_a_code_here() {
 
 #[test]
 fn accepted_requests_are_accepted() {
-    for recorded in lines(include_str!("data/recorded_accepted.jsonl")) {
+    for recorded in lines(include_str!("../data/recorded_accepted.jsonl")) {
         let body = serde_json::to_vec(&recorded["body"]).expect("JSON");
         let path: Vec<&str> = recorded["path"].as_str().expect("a path").split(['/', '?']).skip(1).collect();
         let parsed = match path.as_slice() {
@@ -194,7 +194,7 @@ fn accepted_requests_are_accepted() {
 
 #[test]
 fn searches_ask_a_node_for_the_same() {
-    for recorded in lines(include_str!("data/recorded_accepted.jsonl")) {
+    for recorded in lines(include_str!("../data/recorded_accepted.jsonl")) {
         if !recorded["path"]
             .as_str()
             .is_some_and(|path| path.starts_with("/indexes/") && path.ends_with("/search"))
@@ -211,7 +211,7 @@ fn searches_ask_a_node_for_the_same() {
 #[test]
 fn settings_change_and_show_as_recorded() {
     let mut settings = Settings::default();
-    for recorded in lines(include_str!("data/recorded_settings.jsonl")) {
+    for recorded in lines(include_str!("../data/recorded_settings.jsonl")) {
         let route = recorded["path"].as_str().expect("a path").trim_start_matches('/');
         let name = SettingName::from_route(route);
         if recorded["method"] == "GET" {

@@ -1,12 +1,10 @@
 //! Keys, health, stopping, and what happens around the process.
 
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Client, KEY, TestNode, config};
+use crate::common::{Client, KEY, TestNode, config};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::{Method, Request};

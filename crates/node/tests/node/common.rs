@@ -1,5 +1,4 @@
 //! A node on a free port, and a small client for it.
-#![allow(dead_code)] // every test file uses another part
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,0 +1,4 @@
+//! The filters as a gateway puts them together.
+
+mod registry;
+mod seams;
