@@ -10,7 +10,7 @@ use crate::{
     gateway::Gateway,
     link::Link,
     machine::Machine,
-    nodes::{Kind, NODE_KEY, Node},
+    nodes::{NODE_KEY, Node},
     wait::eventually,
 };
 
@@ -24,7 +24,6 @@ pub struct Builder {
     program: PathBuf,
     nodes: usize,
     groups: usize,
-    kind: Kind,
     linked: bool,
     own_machines: bool,
     sections: Vec<(&'static str, Value)>,
@@ -37,17 +36,16 @@ pub struct Cluster {
     gateway: Gateway,
     nodes: Vec<Node>,
     links: Vec<Link>,
-    kind: Kind,
+    program: PathBuf,
     directory: TempDir,
 }
 
-/// Describes a cluster: three nodes in one group, unless said otherwise. `program` is the gateway's.
+/// Describes a cluster: three nodes in one group, unless said otherwise. `program` is `miroir-under-test`.
 pub fn cluster(program: impl Into<PathBuf>) -> Builder {
     Builder {
         program: program.into(),
         nodes: 3,
         groups: 1,
-        kind: Kind::Embedded,
         linked: false,
         own_machines: false,
         sections: Vec::new(),
@@ -69,12 +67,6 @@ impl Builder {
         self
     }
 
-    /// With nodes that are processes of their own, so that they can be killed and held still.
-    pub fn processes(mut self) -> Self {
-        self.kind = Kind::Process(self.program.clone());
-        self
-    }
-
     /// With a network between the gateway and each node that can be made to fail.
     pub fn linked(mut self) -> Self {
         self.linked = true;
@@ -84,7 +76,7 @@ impl Builder {
     /// With processes that each see a machine of their own, which can be made to fail.
     pub fn own_machines(mut self) -> Self {
         self.own_machines = true;
-        self.processes()
+        self
     }
 
     /// With these values in a section of the configuration.
@@ -98,9 +90,8 @@ impl Builder {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let names = (1..=self.nodes * self.groups).map(|number| format!("n{number}"));
         let machine = |name: &str| self.own_machines.then(|| Machine::new(directory.path(), name));
-        let start = |name: String| {
-            Node::start_new(&name, directory.path(), NODE_KEY, self.kind.clone(), machine(&name))
-        };
+        let start =
+            |name: String| Node::start_new(&name, &self.program, directory.path(), NODE_KEY, machine(&name));
         let nodes: Vec<Node> = names.map(start).collect();
         let links: Vec<Link> =
             nodes.iter().filter(|_| self.linked).map(|node| Link::to(node.address())).collect();
@@ -109,7 +100,7 @@ impl Builder {
         std::fs::write(&config, self.config(directory.path(), &nodes, &links).to_string())
             .expect("the file is written");
         let gateway = Gateway::start_new(&self.program, &config, machine("gateway"));
-        Cluster { gateway, nodes, links, kind: self.kind, directory }
+        Cluster { gateway, nodes, links, program: self.program, directory }
     }
 
     fn config(&self, directory: &Path, nodes: &[Node], links: &[Link]) -> Value {
@@ -167,7 +158,7 @@ impl Cluster {
 
     /// Starts a node that the gateway does not know, and says how it would join, in the group of the first node.
     pub fn spare_node(&mut self, name: &str) -> Value {
-        let node = Node::start_new(name, self.directory.path(), NODE_KEY, self.kind.clone(), None);
+        let node = Node::start_new(name, &self.program, self.directory.path(), NODE_KEY, None);
         let url = format!("http://{}", node.address());
         self.nodes.push(node);
         json!({ "name": name, "url": url, "key": NODE_KEY, "group": "g1" })

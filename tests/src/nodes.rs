@@ -1,78 +1,63 @@
 //! The nodes behind the gateway: embedded ones, or real Meilisearch servers.
 
 use std::{
+    ffi::OsString,
+    io::{BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use miroir_node::{Node as Embedded, NodeConfig, NodeHandle};
 use tempfile::TempDir;
 
 use crate::{
     client::{Address, Client},
     machine::Machine,
     process::signal,
-    runtime::wait_for,
     wait::eventually,
 };
 
 /// The key of nodes, which clients of the gateway do not know.
 pub(crate) const NODE_KEY: &str = "key-of-the-nodes";
 
-/// How nodes run where they are not real servers.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Kind {
-    /// In the test's own process: quick to start, but it cannot be killed.
-    #[default]
-    Embedded,
-    /// As processes of this program.
-    Process(PathBuf),
-}
-
 /// One node, running or not.
 #[derive(Debug)]
 pub struct Node {
     name: String,
-    kind: Kind,
+    program: PathBuf,
     directory: PathBuf,
     key: String,
     address: SocketAddr,
     machine: Option<Machine>,
-    running: Option<Running>,
+    process: Option<Child>,
 }
 
-#[derive(Debug)]
-enum Running {
-    Embedded(NodeHandle),
-    Process(Child),
-}
-
-/// A node that stands alone, with a client of its own: what one server would answer.
-pub fn lone_node() -> (Node, Client, TempDir) {
+/// A node that stands alone, with a client of its own: what one server would answer. `program` is the one that
+/// [`cluster`](crate::cluster) takes.
+pub fn lone_node(program: &str) -> (Node, Client, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let node = Node::start_new("alone", directory.path(), crate::MASTER_KEY, Kind::Embedded, None);
+    let node = Node::start_new("alone", program.as_ref(), directory.path(), crate::MASTER_KEY, None);
     let client = node.client();
     (node, client, directory)
 }
 
 impl Node {
-    /// A process sees the machine.
+    /// Starts a node of this name, with its data in the directory.
     pub(crate) fn start_new(
         name: &str,
+        program: &Path,
         directory: &Path,
         key: &str,
-        kind: Kind,
         machine: Option<Machine>,
     ) -> Self {
         let mut node = Self {
             name: name.to_owned(),
-            kind,
+            program: program.to_owned(),
             directory: directory.join(name),
             key: key.to_owned(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             machine,
-            running: None,
+            process: None,
         };
         node.start();
         node
@@ -100,11 +85,10 @@ impl Node {
 
     /// Starts it where it was before, on the data it had.
     pub fn start(&mut self) {
-        assert!(self.running.is_none(), "node {} runs", self.name);
-        self.running = Some(match (std::env::var_os("MEILISEARCH_BIN"), self.kind.clone()) {
-            (Some(program), _) => self.start_server(Path::new(&program)),
-            (None, Kind::Process(program)) => self.start_program(&program),
-            (None, Kind::Embedded) => self.start_embedded(),
+        assert!(self.process.is_none(), "node {} runs", self.name);
+        self.process = Some(match std::env::var_os("MEILISEARCH_BIN") {
+            Some(server) => self.start_server(&server),
+            None => self.start_embedded(),
         });
     }
 
@@ -114,16 +98,12 @@ impl Node {
         self.start();
     }
 
-    /// Stops it; its data stay. Nobody listens at its address then. A process is killed, as `kill -9` does.
+    /// Kills it, as `kill -9` does. Its data stay, and nobody listens at its address.
     pub fn stop(&mut self) {
-        match self.running.take() {
-            None => panic!("node {} does not run", self.name),
-            Some(Running::Embedded(handle)) => wait_for(handle.shutdown()),
-            Some(Running::Process(child)) => end(child),
-        }
+        end(self.process.take().unwrap_or_else(|| panic!("node {} does not run", self.name)));
     }
 
-    /// Holds it still where it is: it is there, and answers nothing. Only for processes.
+    /// Holds it still where it is: it is there, and answers nothing.
     pub fn hang(&self) {
         signal(self.child(), "STOP");
     }
@@ -134,21 +114,10 @@ impl Node {
     }
 
     fn child(&self) -> &Child {
-        match &self.running {
-            Some(Running::Process(child)) => child,
-            _ => panic!("node {} is no process that runs", self.name),
-        }
+        self.process.as_ref().unwrap_or_else(|| panic!("node {} does not run", self.name))
     }
 
-    fn start_embedded(&mut self) -> Running {
-        let config = NodeConfig::new(self.address, &self.directory).with_master_key(&self.key);
-        let handle =
-            wait_for(Embedded::start(config)).unwrap_or_else(|error| panic!("{}: {error}", self.name));
-        self.address = handle.address();
-        Running::Embedded(handle)
-    }
-
-    fn start_server(&mut self, program: &Path) -> Running {
+    fn start_server(&mut self, program: &OsString) -> Child {
         self.take_port();
         let mut command = Command::new(program);
         command
@@ -161,17 +130,31 @@ impl Node {
             // every task, on clearing buffers.
             .env("MEILI_MAX_INDEXING_MEMORY", "256 MiB")
             .args(["--no-analytics", "--env", "development", "--log-level", "WARN"]);
-        self.spawn(command)
+        let mut child = self.spawn(command.stdin(Stdio::null()).stdout(Stdio::null()));
+        let client = self.client();
+        eventually("the server answers", || {
+            let ended = child.try_wait().expect("the server's state is known");
+            assert!(ended.is_none(), "the server has ended: {ended:?}");
+            client.get("/health").try_send().ok()
+        });
+        child
     }
 
-    fn start_program(&mut self, program: &Path) -> Running {
-        self.take_port();
-        let mut command = Command::new(program);
+    /// It ends by itself when this process, which holds its standard input, has.
+    fn start_embedded(&mut self) -> Child {
+        let mut command = Command::new(&self.program);
         command.args(["node", &self.address.to_string()]).arg(&self.directory).arg(&self.key);
-        self.spawn(command)
+        let mut child = self.spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
+        let mut listens = String::new();
+        let said = child.stdout.as_mut().map(|stdout| BufReader::new(stdout).read_line(&mut listens));
+        self.address = match listens.trim().parse() {
+            Ok(address) => address,
+            Err(_) => panic!("node {} does not say where it listens: {said:?}, {listens:?}", self.name),
+        };
+        child
     }
 
-    /// A process cannot say which port it was given.
+    /// A server cannot be asked which port it was given.
     fn take_port(&mut self) {
         if self.address.port() == 0 {
             let free = TcpListener::bind(self.address).and_then(|listener| listener.local_addr());
@@ -179,28 +162,18 @@ impl Node {
         }
     }
 
-    fn spawn(&self, mut command: Command) -> Running {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    fn spawn(&self, command: &mut Command) -> Child {
         if let Some(machine) = &self.machine {
-            machine.shows(&mut command);
+            machine.shows(command);
         }
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let client = self.client();
-        eventually("the server answers", || {
-            let ended = child.try_wait().expect("the server's state is known");
-            assert!(ended.is_none(), "the server has ended: {ended:?}");
-            client.get("/health").try_send().ok()
-        });
-        Running::Process(child)
+        command.stderr(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        match self.running.take() {
-            Some(Running::Process(child)) => end(child),
-            Some(Running::Embedded(handle)) => wait_for(handle.shutdown()),
-            None => {}
+        if let Some(child) = self.process.take() {
+            end(child);
         }
     }
 }

@@ -283,7 +283,7 @@ fn the_internal_field_appears_nowhere() {
 fn the_internal_field_cannot_be_used() {
     let cluster = loaded(&data::movies()[..FILMS]);
     let gateway = cluster.client();
-    let (_node, alone, _directory) = lone_node();
+    let (_node, alone, _directory) = lone_node(PROGRAM);
     load(&alone, &data::movies()[..FILMS]);
     let search = |body: Value| ("/indexes/films/search", Some(body));
     let fetch = |body: Value| ("/indexes/films/documents/fetch", Some(body));

@@ -147,7 +147,7 @@ fn a_dump_is_what_was_there_when_its_turn_came() {
 
 #[test]
 fn a_running_server_is_taken_over_and_followed() {
-    let (_node, source, _directory) = lone_node();
+    let (_node, source, _directory) = lone_node(PROGRAM);
     load(&source);
     let cluster = cluster(PROGRAM).nodes(3).start();
     let client = cluster.client();
@@ -177,7 +177,7 @@ fn a_running_server_is_taken_over_and_followed() {
 
 #[test]
 fn an_export_sends_what_clients_put_in() {
-    let (_node, target, _directory) = lone_node();
+    let (_node, target, _directory) = lone_node(PROGRAM);
     let cluster = cluster(PROGRAM).nodes(2).start();
     let client = cluster.client();
     load(&client);

@@ -1,8 +1,9 @@
 //! The program itself, built here so that tests have its path and can start, stop and kill it.
 //!
 //! Started as `node ADDRESS DIRECTORY KEY` it is an embedded node instead, to be killed and stopped as the gateway is.
+//! So the engine is linked into this program alone, and not into every program of tests.
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, io, process::ExitCode};
 
 use miroir_node::{Node, NodeConfig};
 
@@ -20,11 +21,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs until it is killed.
+/// Says where it listens, and runs until it is killed or whoever started it is gone.
 fn node(address: &str, directory: &str, key: &str) -> Result<(), Box<dyn Error>> {
     let config = NodeConfig::new(address.parse()?, directory).with_master_key(key);
-    tokio::runtime::Runtime::new()?.block_on(async {
-        let _node = Node::start(config).await?;
-        std::future::pending().await
-    })
+    let runtime = tokio::runtime::Runtime::new()?;
+    let node = runtime.block_on(Node::start(config))?;
+    println!("{}", node.address());
+    io::copy(&mut io::stdin().lock(), &mut io::sink())?;
+    Ok(())
 }

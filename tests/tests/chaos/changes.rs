@@ -43,7 +43,7 @@ fn shares(client: &Client) -> BTreeMap<String, u64> {
 
 #[test]
 fn nodes_come_and_go() {
-    let mut cluster = cluster(PROGRAM).nodes(3).processes().start();
+    let mut cluster = cluster(PROGRAM).nodes(3).start();
     let load = Load::on(&cluster);
     let (n4, n5) = (cluster.spare_node("n4"), cluster.spare_node("n5"));
     let report = load.during(|course| {
@@ -60,7 +60,7 @@ fn nodes_come_and_go() {
 
 #[test]
 fn copies_and_shards_become_more_and_fewer() {
-    let mut cluster = cluster(PROGRAM).nodes(3).processes().start();
+    let mut cluster = cluster(PROGRAM).nodes(3).start();
     let load = Load::on(&cluster);
     let report = load.during(|course| {
         make((&load, course), &mut cluster, "two replicas", &json!({ "replicas": { "replicas": 2 } }));
@@ -78,7 +78,7 @@ fn copies_and_shards_become_more_and_fewer() {
 
 #[test]
 fn groups_come_and_go() {
-    let mut cluster = cluster(PROGRAM).nodes(2).processes().start();
+    let mut cluster = cluster(PROGRAM).nodes(2).start();
     let load = Load::on(&cluster);
     let mut others = [cluster.spare_node("n3"), cluster.spare_node("n4")];
     others.iter_mut().for_each(|node| node["group"] = json!("g2"));
@@ -100,7 +100,7 @@ fn groups_come_and_go() {
 
 #[test]
 fn a_change_is_taken_back_wherever_it_is() {
-    let mut cluster = cluster(PROGRAM).nodes(3).processes().start();
+    let mut cluster = cluster(PROGRAM).nodes(3).start();
     let (client, load) = (cluster.client(), Load::on(&cluster));
     let before = shares(&client);
     let n4 = cluster.spare_node("n4");

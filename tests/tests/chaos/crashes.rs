@@ -9,7 +9,7 @@ use super::{PROGRAM, change, phase, settled};
 
 #[test]
 fn a_killed_gateway_loses_nothing() {
-    let mut cluster = cluster(PROGRAM).nodes(2).processes().start();
+    let mut cluster = cluster(PROGRAM).nodes(2).start();
     let load = Load::on(&cluster);
     let report = load.during(|course| {
         course.begins("killed over and over");
@@ -25,7 +25,7 @@ fn a_killed_gateway_loses_nothing() {
 
 #[test]
 fn a_change_goes_on_after_kills_of_the_gateway() {
-    let mut cluster = cluster(PROGRAM).nodes(2).processes().start();
+    let mut cluster = cluster(PROGRAM).nodes(2).start();
     let (client, load) = (cluster.client(), Load::on(&cluster));
     let n3 = cluster.spare_node("n3");
     let report = load.during(|course| {

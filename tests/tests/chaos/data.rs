@@ -9,7 +9,7 @@ use super::{PROGRAM, held, phase, settled};
 
 #[test]
 fn a_node_that_comes_back_empty_is_never_read_and_is_filled_anew() {
-    let mut cluster = cluster(PROGRAM).nodes(2).groups(2).processes().start();
+    let mut cluster = cluster(PROGRAM).nodes(2).groups(2).start();
     let (client, load) = (cluster.client(), Load::on(&cluster));
     let report = load.during(|course| {
         course.begins("emptied");
@@ -26,7 +26,7 @@ fn a_node_that_comes_back_empty_is_never_read_and_is_filled_anew() {
 
 #[test]
 fn a_damaged_copy_is_mended_by_one_scan_while_clients_write() {
-    let mut cluster = cluster(PROGRAM).nodes(2).groups(2).processes().start();
+    let mut cluster = cluster(PROGRAM).nodes(2).groups(2).start();
     let load = Load::on(&cluster);
     cluster.wait_until_applied();
     let report = load.during(|_| {
@@ -55,7 +55,7 @@ fn a_damaged_copy_is_mended_by_one_scan_while_clients_write() {
 
 #[test]
 fn the_loss_of_an_only_copy_can_be_accepted() {
-    let mut cluster = cluster(PROGRAM).nodes(3).processes().start();
+    let mut cluster = cluster(PROGRAM).nodes(3).start();
     let (client, _load) = (cluster.client(), Load::on(&cluster));
     let count = |client: &Client| client.search("items", &json!({ "hitsPerPage": 1 }));
     let all = count(&client).ok()["totalHits"].as_u64().expect("a number");

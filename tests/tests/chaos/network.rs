@@ -8,7 +8,7 @@ use super::{PROGRAM, held, phase};
 
 #[test]
 fn whatever_the_network_to_a_node_does_is_not_noticed() {
-    let mut cluster = cluster(PROGRAM).nodes(2).groups(2).processes().linked().start();
+    let mut cluster = cluster(PROGRAM).nodes(2).groups(2).linked().start();
     let load = Load::on(&cluster);
     let faults = [
         ("delayed", Fault::Delay(Duration::from_millis(200))),

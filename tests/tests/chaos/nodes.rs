@@ -11,7 +11,7 @@ use super::{PROGRAM, held, judges_times, phase};
 
 /// Two groups of two nodes.
 fn two_groups() -> Cluster {
-    cluster(PROGRAM).nodes(2).groups(2).processes().start()
+    cluster(PROGRAM).nodes(2).groups(2).start()
 }
 
 /// After this long searches are as fast as they were, though a node is away.
@@ -67,11 +67,8 @@ fn a_hung_node_is_not_waited_for() {
 /// Replicas within one group do what a second group does.
 #[test]
 fn a_second_replica_hides_a_killed_node_too() {
-    let mut cluster = cluster(PROGRAM)
-        .nodes(3)
-        .processes()
-        .section("cluster", serde_json::json!({ "replicas": 2 }))
-        .start();
+    let mut cluster =
+        cluster(PROGRAM).nodes(3).section("cluster", serde_json::json!({ "replicas": 2 })).start();
     let load = Load::on(&cluster);
     let report = load.during(|course| {
         course.spends("healthy", phase());

@@ -148,7 +148,7 @@ fn streams_are_those_of_one_node() {
         return;
     }
     let model = Model::start();
-    let (_node, alone, _directory) = lone_node();
+    let (_node, alone, _directory) = lone_node(crate::PROGRAM);
     fill(&alone, &model);
     let (_cluster, gateway) = filled(&model);
     let mut pair = Pair { alone, gateway, differing: Vec::new() };

@@ -21,7 +21,7 @@ const SEARCHES: usize = 2_000;
 
 #[test]
 fn three_nodes_answer_as_one() {
-    let (_node, alone, _directory) = lone_node();
+    let (_node, alone, _directory) = lone_node(PROGRAM);
     let cluster = cluster(PROGRAM).nodes(3).start();
     let gateway = cluster.client();
     for index in INDEXES {
@@ -51,7 +51,7 @@ fn probes() -> Vec<Probe> {
 #[test]
 #[ignore = "shows answers, checks nothing"]
 fn show_answers() {
-    let (_node, alone, _directory) = lone_node();
+    let (_node, alone, _directory) = lone_node(PROGRAM);
     let cluster = cluster(PROGRAM).nodes(3).start();
     let gateway: Client = cluster.client();
     let probes = probes();
