@@ -1,6 +1,6 @@
 #!/bin/sh
-# What one request costs the gateway, in CPU time of its own process: a search over three nodes (20 hits, merged), and a
-# request passed through to one node. The nodes answer from memory with what real ones answered first, so that their
+# What one request costs the gateway, in CPU time of its own process: a search over three nodes (20 hits, merged), a
+# request passed through to one node, and the same search from the cache, by the same gateway started again with it. The nodes answer from memory with what real ones answered first, so that their
 # work does not drown the gateway's. One gateway thread for requests; request id, metrics, auth and rate limit are on.
 #
 #   benches/gateway-cost.sh [ROUNDS [SECONDS]]       # 5 rounds of 4 seconds
@@ -59,15 +59,17 @@ filters:
   - auth
   - rate_limit: { requests: 1000000, per: 1s }
 END
-"${MIROIR_BIN:-$bin/miroir}" serve --config "$work/miroir.yaml" & pid=$!; pids="$pids $pid"
-
 ask() { curl -sf -H 'Authorization: Bearer masterKey' "$@"; }
-tries=0
-until ask -o /dev/null "http://$gateway/health"; do
-    tries=$((tries + 1))
-    [ $tries -lt 100 ] || { echo "the gateway does not answer" >&2; exit 1; }
-    sleep 0.1
-done
+serve() {
+    "${MIROIR_BIN:-$bin/miroir}" serve --config "$work/miroir.yaml" & pid=$!; pids="$pids $pid"
+    tries=0
+    until ask -o /dev/null "http://$gateway/health"; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || { echo "the gateway does not answer" >&2; exit 1; }
+        sleep 0.1
+    done
+}
+serve
 task=$(ask -H 'Content-Type: application/x-ndjson' --data-binary @gateway/sample/movies.ndjson \
     "http://$gateway/indexes/movies/documents?primaryKey=id" | jq .taskUid)
 until [ "$(ask "http://$gateway/tasks/$task" | jq -r .status)" = succeeded ]; do sleep 0.2; done
@@ -103,18 +105,27 @@ echo "the gateway answers $(ask -H 'Content-Type: application/json' -d '{"q":"th
 
 hertz=$(getconf CLK_TCK)
 : >"$work/results"
+# round KIND SCRIPT
+round() {
+    before=$(ticks "$pid")
+    requests=$(load "$2" "$seconds")
+    after=$(ticks "$pid")
+    echo "$1 $requests $((after - before))" >>"$work/results"
+}
 for kind in search pass; do load $kind 1 >/dev/null; done
-round=1
-while [ "$round" -le "$rounds" ]; do
-    for kind in search pass; do
-        before=$(ticks "$pid")
-        requests=$(load $kind "$seconds")
-        after=$(ticks "$pid")
-        echo "$kind $requests $((after - before))" >>"$work/results"
-    done
-    round=$((round + 1))
+for _ in $(seq "$rounds"); do
+    for kind in search pass; do round $kind $kind; done
 done
-for kind in search pass; do
+grep -E 'VmRSS|VmHWM' "/proc/$pid/status"
+
+kill "$pid"
+wait "$pid" 2>/dev/null || true
+printf '  - cache\n' >>"$work/miroir.yaml"
+serve
+load search 1 >/dev/null
+for _ in $(seq "$rounds"); do round cached search; done
+
+for kind in search pass cached; do
     grep "^$kind " "$work/results" |
         awk -v hertz="$hertz" '{ printf "%.1f %d\n", $3 * 1000000 / hertz / $2, $2 }' | sort -n >"$work/$kind.sorted"
     awk -v kind=$kind -v seconds="$seconds" '
@@ -122,4 +133,3 @@ for kind in search pass; do
         END { printf "%-8s %8.1f us CPU/request (%.1f..%.1f), %.0f requests/s\n", \
             kind, cost[int((NR + 1) / 2)], cost[1], cost[NR], requests / NR / seconds }' "$work/$kind.sorted"
 done
-grep -E 'VmRSS|VmHWM' "/proc/$pid/status"

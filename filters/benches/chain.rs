@@ -13,7 +13,12 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, Empty, Full};
-use miroir_filters::{BoxError, BoxService, Deps, FilterConfig, body::box_body, extensions::PeerAddr, stack};
+use miroir_filters::{
+    BoxError, BoxService, Deps, FilterConfig,
+    body::box_body,
+    extensions::{PeerAddr, Reusable},
+    stack,
+};
 use tower::{ServiceExt, service_fn};
 
 const REQUESTS: u32 = 10_000;
@@ -75,7 +80,11 @@ fn service(names: &[&str]) -> BoxService {
         Bytes::from_static(b"{\"hits\":[],\"query\":\"star wars\",\"processingTimeMs\":1,\"limit\":20}");
     let inner = BoxService::new(service_fn(move |_: Request<_>| {
         let answer = answer.clone();
-        async move { Ok::<_, BoxError>(Response::new(box_body(Full::new(answer)))) }
+        async move {
+            let mut response = Response::new(box_body(Full::new(answer)));
+            response.extensions_mut().insert(Reusable);
+            Ok::<_, BoxError>(response)
+        }
     }));
     stack(&filters, &Deps::new(Some("masterKey".to_owned())), inner)
 }

@@ -44,6 +44,13 @@ pub enum Identity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorCode(pub String);
 
+/// The answer is to everybody who asks the same and may see the same, until the [epoch](crate::Epoch) changes. An extension
+/// of answers.
+///
+/// Set by whoever answers searches, where nothing is missing and nothing was cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reusable;
+
 /// When a request has to be answered. Clones are of the same deadline, and all see it move.
 ///
 /// Set by the filter `deadline`. Read it when work begins: it moves on while the request's body is coming in.

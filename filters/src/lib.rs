@@ -11,16 +11,19 @@
 mod registry;
 
 pub mod body;
+pub mod epoch;
 pub mod extensions;
 pub mod metric_registry;
 pub mod params;
 mod reject;
 pub mod rescue;
+mod reuse;
 pub mod route_class;
 mod with_headers;
 
 pub use self::{
     body::{Body, BoxError},
+    epoch::Epoch,
     metric_registry::MetricRegistry,
     registry::{BoxService, Deps, Filter, FilterLayer, OrderError, Phase, check_order, erase, stack},
     reject::RejectFuture,
@@ -41,4 +44,6 @@ filters! {
     deadline => Deadline(DeadlineConfig),
     decompression => Decompression(DecompressionConfig),
     body_limit => BodyLimit(BodyLimitConfig),
+    cache => Cache(CacheConfig),
+    coalesce => Coalesce(CoalesceConfig),
 }

@@ -74,7 +74,7 @@ impl Server {
         let surroundings = Surroundings { metrics: metrics.clone(), messages, upgrade };
         let app = background.block_on(App::start(config, surroundings))?;
         let addresses = public.addresses();
-        let deps = Deps { keys: app.gateway.keys.clone(), metrics };
+        let deps = Deps { keys: app.gateway.keys.clone(), metrics, epoch: app.gateway.epoch() };
         edge.attach(public, stack::build(app.gateway.clone(), &config.filters, &deps));
         let admin = operators.as_ref().and_then(|binding| binding.addresses().first().copied());
         if let Some(binding) = operators {

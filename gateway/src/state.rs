@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use miroir_config::Partial;
-use miroir_filters::MetricRegistry;
+use miroir_filters::{Epoch, MetricRegistry};
 use miroir_log::{IndexRecord, Log};
 use miroir_protocol::{error::ResponseError, index_uid::IndexUid};
 use miroir_replicate::{CurrentTopology, Progress, Rebalancer};
@@ -81,6 +81,14 @@ impl Gateway {
     /// The state of these parts.
     pub(crate) fn new(inner: Inner) -> Self {
         Self { inner: Arc::new(inner) }
+    }
+
+    /// When answers to searches may change: when a task has finished, when the indexes as clients see them are others, and
+    /// when nodes are told what they are to do otherwise.
+    pub(crate) fn epoch(&self) -> Epoch {
+        let gateway = self.clone();
+        // Each of them only grows, so that the sum is another one when any of them is.
+        Epoch::new(move || gateway.progress.ends() + gateway.log.catalog_changes() + gateway.mirror.changes())
     }
 
     /// The index of that uid as clients see it. A uid that is none is refused first, as Meilisearch does.

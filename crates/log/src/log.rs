@@ -163,6 +163,10 @@ pub trait Log: Send + Sync + 'static {
     /// What clients see of the indexes. Costs next to nothing.
     fn catalog(&self) -> Arc<Catalog>;
 
+    /// A number that grows with every change of the catalog: after it, and before clients can see the task that made it as
+    /// finished. Costs next to nothing.
+    fn catalog_changes(&self) -> u64;
+
     /// Keeps a shard map, whose epoch must be newer than that of the stored one.
     async fn save_map(&self, map: StoredMap) -> Result<()>;
 

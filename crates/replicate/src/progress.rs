@@ -43,6 +43,8 @@ pub struct Progress {
     prepared: Position,
     applied: watch::Sender<u64>,
     finished: watch::Sender<u32>,
+    /// How often tasks have finished.
+    ends: AtomicU64,
 }
 
 /// Keeps payloads from being removed.
@@ -90,6 +92,7 @@ impl Progress {
             prepared: Position::new(prepared),
             applied: watch::Sender::new(0),
             finished: watch::Sender::new(finished),
+            ends: AtomicU64::new(0),
         })
     }
 
@@ -275,6 +278,13 @@ impl Progress {
         }
         needs.extend(touched.iter().map(|(index, position)| (index.clone(), *position)));
         self.needs.store(Arc::new(needs));
+        // After that: who sees the number reads from nodes that have what it counts.
+        self.ends.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A number that grows when tasks finish, before clients can see it.
+    pub fn ends(&self) -> u64 {
+        self.ends.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_finished(&self, position: u32) {
@@ -335,6 +345,7 @@ mod tests {
         progress.require(&BTreeMap::from([("movies".to_owned(), 8)]));
         assert!(!progress.is_fresh("a", "movies"));
         assert!(progress.is_fresh("a", "books"));
+        assert_eq!(progress.ends(), 1);
         progress.move_to("a", 8);
         assert!(progress.is_fresh("a", "movies"));
     }

@@ -36,6 +36,12 @@ impl Access {
             && self.rules.as_ref().is_none_or(|rules| rules.patterns().iter().any(|pattern| pattern.is_all()))
     }
 
+    /// What may be seen, as bytes: two senders with the same see the same.
+    pub(crate) fn scope(&self) -> Vec<u8> {
+        let indexes = self.key.as_ref().map(|key| &key.indexes);
+        serde_json::to_vec(&(indexes, self.rules.as_deref())).expect("patterns and filters are JSON")
+    }
+
     /// Whether the index may be created, by itself or by a write to it.
     pub fn may_create(&self, index: &str) -> bool {
         self.key.as_ref().is_none_or(|key| key.has(Action::IndexesCreate)) && self.allows(index)
@@ -60,9 +66,9 @@ impl Access {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use miroir_protocol::keys::{CreateKey, IndexUidPattern};
     use serde_json::json;
-    use super::*;
 
     fn key(actions: &[Action], index: &str) -> Arc<Key> {
         let asked = CreateKey {
@@ -86,6 +92,26 @@ mod tests {
     }
 
     #[test]
+    fn those_who_may_see_the_same_have_the_same_scope() {
+        let scope = |index: &str, rules: Option<serde_json::Value>| {
+            let rules = rules.map(|rules| Arc::new(serde_json::from_value(rules).expect("rules")));
+            Access::new(key(&[Action::Search], index), rules).scope()
+        };
+        let rule = |user: u32| Some(json!({ "movies": { "filter": format!("user = {user}") } }));
+        assert_eq!(scope("mov*", rule(1)), scope("mov*", rule(1)));
+        let scopes = [
+            Access::default().scope(),
+            scope("*", None),
+            scope("mov*", None),
+            scope("*", rule(1)),
+            scope("*", rule(2)),
+        ];
+        for (place, one) in scopes.iter().enumerate() {
+            assert!(!scopes[..place].contains(one), "{place}");
+        }
+    }
+
+    #[test]
     fn a_key_sees_its_indexes() {
         let access = Access::new(key(&[Action::DocumentsAdd], "mov*"), None);
         assert!(access.allows("movies") && !access.allows("books") && !access.allows_all());
@@ -96,9 +122,8 @@ mod tests {
 
     #[test]
     fn searches_are_checked_by_the_keys_there_are() {
-        let check = |access: &Access, keys: &KeySet| {
-            access.check_search("movies", keys, OffsetDateTime::UNIX_EPOCH)
-        };
+        let check =
+            |access: &Access, keys: &KeySet| access.check_search("movies", keys, OffsetDateTime::UNIX_EPOCH);
         let searcher = key(&[Action::Search], "mov*");
         let set = |key: &Arc<Key>| KeySet::new(Some("master"), [Key::clone(key)]);
         let access = Access::new(searcher.clone(), None);

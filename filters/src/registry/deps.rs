@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
+    Epoch,
     auth::{KeySet, KeyStore},
     metric_registry::MetricRegistry,
 };
@@ -14,19 +15,21 @@ pub struct Deps {
     pub keys: Arc<dyn KeyStore>,
     /// Where filters register what they measure.
     pub metrics: MetricRegistry,
+    /// When answers may change.
+    pub epoch: Epoch,
 }
 
 // === impl Deps ===
 
 impl Deps {
-    /// With this master key alone, and metrics of its own.
+    /// With this master key alone, metrics of its own, and answers that never change.
     pub fn new(master_key: Option<String>) -> Self {
         Self::with_keys(Arc::new(Arc::new(KeySet::new(master_key.as_deref(), []))))
     }
 
-    /// With these keys, and metrics of its own.
+    /// With these keys, metrics of its own, and answers that never change.
     pub fn with_keys(keys: Arc<dyn KeyStore>) -> Self {
-        Self { keys, metrics: MetricRegistry::default() }
+        Self { keys, metrics: MetricRegistry::default(), epoch: Epoch::default() }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,6 +58,8 @@ pub(crate) struct Mirror {
     /// another one says of the next.
     turns: Mutex<BTreeMap<String, Arc<Turn>>>,
     more: Notify,
+    /// How often something else was wanted, or a node got what it had not.
+    changes: AtomicU64,
 }
 
 type Turn = tokio::sync::Mutex<()>;
@@ -85,6 +90,7 @@ impl Mirror {
         state.had.values_mut().for_each(|had| _ = had.remove(&wanted.name));
         state.wanted.insert(wanted.name.clone(), wanted);
         drop(state);
+        self.changes.fetch_add(1, Ordering::AcqRel);
         self.more.notify_one();
     }
 
@@ -102,6 +108,11 @@ impl Mirror {
         let up = topology.fleet.iter().filter(|node| node.health().is_up()).cloned();
         let told = futures_util::future::join_all(up.map(|node| self.tell_all(node))).await;
         told.into_iter().all(|told| told) && topology.fleet.iter().all(|node| node.health().is_up())
+    }
+
+    /// A number that grows whenever nodes may answer otherwise because of what they were told.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// A node whose version does not know this member of a body, of those that were told.
@@ -139,6 +150,7 @@ impl Mirror {
                 Wish::Request { method, path, body } => self.tell(&node, method, path, body.as_ref()).await,
                 Wish::Rules(rules) => rules::tell(&node, rules).await,
             };
+            self.changes.fetch_add(1, Ordering::AcqRel);
             match told {
                 Told::Done => {}
                 Told::Refused(error) => {

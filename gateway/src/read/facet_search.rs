@@ -1,7 +1,7 @@
 //! A search in the values of a facet.
 
 use bytes::Bytes;
-use http::{StatusCode, Uri};
+use http::Uri;
 use miroir_log::IndexRecord;
 use miroir_merge::{FacetSearchSpec, merge_facet_search};
 use miroir_nodes::NodeRequest;
@@ -18,13 +18,10 @@ use super::{
     pins::slots_of_filter,
     reserved::guarded_filter,
     scatter::{Terms, scatter},
-    search::{hidden_in, mark_partial, missing_member},
+    search::{found, hidden_in, missing_member},
     targets::{Scope, Target, turn},
 };
-use crate::{
-    answer::{Answer, json_bytes},
-    state::Gateway,
-};
+use crate::{answer::Answer, state::Gateway};
 
 /// What nodes are asked about in place of the internal field: an attribute that no document has, so that they answer as
 /// if the field were not there.
@@ -57,9 +54,7 @@ pub(crate) async fn facet_search(
         extra: missing_member(&gathered.missing).into_iter().collect(),
     };
     let merged = merge_facet_search(&gathered.answers, &spec).map_err(|error| merge_failed(&error))?;
-    let mut response = json_bytes(StatusCode::OK, merged);
-    mark_partial(&mut response, &gathered.missing);
-    Ok(response)
+    Ok(found(merged, &gathered.missing))
 }
 
 /// What a node is asked.

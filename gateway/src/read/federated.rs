@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use http::{StatusCode, Uri};
+use http::Uri;
 use miroir_log::IndexRecord;
 use miroir_merge::{
     FacetOrder, FederatedQuery, FederatedSpec, MergedFacets, Paging, SearchSpec, merge_federated,
@@ -28,15 +28,10 @@ use super::{
     remotes,
     reserved::renamed,
     scatter::{Gathered, Terms, scatter},
-    search::{
-        elapsed_ms, hidden_in, mark_partial, metadata, missing_member, new_request_uid, performance_details,
-    },
+    search::{elapsed_ms, found, hidden_in, metadata, missing_member, new_request_uid, performance_details},
     targets::{Scope, Target, turn},
 };
-use crate::{
-    answer::{Answer, json_bytes},
-    state::Gateway,
-};
+use crate::{answer::Answer, state::Gateway};
 
 /// How many hits a page has where it is not said.
 const HITS_PER_PAGE: usize = 20;
@@ -98,9 +93,7 @@ pub(super) async fn federated(
         extra,
     };
     let merged = merge_federated(&gathered.answers, &spec).map_err(|error| merge_failed(&error))?;
-    let mut response = json_bytes(StatusCode::OK, merged);
-    mark_partial(&mut response, &gathered.missing);
-    Ok(response)
+    Ok(found(merged, &gathered.missing))
 }
 
 /// Asks every node. Hits of several queries are compared by what nodes tell only those who merge; a node that has not been

@@ -15,12 +15,9 @@ use miroir_shard::ShardId;
 use super::{
     federated::federated,
     scatter::Terms,
-    search::{Merged, mark_partial, merged, new_request_uid},
+    search::{Merged, found, merged, new_request_uid},
 };
-use crate::{
-    answer::{Answer, json_bytes},
-    state::Gateway,
-};
+use crate::{answer::Answer, state::Gateway};
 
 /// How many of the searches are under way at once.
 const AT_ONCE: usize = 16;
@@ -46,9 +43,7 @@ pub(crate) async fn multi_search(gateway: &Gateway, search: MultiSearch, terms: 
         results.push(&uid, &merged);
     }
     let (body, missing) = results.finish();
-    let mut response = json_bytes(StatusCode::OK, body);
-    mark_partial(&mut response, &missing);
-    Ok(response)
+    Ok(found(body, &missing))
 }
 
 /// The index of a query. That it is not there is an error of the request, not of the path.

@@ -2,7 +2,11 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Uri};
-use miroir_filters::{Body, extensions::RequestId};
+use memchr::memmem;
+use miroir_filters::{
+    Body,
+    extensions::{RequestId, Reusable},
+};
 use miroir_log::IndexRecord;
 use miroir_merge::{SearchSpec, groups_overlap, merge_hybrid, merge_search, merge_surveyed};
 use miroir_nodes::NodeRequest;
@@ -28,6 +32,9 @@ use crate::{
     answer::{Answer, json_bytes},
     state::Gateway,
 };
+
+/// In an answer for which nodes did not look as far as they would have with more time.
+const DEGRADED: &[u8] = b"\"degraded\":true";
 
 /// What is asked in an index, and what its answer is to tell of itself.
 pub(super) struct Question<'a> {
@@ -58,9 +65,7 @@ pub(crate) async fn search(
     terms: Terms,
 ) -> Answer {
     let merged = merged(gateway, index, query, terms, new_request_uid()).await?;
-    let mut response = json_bytes(StatusCode::OK, merged.body);
-    mark_partial(&mut response, &merged.missing);
-    Ok(response)
+    Ok(found(merged.body, &merged.missing))
 }
 
 /// Scatters a search and merges what comes back.
@@ -217,6 +222,18 @@ pub(super) fn missing_member(missing: &[ShardId]) -> Option<(String, String)> {
 
 fn missing_json(missing: &[ShardId]) -> String {
     serde_json::to_string(&missing.iter().map(|shard| shard.0).collect::<Vec<_>>()).unwrap_or_default()
+}
+
+/// The answer to a search. Others who ask the same may have it, unless nodes had no time to finish or shards are missing.
+pub(super) fn found(body: Vec<u8>, missing: &[ShardId]) -> Response<Body> {
+    // Where a document has these bytes too, its answers are made for each.
+    let whole = missing.is_empty() && memmem::find(&body, DEGRADED).is_none();
+    let mut response = json_bytes(StatusCode::OK, body);
+    if whole {
+        response.extensions_mut().insert(Reusable);
+    }
+    mark_partial(&mut response, missing);
+    response
 }
 
 /// Says in a header which shards an answer leaves out.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use http::{StatusCode, Uri};
+use http::Uri;
 use miroir_log::IndexRecord;
 use miroir_merge::{SimilarSpec, merge_similar};
 use miroir_nodes::NodeRequest;
@@ -24,15 +24,12 @@ use super::{
     filter::narrowed,
     reserved::guarded_filter,
     scatter::{Terms, scatter},
-    search::{elapsed_ms, hidden_in, mark_partial, missing_member, performance_details},
+    search::{elapsed_ms, found, hidden_in, missing_member, performance_details},
     survey::NO_GROUPS,
     targets::{Scope, Target, turn},
     visibility::Displayed,
 };
-use crate::{
-    answer::{Answer, json_bytes},
-    state::Gateway,
-};
+use crate::{answer::Answer, state::Gateway};
 
 /// How many hits a node is asked for where the index ranks by an attribute before it ranks by vector: the nearest ones are
 /// then somewhere among all hits.
@@ -88,9 +85,7 @@ pub(crate) async fn similar(
         extra,
     };
     let merged = merge_similar(&gathered.answers, &spec).map_err(|error| merge_failed(&error))?;
-    let mut response = json_bytes(StatusCode::OK, merged);
-    mark_partial(&mut response, &gathered.missing);
-    Ok(response)
+    Ok(found(merged, &gathered.missing))
 }
 
 /// Where nodes are asked.

@@ -263,6 +263,10 @@ impl Log for SqliteLog {
         self.shared.catalog.load_full()
     }
 
+    fn catalog_changes(&self) -> u64 {
+        self.shared.catalog_changes.load(Ordering::Acquire)
+    }
+
     async fn save_map(&self, map: StoredMap) -> Result<()> {
         self.write(Command::SaveMap(map)).await.map(drop)
     }

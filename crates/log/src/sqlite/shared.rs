@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -20,6 +23,7 @@ const GENERATION: usize = 8_192;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) catalog: ArcSwap<Catalog>,
+    pub(super) catalog_changes: AtomicU64,
     pub(super) recent: Recent,
     pub(super) appended: watch::Sender<u32>,
     pub(super) positions: RwLock<Positions>,
@@ -51,6 +55,7 @@ impl Shared {
     pub(super) fn new(catalog: Catalog, positions: Positions) -> Self {
         Self {
             catalog: ArcSwap::from_pointee(catalog),
+            catalog_changes: AtomicU64::new(0),
             recent: Recent::with_limit(GENERATION),
             appended: watch::Sender::new(positions.next),
             positions: RwLock::new(positions),

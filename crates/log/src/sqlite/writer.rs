@@ -168,6 +168,7 @@ impl Writer {
             let mut indexes = Catalog::clone(&self.shared.catalog.load());
             commit.catalog.iter().for_each(|change| indexes.apply(change));
             self.shared.catalog.store(Arc::new(indexes));
+            self.shared.catalog_changes.fetch_add(1, Ordering::AcqRel);
         }
         self.shared.recent.rename(&commit.renames);
         self.shared.recent.put(commit.tasks);

@@ -217,5 +217,6 @@ delegate! {
         positions() -> Positions;
         keep_ends(keep: bool) -> ();
         catalog() -> Arc<Catalog>;
+        catalog_changes() -> u64;
     }
 }
