@@ -3,7 +3,7 @@
 use miroir_protocol::{Settings, tasks::Details};
 use serde_json::{Value, json};
 
-use crate::entry::{Export, Operation, Selection};
+use crate::operation::{Export, Operation, Selection};
 
 impl Operation {
     /// What clients see as the details of a task that is still waiting.

@@ -13,6 +13,8 @@ pub mod failpoints;
 #[cfg(not(feature = "failpoints"))]
 mod failpoints;
 mod log;
+mod operation;
+mod payload_ref;
 mod record;
 mod record_kind;
 mod spool;
@@ -21,12 +23,11 @@ mod uids;
 
 pub use self::{
     catalog::{Catalog, CatalogChange, IndexRecord},
-    entry::{
-        Entry, Export, ExportIndex, Finished, LoggedEntry, Method, NewEntry, Once, Operation, Outcome,
-        PayloadContent, PayloadRef, Selection,
-    },
+    entry::{Entry, Finished, LoggedEntry, NewEntry, Once, Outcome},
     error::{LogError, Result},
     log::{Compaction, Log, Positions, StoredMap},
+    operation::{Export, ExportIndex, Method, Operation, Selection},
+    payload_ref::{PayloadContent, PayloadRef},
     record_kind::RecordKind,
     spool::{INLINE_LIMIT, PayloadReader, Pump, Spool, SpoolError, SpoolFile},
     sqlite::{SqliteLog, SqliteOptions},

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use crate::{
     catalog::Catalog,
-    entry::{Entry, Finished, LoggedEntry, NewEntry, Once, PayloadRef},
+    entry::{Entry, Finished, LoggedEntry, NewEntry, Once},
     error::Result,
+    payload_ref::PayloadRef,
     record_kind::RecordKind,
     spool::{PayloadReader, Spool},
     uids::Uids,

@@ -21,9 +21,9 @@ use std::{
 
 pub use self::{pump::Pump, reader::PayloadReader, writer::SpoolFile};
 use crate::{
-    entry::{PayloadContent, PayloadRef},
     error::is_full,
     failpoints::Failpoints,
+    payload_ref::{PayloadContent, PayloadRef},
 };
 
 /// How the names of the spool's files end.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{INLINE_LIMIT, SUFFIX, Spool, SpoolError};
-use crate::entry::{PayloadContent, PayloadRef};
+use crate::payload_ref::{PayloadContent, PayloadRef};
 
 /// How much is written to the file at once.
 const BUFFER: usize = 256 * 1024;

@@ -18,8 +18,9 @@ use super::{
 };
 use crate::{
     catalog::CatalogChange,
-    entry::{Entry, Finished, NewEntry, PayloadContent},
+    entry::{Entry, Finished, NewEntry},
     error::{LogError, Result},
+    payload_ref::PayloadContent,
     record,
 };
 

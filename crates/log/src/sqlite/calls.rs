@@ -11,8 +11,9 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    entry::{Entry, NewEntry, Once, PayloadRef},
+    entry::{Entry, NewEntry, Once},
     error::{LogError, Result},
+    payload_ref::PayloadRef,
 };
 
 /// How many calls wait for the writer before further callers wait to be let in.

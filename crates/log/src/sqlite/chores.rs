@@ -10,8 +10,9 @@ use super::{
     rows::{DELETED, to_json},
 };
 use crate::{
-    entry::{Finished, Operation, Outcome},
+    entry::{Finished, Outcome},
     error::{LogError, Result},
+    operation::Operation,
     record,
 };
 

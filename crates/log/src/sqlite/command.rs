@@ -4,9 +4,11 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{
-    entry::{Entry, Finished, NewEntry, Once, Operation, PayloadRef},
+    entry::{Entry, Finished, NewEntry, Once},
     error::Result,
     log::{Compaction, StoredMap},
+    operation::Operation,
+    payload_ref::PayloadRef,
     record_kind::RecordKind,
     uids::Uids,
 };

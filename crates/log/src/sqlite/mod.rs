@@ -53,9 +53,10 @@ use self::{
 };
 use crate::{
     catalog::Catalog,
-    entry::{Entry, Finished, LoggedEntry, NewEntry, Once, PayloadRef},
+    entry::{Entry, Finished, LoggedEntry, NewEntry, Once},
     error::{LogError, Result},
     log::{Compaction, Log, Positions, StoredMap},
+    payload_ref::PayloadRef,
     record_kind::RecordKind,
     spool::{PayloadReader, Spool},
     uids::Uids,

@@ -12,9 +12,10 @@ use serde_json::Value;
 use super::rows::{LOGGED, logged};
 use crate::{
     catalog::{Catalog, IndexRecord},
-    entry::{LoggedEntry, PayloadRef},
+    entry::LoggedEntry,
     error::Result,
     log::StoredMap,
+    payload_ref::PayloadRef,
     record_kind::RecordKind,
 };
 

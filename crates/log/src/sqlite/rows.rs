@@ -11,8 +11,10 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    entry::{Entry, LoggedEntry, Operation, PayloadContent},
+    entry::{Entry, LoggedEntry},
     error::{LogError, Result},
+    operation::Operation,
+    payload_ref::PayloadContent,
 };
 
 /// The columns [`task`] reads.
