@@ -127,9 +127,9 @@ fn held_by(rig: &Rig, group: &str) -> BTreeMap<String, Value> {
     nodes.flat_map(|node| node.documents("movies")).map(|(id, document)| (id, document.into())).collect()
 }
 
-/// In each group another part of the write fails: what is left of it is the same in the end.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn copies_do_not_differ_after_a_write_that_some_nodes_failed() {
+/// In each group another part of the write fails: what is left of it is the same in the end, once the gateway has been
+/// started again and `meanwhile` has happened.
+async fn copies_become_equal_after_a_failure(meanwhile: impl FnOnce(&Rig)) {
     let mut rig = Rig::start_moving(&[2, 3]).await;
     let documents = |ids: std::ops::Range<u32>, n: u32| ids.map(move |id| json!({ "id": id, "n": n }));
     rig.add("movies", &documents(0..60, 0).collect::<Vec<_>>()).await;
@@ -137,6 +137,7 @@ async fn copies_do_not_differ_after_a_write_that_some_nodes_failed() {
     second.push(json!({ "id": 90, "bad": true }));
     let failed = rig.add("movies", &second).await;
     rig.failed(failed, "invalid_document_geo_field").await;
+    meanwhile(&rig);
     // What is to be done is not forgotten.
     rig.restart().await;
     rig.applied_everywhere(failed).await;
@@ -144,4 +145,14 @@ async fn copies_do_not_differ_after_a_write_that_some_nodes_failed() {
     let left = held_by(&rig, "g0");
     assert!(!left.contains_key("90") && (0..60).all(|id| left.contains_key(&id.to_string())));
     assert!(left.values().any(|document| document["n"] == 5), "both parts did not fail as a whole");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_do_not_differ_after_a_write_that_some_nodes_failed() {
+    copies_become_equal_after_a_failure(|_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_makes_copies_equal_is_sent_again_where_it_was_lost() {
+    copies_become_equal_after_a_failure(|rig| rig.nodes.iter().for_each(|node| node.drop_before(2))).await;
 }

@@ -131,7 +131,7 @@ impl Mover {
     }
 
     /// Makes the copies of some slots of an index equal. What the last scan has found stays what it is. False where some
-    /// of them could not be compared now.
+    /// of them could not be compared, or not be mended, now.
     pub(super) async fn make_equal(&self, index: &str, slots: &SlotSet) -> Result<bool, MoveError> {
         let map = self.topology.load().map.clone();
         let kept = self.report.lock().clone();
@@ -177,9 +177,10 @@ impl Mover {
         usable.map(Node::with_own_connections).collect()
     }
 
-    /// False where the copies could not be compared, as they were written to all the time.
+    /// False where the copies could not be compared, as they were written to all the time, or not mended.
     async fn scan_shard(&self, scope: &Scope<'_>) -> Result<bool, MoveError> {
         let began = Instant::now();
+        let mut settled = true;
         for attempt in 1.. {
             // It is looked at again with the next scan.
             if attempt > ATTEMPTS {
@@ -200,12 +201,12 @@ impl Mover {
                 sleep(AGAIN).await;
                 continue;
             }
-            self.settle(scope, &copies, &differing, (slots, span)).await?;
+            settled = self.settle(scope, &copies, &differing, (slots, span)).await?;
             break;
         }
         // Searches and writes come first.
         sleep(began.elapsed() / 2).await;
-        Ok(true)
+        Ok(settled)
     }
 
     /// Reads every copy of a shard. None where one cannot be said to be of a known span.

@@ -22,14 +22,14 @@ use crate::{
 };
 
 impl Mover {
-    /// Says what differs, and mends it.
+    /// Says what differs, and mends it. False where a copy has not been mended that should have been.
     pub(super) async fn settle(
         &self,
         scope: &Scope<'_>,
         copies: &[Copy],
         differing: &BTreeSet<String>,
         (slots, span): (Arc<SlotSet>, Span),
-    ) -> Result<(), MoveError> {
+    ) -> Result<bool, MoveError> {
         let Scope { index, shard, mend, .. } = *scope;
         let mut foreign = Vec::new();
         for copy in copies {
@@ -61,8 +61,9 @@ impl Mover {
             }
         }
         if mend == Mend::Nothing {
-            return Ok(());
+            return Ok(true);
         }
+        let mut all = true;
         let mut mended = BTreeSet::new();
         for copy in copies {
             if let Some((errand, ids)) = mending(index, copy, &right, &slots, span) {
@@ -72,13 +73,16 @@ impl Mover {
                         Remote(&copy.node).done(&self.tasks_of(&copy.node), &done.tasks).await?;
                         mended.extend(ids);
                     }
-                    // It has been written since, so it is right or will be looked at again.
-                    Err(error) => tracing::info!(node = name, %error, index, "copy not mended"),
+                    // It has been written since, or its node is busy with something else: it is looked at again.
+                    Err(error) => {
+                        tracing::info!(node = name, %error, index, "copy not mended");
+                        all = false;
+                    }
                 }
             }
         }
         self.report.lock().mended += mended.len() as u64;
-        Ok(())
+        Ok(all)
     }
 }
 
