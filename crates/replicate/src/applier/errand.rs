@@ -329,3 +329,6 @@ impl From<ApplyError> for Failure {
         Self::Node(error)
     }
 }
+
+#[cfg(test)]
+mod tests;
