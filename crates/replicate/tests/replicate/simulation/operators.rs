@@ -1,8 +1,11 @@
 //! What operators do, and what must have come of it.
 
+use std::time::Duration;
+
 use miroir_replicate::{Change, NewNode};
 use miroir_shard::ShardMap;
 use rand::{Rng, seq::IndexedRandom};
+use tokio::time::timeout;
 
 use super::{
     invariants::{Violation, moved_least, readable},
@@ -31,7 +34,11 @@ impl World<'_> {
             2 => Change::Replace { node, with: self.new_node() },
             _ => Change::Add { nodes: vec![self.new_node()] },
         };
-        self.begin(change).await;
+        if self.setting.faults && self.chance.happens(10) {
+            self.begin_and_die(change).await;
+        } else {
+            self.begin(change).await;
+        }
     }
 
     /// Starts a change, where that is possible.
@@ -41,6 +48,22 @@ impl World<'_> {
         let started = self.gateway().rebalancer.start(&change).await;
         self.chance.note(|| format!("{}: {}", change.words(), started.is_ok()));
         if started.is_ok() {
+            self.change = Some(Changing { change, before, target });
+        }
+    }
+
+    /// Starts a change, and the gateway dies over it: either it has begun, or it has not.
+    async fn begin_and_die(&mut self, change: Change) {
+        let before = self.gateway().map();
+        let Ok(target) = change.target(&before) else { return };
+        let patience = Duration::from_millis(self.chance.throw(|dice| dice.random_range(0..30)));
+        let started = timeout(patience, self.gateway().rebalancer.start(&change)).await;
+        self.restart().await;
+        let status = self.gateway().rebalancer.status();
+        let is_open = matches!(status["state"].as_str(), Some("running" | "aborting"));
+        let has_begun = is_open && status["change"] == change.words() || matches!(started, Ok(Ok(_)));
+        self.chance.note(|| format!("{} as the gateway dies: {has_begun}", change.words()));
+        if has_begun {
             self.change = Some(Changing { change, before, target });
         }
     }

@@ -41,6 +41,10 @@ found! {
     a_log_that_forgets_its_last_commit: LogForgetsTheLast in CHANGING;
     an_applier_whose_writes_overtake_each_other: WritesOvertake in CALM;
     an_applier_that_does_not_know_what_it_has_sent: TagsAreNotRecognised in CHANGING;
+    nodes_whose_tasks_count_before_they_are_done: TasksEndEarly in CALM;
+    a_sequencer_that_settles_what_is_to_be_done: DecisionsAreLost in CALM;
+    nodes_that_are_said_to_be_further_than_they_are: PositionsRunAhead in CHANGING;
+    payloads_that_are_let_go_of_too_early: PayloadsGoEarly in STAYING;
     a_mover_that_leaves_out_a_document: CopyLacksADocument in CALM;
     a_mover_that_leaves_out_what_came_in_meanwhile: ReplayIsLeftOut in CALM;
     a_scan_that_compares_nothing: ScanSeesNothing in CALM;

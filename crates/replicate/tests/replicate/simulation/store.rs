@@ -70,6 +70,16 @@ impl Disk {
         Store { log, directory: directory.to_owned(), disk: self.clone() }
     }
 
+    /// What is kept of decisions.
+    fn decided(&self, mut decisions: Vec<(u32, Value)>) -> Vec<(u32, Value)> {
+        if self.bug == Some(Bug::DecisionsAreLost) {
+            let lost =
+                decisions.iter_mut().filter(|(uid, decision)| uid % 5 == 3 && decision["apply"].is_object());
+            lost.for_each(|(_, decision)| *decision = "settled".into());
+        }
+        decisions
+    }
+
     /// A commit takes its time, and whoever waits for it may be gone before or after.
     async fn commits<T>(&self, commit: impl Future<Output = Result<T>>) -> Result<T> {
         self.chance.delay(COMMIT).await;
@@ -150,7 +160,23 @@ macro_rules! delegate {
                 self.disk.keeps(self.log.append(entry)).await
             }
 
-            async fn advance(&self, node: &str, uid: u32, ended: Option<u32>) -> Result<()> {
+            async fn record_prepared(&self, decisions: Vec<(u32, Value)>) -> Result<()> {
+                self.disk.keeps(self.log.record_prepared(self.disk.decided(decisions))).await
+            }
+
+            async fn prepare_and_start(&self, decisions: Vec<(u32, Value)>, uids: &[u32]) -> Result<()> {
+                self.disk.keeps(self.log.prepare_and_start(self.disk.decided(decisions), uids)).await
+            }
+
+            async fn trim(&self, below: u32) -> Result<u32> {
+                let early = self.disk.bug == Some(Bug::PayloadsGoEarly);
+                self.disk.keeps(self.log.trim(if early { u32::MAX } else { below })).await
+            }
+
+            async fn advance(&self, node: &str, mut uid: u32, ended: Option<u32>) -> Result<()> {
+                if self.disk.bug == Some(Bug::PositionsRunAhead) {
+                    uid = (uid + 2).min(self.log.positions().next - 1);
+                }
                 let told = async {
                     self.log.advance(node, uid, ended).await?;
                     self.disk.told.lock().insert(node.to_owned(), (uid, ended));
@@ -181,8 +207,6 @@ macro_rules! delegate {
 delegate! {
     writes {
         append_once(entry: NewEntry, once: Once) -> (Entry, bool);
-        record_prepared(decisions: Vec<(u32, Value)>) -> ();
-        prepare_and_start(decisions: Vec<(u32, Value)>, uids: &[u32]) -> ();
         settle() -> ();
         start(uids: &[u32]) -> ();
         cancel(by: u32, from: u32) -> Uids;
@@ -191,7 +215,6 @@ delegate! {
         forget_ends(place: u64) -> ();
         save_map(map: StoredMap) -> ();
         delete_record(kind: RecordKind, id: &str) -> bool;
-        trim(below: u32) -> u32;
         compact() -> Compaction;
     }
     reads {
