@@ -27,6 +27,8 @@ pub enum OwnerState {
     Readable,
     /// It is being given the shard: whoever moves the shard writes it, nobody reads it.
     Filling,
+    /// It has just given the shard away: nobody chooses it any more, but it is written as long as there are reads that did.
+    Parting,
     /// It gave the shard away: neither read nor written, its copy waits to be deleted.
     Draining,
 }
@@ -84,7 +86,7 @@ impl OwnerState {
 
     /// Whether writes of the log go to this copy.
     pub fn is_written(self) -> bool {
-        self == Self::Readable
+        matches!(self, Self::Readable | Self::Parting)
     }
 }
 

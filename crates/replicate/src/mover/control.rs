@@ -14,14 +14,10 @@ use super::{
     Connect, Mover,
     change::{Change, ChangeError, NewNode},
     plan::{Plan, PlanState, to_fill},
-    remote::{MoveError, Remote},
-    store::Kept,
+    remote::Remote,
+    store::{Kept, stored},
 };
-use crate::{
-    crew::Crew,
-    progress::Progress,
-    topology::{CurrentTopology, Topology},
-};
+use crate::{crew::Crew, progress::Progress, topology::CurrentTopology};
 use miroir_log::Log;
 
 /// Changes the fleet and says how far that is. Clones are of the same.
@@ -55,6 +51,7 @@ impl Rebalancer {
             plan: parking_lot::Mutex::new(kept.plan),
             turn: tokio::sync::Mutex::default(),
             map_turn: tokio::sync::Mutex::default(),
+            map_in_doubt: Default::default(),
             plan_turn: tokio::sync::Mutex::default(),
             generation: Default::default(),
             doing: Default::default(),
@@ -98,35 +95,15 @@ impl Rebalancer {
     pub async fn start(&self, change: &Change) -> Result<Value, ChangeError> {
         let mover = &self.mover;
         let _turn = mover.turn.lock().await;
-        if let Some(plan) = mover.plan.lock().as_ref().filter(|plan| plan.is_open()) {
-            return Err(ChangeError::UnderWay(plan.what.clone()));
-        }
-        let map = mover.topology.load().map.clone();
-        let target = change.target(&map)?;
-        let mut clients = Vec::new();
+        mover.nothing_under_way()?;
+        // What cannot be is refused before anything is asked of anybody.
+        change.target(&mover.topology.load().map)?;
+        let mut joining = Vec::new();
         for node in change.joining() {
-            clients.push(self.fit(node).await?);
+            joining.push(self.fit(node).await?);
             mover.remember(node).await?;
         }
-        let mut plan = Plan::new(change.words(), map.clone(), target.clone());
-        plan.lost = change.given_up().map(|node| mover.held_alone_by(node)).unwrap_or_default();
-        if !plan.lost.is_empty() {
-            tracing::error!(
-                change = plan.what,
-                shards = plan.lost.len(),
-                "shards that nobody has start from nothing"
-            );
-        }
-        let before = mover.plan.lock().clone();
-        mover.store_plan(plan).await.map_err(stored)?;
-        // A split is a change of the map and nothing else; otherwise whoever joins is in the map from now on.
-        let next = if *change == (Change::Split {}) { target } else { map.united(&target) };
-        if let Err(error) = mover.enlarge(next, clients).await {
-            // The log may have no room for the map. Nobody has been told that the change goes on, and without its nodes it
-            // could not.
-            mover.put_back(before).await;
-            return Err(stored(error));
-        }
+        mover.begin(change, joining).await?;
         tracing::info!(change = change.words(), "the fleet changes");
         mover.wake.notify_one();
         Ok(self.status())
@@ -217,31 +194,13 @@ impl Rebalancer {
 
     /// Whether a node gives shards away, or has given some that it still holds.
     pub fn is_giving(&self, node: &str) -> bool {
-        self.has_any(node, OwnerState::Draining)
+        [OwnerState::Parting, OwnerState::Draining].into_iter().any(|state| self.has_any(node, state))
     }
 
     fn has_any(&self, node: &str, wanted: OwnerState) -> bool {
         let map = &self.mover.topology.load().map;
         map.node_id(node).is_some_and(|id| map.shards_of(id).any(|(_, state)| state == wanted))
     }
-}
-
-impl Mover {
-    /// Works by a map with more nodes in it.
-    async fn enlarge(&self, map: miroir_shard::ShardMap, clients: Vec<Node>) -> Result<(), MoveError> {
-        let topology = self.topology.load();
-        let fleet = topology.fleet.iter().cloned().chain(clients).collect();
-        let bytes = map.to_bytes()?.into();
-        self.log.save_map(miroir_log::StoredMap { epoch: map.epoch(), bytes }).await?;
-        drop(topology);
-        let old = self.topology.replace(Topology { map, fleet });
-        self.old.lock().push(Arc::downgrade(&old));
-        Ok(())
-    }
-}
-
-fn stored(error: MoveError) -> ChangeError {
-    ChangeError::Log(LogError::Damaged(error.to_string()))
 }
 
 impl std::fmt::Debug for Rebalancer {

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use miroir_nodes::Node;
-use miroir_shard::{Move, OwnerState, ShardMap};
+use miroir_shard::{Move, OwnerState};
 use tokio::time::timeout;
 
 use super::{
     Mover,
+    maps::with_states,
     remote::{MoveError, Remote},
-    wave::{Wave, with_states},
+    wave::Wave,
 };
 
 /// Shards move to so many nodes at the same time.
@@ -100,15 +101,9 @@ impl Mover {
         Ok(())
     }
 
-    /// Makes the new copies those that are read, and the old ones leftovers.
+    /// Makes the new copies those that are read. The old ones are written until nobody reads them by an older map.
     pub(super) async fn swap(&self, moves: &[Move], to: &Node) -> Result<(), MoveError> {
-        let (is, was) = (OwnerState::Readable, Some(OwnerState::Draining));
+        let (is, was) = (OwnerState::Readable, Some(OwnerState::Parting));
         self.change_map(|map| with_states(map, moves, to.name(), is, was)).await
-    }
-
-    async fn change_map(&self, change: impl FnOnce(&ShardMap) -> ShardMap) -> Result<(), MoveError> {
-        let _turn = self.map_turn.lock().await;
-        let map = self.topology.load().map.clone();
-        self.publish(change(&map), None).await
     }
 }

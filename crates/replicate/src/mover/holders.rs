@@ -1,7 +1,7 @@
 //! Who holds what, and who can give it.
 
 use miroir_nodes::{HealthState, Node};
-use miroir_shard::{ShardId, SlotSet};
+use miroir_shard::ShardId;
 
 use super::{Mover, plan::Plan, remote::MoveError};
 use crate::completion::goes_along;
@@ -31,13 +31,6 @@ impl Mover {
         let usable = nodes.filter(|node| node.health().is_trusted() && can_give(node));
         let furthest = usable.max_by_key(|node| self.progress.applied(node.name()));
         furthest.map(Node::with_own_connections).ok_or(MoveError::NoSource(shard.0))
-    }
-
-    /// Whether a node is sent all that is written to these slots.
-    pub(super) fn is_written(&self, node: &str, slots: &SlotSet) -> bool {
-        let map = &self.topology.load().map;
-        let written = map.node_id(node).map(|id| map.written_slots(id)).unwrap_or_default();
-        slots.iter().all(|slot| written.contains(slot))
     }
 
     /// Whether a shard that nobody can give starts from nothing.

@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Mover, Step,
+    maps::removed,
     remote::{MoveError, Remote},
 };
 use crate::applier::Errand;
@@ -27,19 +28,24 @@ impl Mover {
             let (id, client) = (NodeId(place as u16), topology.fleet.get(&node.name));
             let shards = unwanted(map, id, goal);
             if let Some(client) = client.filter(|client| !shards.is_empty() && client.health().answers()) {
-                leftovers.push((id, client.with_own_connections(), shards));
+                leftovers.push((client.with_own_connections(), shards));
             }
         }
         drop(topology);
         if leftovers.is_empty() {
             return Ok(Step::Nothing);
         }
-        let clearing = leftovers.iter().map(|(_, client, shards)| self.clear_member(client, map, shards));
+        let clearing = leftovers.iter().map(|(client, shards)| self.clear_member(client, map, shards));
         let cleared = join_all(clearing).await;
         let gone = leftovers.iter().zip(&cleared).filter(|(_, cleared)| cleared.is_ok());
-        let gone = gone.flat_map(|((id, _, shards), _)| shards.iter().map(|shard| (*shard, *id)));
-        let next = gone.fold(map.clone(), |map, (shard, id)| map.with_owner(shard, id, None));
-        self.publish(next.with_epoch(map.epoch() + 1), None).await?;
+        let copies = |(client, shards): &(Node, Vec<ShardId>)| {
+            let copy = |shard: &ShardId| (*shard, client.name().to_owned());
+            shards.iter().map(copy).collect::<Vec<_>>()
+        };
+        let gone: Vec<_> = gone.flat_map(|(leftover, _)| copies(leftover)).collect();
+        if !gone.is_empty() {
+            self.change_map(|now| removed(now, &gone, map.shard_bits())).await?;
+        }
         cleared.into_iter().collect::<Result<(), _>>()?;
         Ok(Step::Done)
     }
@@ -93,7 +99,7 @@ fn unwanted(map: &ShardMap, id: NodeId, goal: &ShardMap) -> Vec<ShardId> {
     };
     let held = map.shards_of(id).filter(|(shard, state)| match state {
         OwnerState::Readable => false,
-        OwnerState::Draining => true,
+        OwnerState::Draining | OwnerState::Parting => true,
         OwnerState::Filling => !is_wanted(*shard),
     });
     held.map(|(shard, _)| shard).collect()

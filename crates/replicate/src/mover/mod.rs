@@ -12,6 +12,7 @@ mod fill;
 mod holders;
 mod join;
 mod leftovers;
+mod maps;
 mod plan;
 mod remote;
 mod scan;
@@ -22,18 +23,18 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use miroir_log::{Log, LogError};
 use miroir_nodes::Node;
-use miroir_shard::{Move, OwnerState, ShardMap, StoredMapError, diff};
+use miroir_shard::{Move, ShardMap, StoredMapError, diff};
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 pub(crate) use self::remote::Remote;
@@ -44,6 +45,7 @@ pub use self::{
 };
 use self::{
     leftovers::with_leftovers,
+    maps::given_up,
     plan::{Plan, PlanState},
     remote::MoveError,
     scan::{ROUND, Report},
@@ -74,6 +76,7 @@ pub(crate) struct Mover {
     turn: tokio::sync::Mutex<()>,
     /// Whoever makes a new map, or a new plan, of the one that there is.
     map_turn: tokio::sync::Mutex<()>,
+    map_in_doubt: AtomicBool,
     plan_turn: tokio::sync::Mutex<()>,
     /// Counts the changes of direction: what was begun before one is given up.
     generation: AtomicU64,
@@ -136,8 +139,15 @@ impl Mover {
             self.take_out(&node).await?;
             return Ok(Step::Done);
         }
+        if self.is_map_in_doubt() {
+            // After a crash the one that is kept would count.
+            self.change_map(|map| Ok(map.clone())).await?;
+        }
         // The map alone: whoever keeps a topology counts as a reader.
         let map = self.topology.load().map.clone();
+        if self.let_go(&map).await? == Step::Done {
+            return Ok(Step::Done);
+        }
         let Some(plan) = self.plan.lock().clone().filter(Plan::is_open) else {
             return match self.clear_up(&map, &map).await? {
                 Step::Nothing => match self.outsider() {
@@ -147,6 +157,10 @@ impl Mover {
                 Step::Done => Ok(Step::Done),
             };
         };
+        if self.lacks_members(&map, &plan) {
+            self.take_in(&plan).await?;
+            return Ok(Step::Done);
+        }
         if plan.state == PlanState::Paused {
             return self.clear_up(&map, plan.goal()).await;
         }
@@ -171,13 +185,7 @@ impl Mover {
             return Ok(Step::Nothing);
         }
         if !moves.is_empty() {
-            let mut next = map.clone();
-            for step in moves {
-                if let Some(node) = step.from.as_deref().and_then(|name| next.node_id(name)) {
-                    next = next.with_owner(step.shard, node, Some(OwnerState::Draining));
-                }
-            }
-            self.publish(next.with_epoch(map.epoch() + 1), None).await?;
+            self.change_map(|map| Ok(given_up(map, moves))).await?;
             return Ok(Step::Done);
         }
         self.conclude(map, plan).await?;
@@ -186,16 +194,8 @@ impl Mover {
 
     /// Takes a node that has lost its data out of all reads, and has it filled anew.
     async fn take_out(&self, node: &Node) -> Result<(), MoveError> {
-        let map = self.topology.load().map.clone();
-        let Some(id) = map.node_id(node.name()) else { return Ok(()) };
         tracing::warn!(node = node.name(), "node is filled anew from other copies");
-        if self.plan.lock().as_ref().is_none_or(|plan| !plan.is_open()) {
-            let what = format!("rebuild {}", node.name());
-            let mut plan = Plan::new(what, map.clone(), map.clone());
-            plan.shards = map.shards_of(id).count();
-            self.store_plan(plan).await?;
-        }
-        self.publish(map.refilling(id), None).await?;
+        self.refill(node.name()).await?;
         self.crew.stop(node.name());
         self.log.forget_node(node.name()).await?;
         self.readers_gone().await;
@@ -208,7 +208,7 @@ impl Mover {
         if self.plan.lock().as_ref().is_none_or(|now| now.state != plan.state) {
             return Err(MoveError::Changed);
         }
-        let goal = with_leftovers(plan.goal(), map).with_epoch(map.epoch() + 1);
+        let goal = with_leftovers(plan.goal(), map);
         // An earlier try may have come to the map and no further.
         let leaving = map.nodes().iter().chain(plan.left().nodes()).map(|node| &node.name);
         let leaving: BTreeSet<String> =
@@ -218,7 +218,12 @@ impl Mover {
             let client = self.topology.load().fleet.get(&node.name).cloned().ok_or(MoveError::Changed)?;
             self.admit(&client).await?;
         }
-        self.publish(goal, Some(&leaving)).await?;
+        // A configuration that still names them must not bring them back, wherever the gateway dies from here on.
+        for node in &leaving {
+            self.keep_away(node).await?;
+        }
+        let is_same = |now: &ShardMap| now.epoch() == map.epoch();
+        self.change_map(|now| if is_same(now) { Ok(goal) } else { Err(MoveError::Changed) }).await?;
         for node in &leaving {
             self.crew.stop(node);
             self.progress.leave(node);
@@ -228,32 +233,6 @@ impl Mover {
         self.change_plan(Plan::end).await?;
         tracing::info!(change = plan.what, "the fleet is as it should be");
         Ok(())
-    }
-
-    /// Keeps a map, then works by it.
-    async fn publish(&self, map: ShardMap, leaving: Option<&BTreeSet<String>>) -> Result<(), MoveError> {
-        let bytes = map.to_bytes()?.into();
-        self.log.save_map(miroir_log::StoredMap { epoch: map.epoch(), bytes }).await?;
-        let topology = self.topology.load();
-        let gone = |node: &&Node| leaving.is_some_and(|leaving| leaving.contains(node.name()));
-        let fleet = topology.fleet.iter().filter(|node| !gone(node)).cloned().collect();
-        drop(topology);
-        let old = self.topology.replace(Topology { map, fleet });
-        self.old.lock().push(Arc::downgrade(&old));
-        Ok(())
-    }
-
-    /// Waits until nobody reads by an older map.
-    async fn readers_gone(&self) {
-        while self.has_old_readers() {
-            sleep(READERS).await;
-        }
-    }
-
-    fn has_old_readers(&self) -> bool {
-        let mut old = self.old.lock();
-        old.retain(|topology| topology.strong_count() > 0);
-        !old.is_empty()
     }
 
     fn tasks_of(&self, node: &Node) -> NodeTasks {

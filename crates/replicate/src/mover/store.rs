@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Mover,
-    change::{Change, NewNode},
+    change::{Change, ChangeError, NewNode},
     plan::Plan,
     remote::MoveError,
 };
@@ -110,7 +110,20 @@ fn readable<T: serde::de::DeserializeOwned>(id: &str, value: Value) -> Option<T>
         .ok()
 }
 
+/// A change that could not be kept, as operators are told.
+pub(super) fn stored(error: MoveError) -> ChangeError {
+    ChangeError::Log(LogError::Damaged(error.to_string()))
+}
+
 impl Mover {
+    /// One change at a time.
+    pub(super) fn nothing_under_way(&self) -> Result<(), ChangeError> {
+        match self.plan.lock().as_ref().filter(|plan| plan.is_open()) {
+            Some(plan) => Err(ChangeError::UnderWay(plan.what.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps a plan, then works by it.
     pub(super) async fn store_plan(&self, plan: Plan) -> Result<(), MoveError> {
         self.keep_plan(&plan).await?;
@@ -157,10 +170,15 @@ impl Mover {
         self.log.put_record(KIND, &format!("{NODE}{}", node.name), value).await
     }
 
-    /// Keeps that a node has left, so that a configuration which still names it does not bring it back.
+    /// Keeps that a node leaves, so that a configuration which still names it does not bring it back. As long as it is in the
+    /// map that says nothing.
+    pub(super) async fn keep_away(&self, node: &str) -> Result<(), MoveError> {
+        Ok(self.log.put_record(KIND, &format!("{GONE}{node}"), json!(true)).await?)
+    }
+
+    /// Forgets how a node that has left is reached.
     pub(super) async fn forget(&self, node: &str) -> Result<(), MoveError> {
         self.log.delete_record(KIND, &format!("{NODE}{node}")).await?;
-        self.log.put_record(KIND, &format!("{GONE}{node}"), json!(true)).await?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use miroir_nodes::Node;
-use miroir_shard::{Move, OwnerState, ShardMap, SlotSet, slots_filter};
+use miroir_shard::{Move, SlotSet, slots_filter};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -174,49 +174,5 @@ impl<'a> Wave<'a> {
     pub(super) async fn order(&self, errand: Errand) -> Result<crate::applier::Done, MoveError> {
         let done = self.mover.crew.order(self.to.name(), errand).await;
         done.map_err(|error| Remote(&self.to).failed(error))
-    }
-}
-
-/// The map in which the shards of `moves` are in these states where they come from and where they go to.
-pub(super) fn with_states(
-    map: &ShardMap,
-    moves: &[Move],
-    to: &str,
-    state: OwnerState,
-    from: Option<OwnerState>,
-) -> ShardMap {
-    let mut next = map.clone();
-    for step in moves {
-        if let Some(node) = next.node_id(to) {
-            next = next.with_owner(step.shard, node, Some(state));
-        }
-        if let (Some(state), Some(node)) = (from, step.from.as_deref().and_then(|name| next.node_id(name))) {
-            next = next.with_owner(step.shard, node, Some(state));
-        }
-    }
-    next.with_epoch(map.epoch() + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::layout;
-
-    #[test]
-    fn a_map_is_swapped_in_one_epoch() {
-        let map = ShardMap::place(&layout(&[2], 1)).expect("a map");
-        let from = map.node_id("g0n0").expect("a node");
-        let moves: Vec<Move> = map
-            .shards_of(from)
-            .map(|(shard, _)| Move {
-                shard,
-                group: "g0".to_owned(),
-                from: Some("g0n0".to_owned()),
-                to: Some("g0n1".to_owned()),
-            })
-            .collect();
-        let swapped = with_states(&map, &moves, "g0n1", OwnerState::Readable, Some(OwnerState::Draining));
-        assert_eq!(swapped.epoch(), map.epoch() + 1);
-        assert!(swapped.shards_of(from).all(|(_, state)| state == OwnerState::Draining));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use miroir_log::failpoints::Action;
 use miroir_replicate::{Change, NewNode};
 use miroir_shard::OwnerState;
 use serde_json::{Value, json};
@@ -166,6 +167,44 @@ async fn a_change_goes_on_after_a_restart() {
     let last = put(&rig, &mut history, 250..320).await;
     at_rest(&rig, last).await;
     check(&rig, &history, "after restarts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_the_log_has_no_room_for_is_not_under_way() {
+    let (mut rig, mut history) = loaded(&[2], 100).await;
+    rig.applied_everywhere(0).await;
+    let before = rig.current_map();
+    let nodes = vec![add_node(&mut rig, "x").await];
+    // How the node is reached takes two commits, the plan one, and then there is no room for the map.
+    rig.failpoints.arm("write.begin", Action::Full, 3);
+    rig.rebalancer().start(&Change::Add { nodes: nodes.clone() }).await.expect_err("no room");
+    for _ in 0..2 {
+        assert_eq!(rig.rebalancer().status()["state"], "none");
+        assert_eq!(rig.current_map().with_epoch(before.epoch()), before);
+        rig.restart().await;
+    }
+    rig.rebalancer().start(&Change::Add { nodes }).await.expect("there is room");
+    let last = put(&rig, &mut history, 50..150).await;
+    at_rest(&rig, last).await;
+    check(&rig, &history, "added");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_which_only_the_plan_was_kept_goes_on_after_a_restart() {
+    let (mut rig, mut history) = loaded(&[2], 300).await;
+    rig.applied_everywhere(0).await;
+    let before = rig.current_map();
+    let node = add_node(&mut rig, "x").await;
+    // It gets no further than to the map.
+    rig.node("x").hold(true);
+    rig.rebalancer().start(&Change::Add { nodes: vec![node] }).await.expect("started");
+    rig.restart_with(&before.with_epoch(u64::from(u32::MAX))).await;
+    rig.node("x").hold(false);
+    let last = put(&rig, &mut history, 250..320).await;
+    at_rest(&rig, last).await;
+    check(&rig, &history, "after a restart");
+    let map = rig.current_map();
+    assert!(map.shards_of(map.node_id("x").expect("a member")).count() > 15);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

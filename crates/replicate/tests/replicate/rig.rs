@@ -4,6 +4,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 
 use miroir_log::{
     Log, Method, NewEntry, Operation, PayloadContent, PayloadRef, Selection, SqliteLog, SqliteOptions,
+    StoredMap, failpoints::Failpoints,
 };
 use miroir_nodes::{Fleet, Node, NodeConfig};
 use miroir_protocol::tasks::{TaskStatus, TaskView};
@@ -23,6 +24,8 @@ pub(crate) struct Rig {
     /// Whether the fleet changes.
     moving: bool,
     pub(crate) nodes: Vec<FakeNode>,
+    /// Where the log fails.
+    pub(crate) failpoints: Failpoints,
     running: Option<Running>,
 }
 
@@ -49,7 +52,8 @@ impl Rig {
         }
         let map = ShardMap::place(&layout).expect("a map");
         let directory = TempDir::new().expect("a directory");
-        let mut rig = Self { directory, map, moving: false, nodes, running: None };
+        let failpoints = Failpoints::default();
+        let mut rig = Self { directory, map, moving: false, nodes, failpoints, running: None };
         rig.resume().await;
         rig
     }
@@ -65,7 +69,7 @@ impl Rig {
 
     /// Opens the log and goes on from what it says.
     pub(crate) async fn resume(&mut self) {
-        let options = SqliteOptions::new(self.directory.path());
+        let options = SqliteOptions::new(self.directory.path()).failpoints(&self.failpoints);
         let log = Arc::new(SqliteLog::open(options).expect("a log"));
         let map = match log.load_map().await.expect("read") {
             Some(stored) => ShardMap::from_bytes(&stored.bytes).expect("a map"),
@@ -95,6 +99,16 @@ impl Rig {
             }
         };
         tokio::time::timeout(LONG, gone).await.expect("all tasks end");
+    }
+
+    /// Starts again with another map in the log.
+    pub(crate) async fn restart_with(&mut self, map: &ShardMap) {
+        self.stop().await;
+        let log = SqliteLog::open(SqliteOptions::new(self.directory.path())).expect("a log");
+        let bytes = map.to_bytes().expect("bytes").into();
+        log.save_map(StoredMap { epoch: map.epoch(), bytes }).await.expect("kept");
+        drop(log);
+        self.resume().await;
     }
 
     pub(crate) async fn restart(&mut self) {
