@@ -7,11 +7,13 @@ use http::{Method, Uri};
 use miroir_nodes::{Node, NodeRequest};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::applier::{Blame, NodeTasks, Report};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a node that has nothing else to do may take over a task.
+const WRITE: Duration = Duration::from_secs(120);
 /// How often tasks are looked at.
 const POLL: Duration = Duration::from_millis(10);
 /// More than any slot holds.
@@ -172,7 +174,7 @@ impl Remote<'_> {
         }
     }
 
-    /// Writes, and waits until that is done.
+    /// Writes to a node that is sent nothing else, and waits until that is done.
     pub(crate) async fn write(
         &self,
         tasks: &NodeTasks,
@@ -182,7 +184,8 @@ impl Remote<'_> {
     ) -> Result<(), MoveError> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let accepted: Accepted = self.ask(NodeRequest::write(method, self.path(path)?, body)).await?;
-        self.done(tasks, &[accepted.task_uid]).await
+        let done = timeout(WRITE, self.done(tasks, &[accepted.task_uid])).await;
+        done.unwrap_or_else(|_| Err(self.failed("it does not get on with its tasks")))
     }
 
     /// Waits until tasks are done. Where one failed for a reason that may pass, or that may be another task's, that is an

@@ -3,11 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use miroir_shard::SlotSet;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::{
     Copy, Mend, NAMED, Scope,
@@ -20,6 +22,9 @@ use crate::{
         remote::{MoveError, Remote},
     },
 };
+
+/// How long a node may take over what makes its copy right. Nothing else of the fleet changes meanwhile.
+const MENDING: Duration = Duration::from_secs(120);
 
 impl Mover {
     /// Says what differs, and mends it. False where a copy has not been mended that should have been.
@@ -68,14 +73,15 @@ impl Mover {
         for copy in copies {
             if let Some((errand, ids)) = mending(index, copy, &right, &slots, span) {
                 let name = copy.node.name();
-                match self.crew.order(name, errand).await {
-                    Ok(done) => {
-                        Remote(&copy.node).done(&self.tasks_of(&copy.node), &done.tasks).await?;
-                        mended.extend(ids);
-                    }
+                match timeout(MENDING, self.mend(copy, errand)).await {
+                    Ok(Ok(())) => mended.extend(ids),
                     // It has been written since, or its node is busy with something else: it is looked at again.
-                    Err(error) => {
+                    Ok(Err(error)) => {
                         tracing::info!(node = name, %error, index, "copy not mended");
+                        all = false;
+                    }
+                    Err(_) => {
+                        tracing::info!(node = name, index, "copy not mended in time");
                         all = false;
                     }
                 }
@@ -83,6 +89,13 @@ impl Mover {
         }
         self.report.lock().mended += mended.len() as u64;
         Ok(all)
+    }
+
+    /// Has a copy's node do what makes it right.
+    async fn mend(&self, copy: &Copy, errand: Errand) -> Result<(), MoveError> {
+        let remote = Remote(&copy.node);
+        let done = self.crew.order(copy.node.name(), errand).await.map_err(|error| remote.failed(error))?;
+        remote.done(&self.tasks_of(&copy.node), &done.tasks).await
     }
 }
 
