@@ -7,7 +7,7 @@ use std::{
 };
 
 use miroir_log::{Operation, Selection};
-use miroir_nodes::Node;
+use miroir_nodes::{HealthState, Node, probe};
 use miroir_shard::{Move, SlotSet, slots_filter};
 use tokio::time::{Instant, sleep};
 
@@ -32,6 +32,8 @@ const AWAY: Duration = Duration::from_secs(60);
 /// How often one is asked for again that was not given.
 const RETRIES: u32 = 5;
 const RETRY: Duration = Duration::from_secs(1);
+/// How long it may take to show that its data are what they were.
+const LOOK: Duration = Duration::from_secs(10);
 
 impl Wave<'_> {
     /// Copies the shards, of all indexes or of one. Each index starts where its copy was read. What is copied is with the
@@ -83,7 +85,23 @@ impl Wave<'_> {
                 self.copy_part(source, index, Arc::new(part), code_bits).await?;
             }
         }
-        Ok(())
+        self.vouch_for(source).await
+    }
+
+    /// A node may have come back without its data, or with older ones, since it was last looked at: what it has given then is
+    /// not what it should have given.
+    async fn vouch_for(&self, source: &Node) -> Result<(), MoveError> {
+        for _ in 0..RETRIES {
+            if probe(source, LOOK).await {
+                return Ok(());
+            }
+            if source.health().state() == HealthState::Lost {
+                break;
+            }
+            self.still_wanted()?;
+            sleep(RETRY).await;
+        }
+        Err(Remote(source).failed("its data are not known to be what they were"))
     }
 
     /// Notes tasks of the node, and waits where there are many.

@@ -44,6 +44,6 @@ impl Mover {
 
     /// Whether the entry has ended, for clients and on every node: one that is away may yet do it, or fail it.
     fn is_past(&self, uid: u32) -> bool {
-        *self.progress.finished().borrow() > uid && self.least_applied() > uid
+        *self.progress.finished().borrow() > uid && self.all_have_applied(uid)
     }
 }

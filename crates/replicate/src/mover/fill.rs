@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use miroir_nodes::Node;
 use miroir_shard::{Move, OwnerState};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{
     Mover,
@@ -25,6 +25,8 @@ const TOGETHER_AT_MOST: usize = 64;
 const DOCUMENTS: u64 = 50_000;
 /// How long what a wave needs may take before it is given up and tried again.
 const WAVE: Duration = Duration::from_secs(3600);
+/// How soon it is noticed that a change is taken back.
+const TURN: Duration = Duration::from_millis(50);
 
 impl Mover {
     /// What is moved next, node by node; nothing where no node can take anything.
@@ -44,11 +46,11 @@ impl Mover {
     }
 
     /// Moves them, and tells what went wrong with one once all have ended.
-    pub(super) async fn fill(&self, waves: &[Vec<Move>]) -> Result<(), MoveError> {
+    pub(super) async fn fill(&self, waves: &[Vec<Move>], generation: u64) -> Result<(), MoveError> {
         let shards: usize = waves.iter().map(Vec::len).sum();
         let nodes: Vec<&str> = waves.iter().filter_map(|wave| wave.first()?.to.as_deref()).collect();
         self.say(format!("moving {shards} shards to {}", nodes.join(", ")));
-        let filled = join_all(waves.iter().map(|wave| self.fill_one(wave))).await;
+        let filled = join_all(waves.iter().map(|wave| self.fill_one(wave, generation))).await;
         filled.into_iter().collect()
     }
 
@@ -73,24 +75,38 @@ impl Mover {
         node.is_some_and(|node| node.health().answers())
     }
 
-    async fn fill_one(&self, moves: &[Move]) -> Result<(), MoveError> {
+    async fn fill_one(&self, moves: &[Move], generation: u64) -> Result<(), MoveError> {
         let Some(node) = moves.first().and_then(|step| step.to.as_deref()) else { return Ok(()) };
         let node = self.topology.load().fleet.get(node).map(Node::with_own_connections);
         let node = node.ok_or(MoveError::Changed)?;
-        if !self.is_member(node.name()) {
-            self.admit(&node).await?;
-        }
-        let wave = timeout(WAVE, Wave::new(self, moves, node.clone()).run());
+        let filling = async {
+            if !self.is_member(node.name()) {
+                self.admit(&node).await?;
+            }
+            tokio::select! {
+                biased;
+                wave = Wave::new(self, moves, node.clone(), generation).run() => wave,
+                () = self.is_lost(&node) => Err(Remote(&node).failed("it has lost its data")),
+            }
+        };
+        // Whatever it waits for then: a node may never be done with what it was given.
         let wave = tokio::select! {
             biased;
-            wave = wave => wave,
-            () = self.is_lost(&node) => Ok(Err(Remote(&node).failed("it has lost its data"))),
+            wave = timeout(WAVE, filling) => wave,
+            () = self.has_turned(generation) => Ok(Err(MoveError::Changed)),
         };
         let result = wave.unwrap_or_else(|_| Err(Remote(&node).failed("it takes too long")));
         if result.is_ok() {
             self.change_plan(|plan| plan.moved += moves.len()).await?;
         }
         result
+    }
+
+    /// Waits until an operator has changed the direction.
+    async fn has_turned(&self, generation: u64) {
+        while self.generation() == generation {
+            sleep(TURN).await;
+        }
     }
 
     /// Says in the map that the shards are on their way, so that reads leave them out where they go. Returns once no read

@@ -38,9 +38,16 @@ impl Mover {
         self.plan.lock().as_ref().is_some_and(|plan| plan.is_open() && plan.lost.contains(&shard))
     }
 
+    /// How far all nodes are that are sent their part of the log. One that is being prepared will have what was finished then.
     pub(super) fn least_applied(&self) -> u32 {
         let topology = self.topology.load();
-        topology.fleet.iter().map(|node| self.progress.applied(node.name())).min().unwrap_or(0)
+        let members = topology.fleet.iter().map(Node::name).filter(|name| self.is_member(name));
+        members.map(|name| self.progress.applied(name)).min().unwrap_or(0)
+    }
+
+    /// Whether every node, whatever it is doing, is past an entry.
+    pub(super) fn all_have_applied(&self, uid: u32) -> bool {
+        self.topology.load().fleet.iter().all(|node| self.progress.applied(node.name()) > uid)
     }
 
     pub(super) fn most_applied(&self) -> u32 {

@@ -148,6 +148,8 @@ impl Mover {
         if self.let_go(&map).await? == Step::Done {
             return Ok(Step::Done);
         }
+        // Before the plan: what is begun by one that has been turned around since is given up.
+        let generation = self.generation();
         let Some(plan) = self.plan.lock().clone().filter(Plan::is_open) else {
             return match self.clear_up(&map, &map).await? {
                 Step::Nothing => match self.outsider() {
@@ -167,7 +169,7 @@ impl Mover {
         let moves = diff(&map, plan.goal());
         let waves = self.waves(&moves).await;
         if !waves.is_empty() {
-            self.fill(&waves).await?;
+            self.fill(&waves, generation).await?;
             return Ok(Step::Done);
         }
         // Old copies go in the end, all at once: a node does such a deletion by itself, and all that waits behind it waits.

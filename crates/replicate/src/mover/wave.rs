@@ -44,15 +44,15 @@ pub(super) struct Wave<'a> {
 }
 
 impl<'a> Wave<'a> {
-    /// All of `moves` go to the node `to`.
-    pub(super) fn new(mover: &'a Mover, moves: &'a [Move], to: Node) -> Self {
+    /// All of `moves` go to the node `to`, as long as nobody has changed the direction since `generation`.
+    pub(super) fn new(mover: &'a Mover, moves: &'a [Move], to: Node, generation: u64) -> Self {
         let map = &mover.topology.load().map;
         let slots: SlotSet = moves.iter().flat_map(|step| map.slots_of(step.shard)).collect();
         let slots = Arc::new(slots);
         let starts = Starts::new(slots.clone(), u32::MAX);
         // Nothing that any node still has to apply is let go of from here on.
         let hold = mover.progress.hold(mover.least_applied());
-        let (tasks, generation) = (mover.tasks_of(&to), mover.generation());
+        let tasks = mover.tasks_of(&to);
         Self { mover, moves, to, tasks, slots, starts, open: Vec::new(), generation, _hold: hold }
     }
 

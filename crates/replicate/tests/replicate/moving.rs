@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use miroir_log::failpoints::Action;
+use miroir_nodes::HealthState;
 use miroir_replicate::{Change, NewNode};
 use miroir_shard::OwnerState;
 use serde_json::{Value, json};
@@ -156,6 +157,22 @@ async fn a_change_is_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_is_taken_back_though_the_new_node_does_nothing() {
+    let (mut rig, mut history) = loaded(&[2], 100).await;
+    let before = rig.current_map();
+    let node = add_node(&mut rig, "x").await;
+    rig.node("x").hold(true);
+    rig.rebalancer().start(&Change::Add { nodes: vec![node] }).await.expect("started");
+    rig.until("it is given something to do", || rig.node("x").waiting() > 0).await;
+    rig.rebalancer().abort().await.expect("aborted");
+    rig.until("it is taken back", || rig.rebalancer().status()["state"] == "aborted").await;
+    assert_eq!(rig.current_map().with_epoch(before.epoch()), before);
+    let last = put(&rig, &mut history, 50..120).await;
+    at_rest(&rig, last).await;
+    check(&rig, &history, "taken back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_goes_on_after_a_restart() {
     let (mut rig, mut history) = loaded(&[2, 1], 300).await;
     let nodes = vec![add_node(&mut rig, "x").await];
@@ -218,6 +235,25 @@ async fn a_node_that_lost_its_data_is_filled_from_the_other_group() {
     let last = put(&rig, &mut history, 100..250).await;
     at_rest(&rig, last).await;
     check(&rig, &history, "filled anew");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_handed_over_that_a_node_without_its_data_gave() {
+    let (mut rig, _) = loaded(&[2], 200).await;
+    rig.applied_everywhere(0).await;
+    let held = |rig: &Rig| {
+        let map = rig.current_map();
+        let id = map.node_id("g0n1").expect("a member");
+        map.shards_of(id).filter(|(_, state)| state.is_read()).count()
+    };
+    let before = held(&rig);
+    // Nobody has looked at it since.
+    rig.node("g0n1").lose_everything();
+    let lost = rig.client("g0n1").expect("a node");
+    let nodes = vec![add_node(&mut rig, "x").await];
+    rig.rebalancer().start(&Change::Add { nodes }).await.expect("started");
+    rig.until("it is found out", || lost.health().state() == HealthState::Lost).await;
+    assert_eq!(held(&rig), before, "what it held is nowhere else");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
