@@ -65,8 +65,9 @@ where
         }
         return Outcome::Broken;
     }
+    let cut_off = intake.is_cut_off();
     drop(intake);
-    settle(session).await
+    settle(session, cut_off).await
 }
 
 /// Answers with a status alone, and closes the connection.
@@ -178,7 +179,7 @@ async fn send_frame(session: &mut ServerSession, frame: Frame<Bytes>, last: bool
 fn keep_or_close(session: &mut ServerSession, close: bool, intake: &Intake) {
     let ServerSession::H1(session) = session else { return };
     session.set_close_on_response_before_downstream_finish(!intake.can_be_drained());
-    if close {
+    if close || intake.is_cut_off() {
         session.set_server_keepalive(None);
     }
 }
@@ -199,11 +200,13 @@ async fn gone(session: &mut ServerSession, intake: &mut Intake) {
 
 /// After the answer: makes an HTTP/1 connection usable for the next request, or closes it such that
 /// the client can still read the answer.
-async fn settle(session: &mut ServerSession) -> Outcome {
-    if session.is_http2() || session.is_body_done() {
+async fn settle(session: &mut ServerSession, cut_off: bool) -> Outcome {
+    // For pingora a malformed body is done. Where the next request begins behind one, nobody knows: a guess would be
+    // an opening for requests that somebody hides in a body.
+    if session.is_http2() || session.is_body_done() && !cut_off {
         return Outcome::Complete;
     }
-    let keep = session.get_keepalive().is_some();
+    let keep = session.get_keepalive().is_some() && !cut_off;
     if keep && matches!(throw_away(session, DRAIN_LIMIT, DRAIN).await, Ok(true)) {
         return Outcome::Complete;
     }

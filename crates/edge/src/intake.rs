@@ -134,6 +134,11 @@ impl Intake {
         }
     }
 
+    /// Whether the body broke off or was malformed: nothing on the connection can be trusted to be a request.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        matches!(self.phase, Phase::CutOff)
+    }
+
     fn take(&mut self, step: Step) {
         let Phase::Body(feed) = &self.phase else { return };
         match step {

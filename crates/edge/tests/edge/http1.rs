@@ -215,6 +215,24 @@ async fn chunked_bodies_are_read_and_bad_chunks_told() {
 }
 
 #[tokio::test]
+async fn nothing_behind_a_malformed_body_is_taken_for_a_request() {
+    let edge = TestEdge::start(by_path);
+    let extension = format!("3;{}", "x".repeat(40_000));
+    for malformed in ["zz\r\n", "-1\r\n", "3\r\nabcXX", "ffffffffffffffffff\r\n", &extension] {
+        let mut client = edge.connect().await;
+        let head = "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+        client.send(format!("{head}{malformed}")).await;
+        // The edge may have closed the connection already, which is as well.
+        let hidden = "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n";
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut client.0, hidden.repeat(2).as_bytes()).await;
+        let (head, _) = client.answer().await;
+        assert!(head.starts_with("http/1.1 400"), "{head}");
+        assert!(head.contains("connection: close"), "{head}");
+        assert_eq!(client.rest().await, "", "behind {} bytes", malformed.len());
+    }
+}
+
+#[tokio::test]
 async fn a_body_cut_off_is_an_error_of_the_body() {
     let edge = TestEdge::start(by_path);
     for head in ["content-length: 10\r\n\r\nabc", "transfer-encoding: chunked\r\n\r\n5\r\nabc"] {
