@@ -104,7 +104,7 @@ impl Tracker {
                 break;
             }
             next = work.uid() + 1;
-            bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
+            bytes += work.bytes();
             if work.finished {
                 continue;
             }

@@ -26,6 +26,11 @@ impl Work {
         self.entry.uid
     }
 
+    /// How large its documents are together.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.entry.operation.payload().map_or(0, |payload| payload.bytes)
+    }
+
     /// The decided part of what the log holds from `from` on, in order.
     pub(crate) async fn read(log: &dyn Log, from: u32, max: usize) -> Result<Vec<Self>, LogError> {
         let entries = log.entries(from, max).await?;

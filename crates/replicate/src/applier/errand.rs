@@ -312,7 +312,7 @@ fn put_step(index: &str) -> Step {
 fn together(works: &[Work]) -> usize {
     let mut bytes = 0;
     let alike = works.iter().take(GROUPED).take_while(|work| {
-        bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
+        bytes += work.bytes();
         bytes <= GROUPED_BYTES && is_addition(work) && is_alike(&works[0], work)
     });
     alike.count().max(1)

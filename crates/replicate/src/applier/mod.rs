@@ -31,7 +31,7 @@ use self::{
     error::ApplyError,
     exchanges::Exchanges,
     node_tasks::Queue,
-    pace::{Backoff, Poll},
+    pace::{Backoff, Poll, Rest},
     share::Share,
     window::{Window, flows},
 };
@@ -85,6 +85,7 @@ pub(crate) struct Applier {
     exchanges: Exchanges,
     share: Share,
     window: Window,
+    rest: Rest,
     /// A task of the node that was open when what is under way was begun anew: as long as it is, the node may do together
     /// with it what is sent alone now.
     unsettled: Option<u32>,
@@ -101,7 +102,7 @@ fn wanted_at_once(works: &[Work]) -> u32 {
     let mut bytes = 0;
     let wanted = works.iter().take_while(|work| {
         let before = bytes;
-        bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
+        bytes += work.bytes();
         before < RELEASED_BYTES
     });
     wanted.map(|_| 1).sum()
@@ -136,6 +137,7 @@ impl Applier {
             exchanges: Exchanges::before(position),
             share,
             window: Window::new(position),
+            rest: Rest::default(),
             unsettled: None,
             judged: 0,
             recorded: position,
@@ -216,6 +218,15 @@ impl Applier {
                     () = more => {}
                 }
                 poll = Poll::new();
+            } else if let Some(until) = self.rest.until() {
+                tokio::select! {
+                    biased;
+                    Some(ordered) = self.orders.recv() => self.errands.push_back(ordered),
+                    () = sleep_until(until) => {}
+                    // Many do not wait.
+                    () = progress.prepared().pass(progress.prepared().get()) => {}
+                }
+                poll = Poll::new();
             }
         }
     }
@@ -235,12 +246,17 @@ impl Applier {
 
     fn restart(&mut self) {
         self.window.restart();
+        self.rest = Rest::default();
         self.ahead.clear();
     }
 
     /// Sends what is decided, while there is room and it is not time to look at the node's tasks.
     async fn fill(&mut self, until: Instant) -> Result<Filled, ApplyError> {
         let mut sent = false;
+        let decided = self.shared.progress.prepared().get();
+        if self.rest.holds(self.window.next(), decided, self.window.is_empty()) {
+            return Ok(Filled { sent, all: false });
+        }
         loop {
             let next = self.window.next();
             if next >= self.shared.progress.prepared().get() {
@@ -311,6 +327,9 @@ impl Applier {
         self.exchanges.note(first);
         let tasks = self.sender.send(group, &steps, &owned.slots, owned.code_bits).await?;
         tasks.iter().filter_map(|task| task.uid).for_each(|uid| self.tasks.has_given(uid));
+        if !tasks.is_empty() {
+            self.rest.sends(flows(first).then(|| group.iter().map(Work::bytes).sum()));
+        }
         let dispatch = Dispatch::new(first.uid(), last.uid(), tasks, !flows(first));
         let (alone, judged) = (dispatch.alone && self.unsettled.is_none(), last.uid() < self.judged);
         self.window.push(Dispatch { alone, judged, ..dispatch });

@@ -116,7 +116,7 @@ impl Window {
         let most = self.careful_at(first.uid()).map_or(GROUPED, |careful| careful.size);
         let mut bytes = 0;
         let together = works.iter().take(most).take_while(|work| {
-            bytes += work.entry.operation.payload().map_or(0, |payload| payload.bytes);
+            bytes += work.bytes();
             bytes <= GROUPED_BYTES && is_addition(work) && is_alike(first, work)
         });
         together.count().max(1)
