@@ -19,6 +19,8 @@ use crate::runtime::{spawn, wait_for};
 
 /// What is passed on at once, in bytes.
 const CHUNK: usize = 64 * 1024;
+/// How long it takes until what was lost is sent again, as TCP has it where nothing comes behind it.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What is wrong with a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub enum Fault {
     None,
     /// Everything takes so much longer, each way.
     Delay(Duration),
+    /// Of so many pieces one is lost, each way, and arrives once it has been sent again.
+    Loss(u32),
     /// What the gateway sends does not arrive until this ends; what the node sends does.
     ToNode,
     /// What the node sends does not arrive until this ends; what the gateway sends does.
@@ -110,7 +114,7 @@ async fn pump(
     direction: Direction,
     mut faults: watch::Receiver<Fault>,
 ) {
-    let mut chunk = vec![0; CHUNK];
+    let (mut chunk, mut passed) = (vec![0; CHUNK], 0);
     loop {
         let read = match from.read(&mut chunk).await {
             Ok(0) | Err(_) => return,
@@ -121,8 +125,11 @@ async fn pump(
         else {
             return;
         };
-        if let Fault::Delay(delay) = fault {
-            sleep(delay).await;
+        passed += 1;
+        match fault {
+            Fault::Delay(delay) => sleep(delay).await,
+            Fault::Loss(one_of) if passed % one_of == 0 => sleep(AGAIN).await,
+            _ => {}
         }
         if to.write_all(&chunk[..read]).await.is_err() {
             return;

@@ -1,10 +1,11 @@
 //! The network between the gateway and a node fails in one way after another.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
-use miroir_tests::{Fault, cluster, load::Load};
+use miroir_tests::{Fault, cluster, eventually, load::Load};
+use serde_json::json;
 
-use super::{PROGRAM, held, phase};
+use super::{PROGRAM, change, held, phase, settled};
 
 #[test]
 fn whatever_the_network_to_a_node_does_is_not_noticed() {
@@ -12,6 +13,7 @@ fn whatever_the_network_to_a_node_does_is_not_noticed() {
     let load = Load::on(&cluster);
     let faults = [
         ("delayed", Fault::Delay(Duration::from_millis(200))),
+        ("lossy", Fault::Loss(10)),
         ("cut to the node", Fault::ToNode),
         ("cut from the node", Fault::FromNode),
         ("cut", Fault::Both),
@@ -25,6 +27,35 @@ fn whatever_the_network_to_a_node_does_is_not_noticed() {
             cluster.link(1).set(Fault::None);
             course.spends("healed", phase() / 2);
         }
+    });
+    report.assert_clean();
+    report.assert_writes_within(held());
+    load.check(&mut cluster, 2);
+}
+
+/// Shards are copied from nodes of which one is hard to reach, first in one way and then in another.
+#[test]
+fn the_fleet_changes_over_a_network_that_fails() {
+    let mut cluster = cluster(PROGRAM).nodes(2).groups(2).linked().start();
+    let (client, load) = (cluster.client(), Load::on(&cluster));
+    let mut n5 = cluster.spare_node("n5");
+    n5["group"] = json!("g1");
+    let report = load.during(|course| {
+        course.begins("a node joins");
+        change(&client, &json!({ "add": { "nodes": [n5] } }));
+        for fault in [Fault::Loss(4), Fault::FromNode, Fault::ToNode, Fault::Reset] {
+            cluster.link(1).set(fault);
+            thread::sleep(phase() / 3);
+            cluster.link(1).set(Fault::None);
+            thread::sleep(phase() / 6);
+        }
+        settled(&client, "done");
+        // A node that could not be reached when its old copies were to be removed still has them.
+        eventually("old copies are gone", || {
+            let fleet = client.get("/_miroir/nodes").send().ok();
+            let mut nodes = fleet["nodes"].as_array().into_iter().flatten();
+            nodes.all(|node| node["state"] == "up").then_some(())
+        });
     });
     report.assert_clean();
     report.assert_writes_within(held());
