@@ -48,7 +48,7 @@ use self::{
     maps::given_up,
     plan::{Plan, PlanState},
     remote::MoveError,
-    scan::{ROUND, Report},
+    scan::{BROKEN_OFF, ROUND, Report},
 };
 use crate::{
     applier::NodeTasks,
@@ -118,8 +118,8 @@ impl Mover {
                     let wanted = self.scan_wanted.lock().take();
                     let due = Instant::now() >= round;
                     if wanted.is_some() || due {
-                        round = Instant::now() + ROUND;
-                        self.scan(wanted.unwrap_or(true)).await;
+                        let is_whole = self.scan(wanted.unwrap_or(true)).await;
+                        round = Instant::now() + if is_whole { ROUND } else { BROKEN_OFF };
                         continue;
                     }
                 }

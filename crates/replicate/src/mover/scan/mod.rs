@@ -32,6 +32,8 @@ const ATTEMPTS: u32 = 20;
 const AGAIN: Duration = Duration::from_millis(50);
 /// How often everything is compared without being asked for.
 pub(super) const ROUND: Duration = Duration::from_secs(6 * 3600);
+/// How soon it is begun anew where it was broken off: by a change of the fleet, or a node that did not answer.
+pub(super) const BROKEN_OFF: Duration = Duration::from_secs(60);
 /// How many differences are named.
 const NAMED: usize = 100;
 
@@ -97,19 +99,20 @@ impl Report {
 // === impl Mover ===
 
 impl Mover {
-    /// Compares all copies of everything, and mends what differs where that is wanted.
-    pub(super) async fn scan(&self, mend: bool) {
+    /// Compares all copies of everything, and mends what differs where that is wanted. False where it was broken off.
+    pub(super) async fn scan(&self, mend: bool) -> bool {
         let start = Instant::now();
         *self.report.lock() = Report { state: "running", ..Report::default() };
         let result = self.scan_all(if mend { Mend::Known } else { Mend::Nothing }).await;
-        let mut report = self.report.lock();
-        report.state = if result.is_ok() { "done" } else { "broken off" };
+        let (mut report, is_whole) = (self.report.lock(), result.is_ok());
+        report.state = if is_whole { "done" } else { "broken off" };
         report.error = result.err().map(|error| error.to_string());
         report.seconds = start.elapsed().as_secs_f64();
         if report.differing > 0 {
             let Report { differing, mended, undecided, .. } = &*report;
             tracing::warn!(differing, mended, undecided, "copies differ");
         }
+        is_whole
     }
 
     async fn scan_all(&self, mend: Mend) -> Result<(), MoveError> {

@@ -15,6 +15,7 @@ mod operators;
 mod planted;
 mod planted_tests;
 mod reader;
+mod repair_tests;
 mod rest;
 mod run;
 mod store;

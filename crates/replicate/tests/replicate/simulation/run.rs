@@ -127,7 +127,7 @@ pub(super) fn simulate_many(
 }
 
 /// In memory, where there is such a place: nothing waits for a disk.
-fn directory() -> tempfile::TempDir {
+pub(super) fn directory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
 }
 
