@@ -139,3 +139,59 @@ fn the_plan_of_a_search_is_told_before_and_after_it_was_asked() {
     assert!(told.starts_with("Index films, by epoch "), "{told}");
     assert_eq!(told.matches("\n  answered after ").count(), 3, "{told}");
 }
+
+/// An index of 60 things, of which two have each maker, with these settings besides.
+fn things(client: &Client, index: &str, settings: &Value) {
+    client.post("/indexes").json(&json!({ "uid": index, "primaryKey": "id" })).succeeds();
+    client.patch(format!("/indexes/{index}/settings")).json(settings).succeeds();
+    let document = |id: usize| {
+        let size = [json!(5), json!("5"), json!(9), json!("3")];
+        let colour = ["Red", "red", "RED"];
+        json!({ "id": id, "maker": id / 2, "kind": "k", "size": size[id % 4], "colour": colour[id % 3] })
+    };
+    let documents: Vec<Value> = (0..60).map(document).collect();
+    client.post(format!("/indexes/{index}/documents")).json(&documents.into()).succeeds();
+}
+
+#[test]
+fn facets_that_nodes_cannot_tell_are_counted_over_all_documents() {
+    let cluster = cluster(PROGRAM).nodes(3).start();
+    let client = cluster.client();
+    let settings = json!({ "filterableAttributes": ["id", "maker", "kind", "size", "colour"] });
+    things(&client, "things", &settings);
+    let facets = |body: Value| client.search("things", &body).ok()["facetDistribution"].clone();
+    let all = facets(json!({ "facets": ["colour", "size"] }));
+    assert_eq!(all, json!({ "colour": { "Red": 60 }, "size": { "5": 15, "9": 15, "3": 15 } }));
+    let some = facets(json!({ "facets": ["colour"], "filter": "id > 0", "page": 1 }));
+    assert_eq!(some, json!({ "colour": { "red": 59 } }));
+    let groups = client.search("things", &json!({ "distinct": "size", "page": 1 })).ok();
+    assert_eq!(groups["totalHits"], 4);
+}
+
+#[test]
+fn facets_are_searched_among_the_groups_of_all_nodes() {
+    let cluster = cluster(PROGRAM).nodes(3).start();
+    let client = cluster.client();
+    let settings = json!({ "filterableAttributes": ["kind", "maker"], "distinctAttribute": "maker" });
+    things(&client, "things", &settings);
+    let count = |body: Value| {
+        let answer = client.post("/indexes/things/facet-search").json(&body).send().ok();
+        answer["facetHits"][0]["count"].clone()
+    };
+    // Twenty groups are looked for; what lies behind is not grouped.
+    assert_eq!(count(json!({ "facetName": "kind" })), 40);
+    assert_eq!(count(json!({ "facetName": "kind", "facetQuery": "k", "exhaustiveFacetCount": true })), 30);
+}
+
+#[test]
+fn a_star_stands_for_what_can_be_counted() {
+    let cluster = cluster(PROGRAM).nodes(3).start();
+    let client = cluster.client();
+    things(&client, "plain", &json!({}));
+    let error = client.search("plain", &json!({ "facets": ["*"] }));
+    assert_eq!((error.status, &error.body["code"]), (400, &json!("invalid_search_facets")));
+    assert!(error.body["message"].as_str().is_some_and(|message| message.contains("`*`")), "{error:?}");
+    let starred = json!({ "filterableAttributes": ["*"], "distinctAttribute": "maker" });
+    things(&client, "starred", &starred);
+    assert_eq!(client.search("starred", &json!({ "page": 1 })).ok()["totalHits"], 30);
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use miroir_log::IndexRecord;
-use miroir_merge::{Paging, SearchSpec, words_may_be_enough};
+use miroir_merge::{Paging, SearchSpec, facets_in_doubt, groups_overlap, words_may_be_enough};
 use miroir_protocol::search::{SearchQuery, SemanticRatio};
 use miroir_shard::SEQUENCE_FIELD;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::{
     filter::narrowed,
     pins::slots_of_filter,
     reserved::guarded_search,
-    survey::{Groups, extra_facet, surveyed},
+    survey::{Groups, MOST_COUNTED, extra_facet, surveyed},
     targets::{Scope, turn},
     visibility::{Displayed, is_within},
 };
@@ -32,7 +32,7 @@ pub(super) struct AskedSearch {
 enum Second {
     /// At the same time, about all documents that the search finds, for totals and facets under `distinct`.
     Survey(SearchQuery),
-    /// The same afterwards, where the groups of documents turn out to overlap.
+    /// The same afterwards, where the groups of documents turn out to overlap, or the facets of nodes to tell too little.
     LaterSurvey(SearchQuery),
     /// At the same time, about the hits by words of a hybrid search.
     Words(SearchQuery),
@@ -49,10 +49,13 @@ impl AskedSearch {
         let distinct = asked.spec.distinct.as_deref();
         let second = match (Groups::of(client, distinct, &index.settings), distinct) {
             (Groups::Survey, Some(distinct)) => {
-                Some(Second::Survey(surveyed(&asked.query, client, distinct)))
+                Some(Second::Survey(surveyed(&asked.query, client, Some(distinct))))
             }
             (Groups::Facet, Some(distinct)) => {
-                Some(Second::LaterSurvey(surveyed(&asked.query, client, distinct)))
+                Some(Second::LaterSurvey(surveyed(&asked.query, client, Some(distinct))))
+            }
+            (_, None) if facets_may_be_in_doubt(client) => {
+                Some(Second::LaterSurvey(surveyed(&asked.query, client, None)))
             }
             _ => by_words(&mut asked.query),
         };
@@ -92,7 +95,6 @@ impl AskedSearch {
             });
         query.show_performance_details = false;
         query.personalize = None;
-        query.retrieve_vectors = client.retrieve_vectors && displayed.shows_vectors();
         restrict_formatting(&mut query, &displayed);
         query.facets = facets_of(client).map(|facets| named_facets(facets, settings));
         if let Some(extra) = extra_facet(index, client, spec.distinct.as_deref()) {
@@ -110,12 +112,20 @@ impl AskedSearch {
         }
     }
 
-    /// What nodes are asked afterwards, where the groups of documents turn out to overlap.
+    /// What nodes are asked afterwards, where the answers turn out not to tell all.
     pub(super) fn later_survey(&self) -> Option<Self> {
         match self.second.as_deref()? {
             Second::LaterSurvey(query) => Some(self.instead(query)),
             Second::Survey(_) | Second::Words(_) => None,
         }
+    }
+
+    /// Whether only all documents tell the total or the facets, as documents are of several groups each, or facets are in
+    /// doubt. Answers that cannot be read are refused later.
+    pub(super) fn tells_too_little(&self, answers: &[Bytes]) -> bool {
+        matches!(self.second.as_deref(), Some(Second::LaterSurvey(_)))
+            && (groups_overlap(answers, &self.spec).unwrap_or_default()
+                || facets_in_doubt(answers, &self.spec, MOST_COUNTED).unwrap_or_default())
     }
 
     fn instead(&self, query: &SearchQuery) -> Self {
@@ -147,6 +157,14 @@ impl AskedSearch {
     }
 }
 
+/// Whether all documents can tell more of the facets than the nodes' counts do: what is an estimate stays one.
+fn facets_may_be_in_doubt(client: &SearchQuery) -> bool {
+    let has_words = client.q.as_deref().is_some_and(|words| !words.trim().is_empty());
+    facets_of(client).is_some()
+        && client.ranking_score_threshold.is_none()
+        && (client.hybrid.is_none() || !has_words)
+}
+
 fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counted: &[String]) -> SearchSpec {
     let settings = &index.settings;
     let paging = if client.is_paged() {
@@ -169,6 +187,8 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
     let retrieved = retrieved.unwrap_or_default();
     let whole = strip.iter().filter_map(|name| whole_member(name, &retrieved));
     let formatted = if strip.is_empty() { BTreeSet::new() } else { formatted(client, displayed) };
+    // Nodes tell the query's vector only where they are asked for those of the documents.
+    let hidden_vectors = (client.retrieve_vectors && !displayed.shows_vectors(settings)).then(vectors_member);
     let formats = |name: &String| formatted.iter().any(|shown| shown == "*" || is_within(name, shown));
     SearchSpec {
         paging,
@@ -177,13 +197,17 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
         show_ranking_score_details: client.show_ranking_score_details,
         displayed: displayed.names(),
         strip_formatted: strip.iter().filter(|name| !formats(name)).cloned().collect(),
-        strip: whole.chain(strip.iter().cloned()).collect(),
+        strip: whole.chain(strip.iter().cloned()).chain(hidden_vectors).collect(),
         facets: facets_of(client).map(|_| facet_spec(settings)),
         strip_facets: strip_facets.into_iter().collect(),
         distinct,
         semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
         ..SearchSpec::default()
     }
+}
+
+fn vectors_member() -> String {
+    "_vectors".to_owned()
 }
 
 /// The attributes but those of which the client sees a part only: what it does not see could not be told from what it sees.
@@ -282,6 +306,18 @@ mod tests {
         assert_eq!(formatted(json!(["*"]), json!(["title"])), ["maker.name"]);
         assert!(formatted(json!(["*"]), json!(["*"])).is_empty());
         assert!(formatted(json!(["*"]), json!(["maker"])).is_empty());
+    }
+
+    #[test]
+    fn vectors_that_the_client_does_not_see_are_asked_for_and_taken_out() {
+        let stripped = |displayed: Value, retrieve: bool| {
+            let settings = json!({ "displayedAttributes": displayed });
+            let asked = asked(settings, json!({ "retrieveVectors": retrieve }), &[]);
+            assert_eq!(asked.query.retrieve_vectors, retrieve);
+            asked.spec.strip
+        };
+        assert_eq!(stripped(json!(["title"]), true), ["_vectors"]);
+        assert!(stripped(json!(["title"]), false).is_empty() && stripped(json!(["*"]), true).is_empty());
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub(super) async fn hits(
     let Question { gateway, terms, path, .. } = question;
     let places = |target: &Target| request(path, &places_of_hits(asked.query(target.filter.as_deref())));
     let gathered = scatter(gateway, scope, *terms, places).await?;
+    if asked.tells_too_little(&gathered.answers) {
+        return Ok(None);
+    }
     let located = locate_hits(&gathered.answers, &asked.spec).map_err(|error| merge_failed(&error))?;
     let Some(located) = located else { return Ok(None) };
     let stretch = |target: &Target, stretch: Stretch| {

@@ -12,6 +12,9 @@ use serde_json::Value;
 /// Nobody's name.
 const NOBODY: &str = "_mir-ir";
 
+/// Nobody's name either: all that can be counted where nothing can.
+pub(super) const NOTHING: &str = "-mir-ir-";
+
 /// The search with the internal field's name replaced wherever a node would know it.
 pub(super) fn guarded_search(query: &SearchQuery) -> Cow<'_, SearchQuery> {
     let formatted =
@@ -43,7 +46,7 @@ pub(crate) fn guarded_filter(filter: &Value) -> Value {
 
 /// A node's message in the client's words.
 pub(super) fn named_as_asked(message: &str) -> String {
-    message.replace(NOBODY, INTERNAL_FIELD)
+    message.replace(NOBODY, INTERNAL_FIELD).replace(NOTHING, "*")
 }
 
 fn names_internal(filter: &Value) -> bool {
@@ -90,6 +93,12 @@ mod tests {
             assert_eq!(renamed(said), asked);
             assert_eq!(named_as_asked(asked), said);
         }
+    }
+
+    #[test]
+    fn nothing_to_count_is_told_of_everything() {
+        let told = named_as_asked("Pattern `-mir-ir-` is not filterable.");
+        assert_eq!(told, "Pattern `*` is not filterable.");
     }
 
     #[test]

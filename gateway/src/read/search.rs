@@ -8,7 +8,7 @@ use miroir_filters::{
     extensions::{RequestId, Reusable},
 };
 use miroir_log::IndexRecord;
-use miroir_merge::{SearchSpec, groups_overlap, merge_hybrid, merge_search, merge_surveyed};
+use miroir_merge::{SearchSpec, merge_hybrid, merge_search, merge_surveyed};
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
@@ -101,7 +101,8 @@ impl Question<'_> {
         let of_page = self.gather(scope, asked);
         let Some((besides, by_words)) = asked.second() else {
             let page = of_page.await;
-            let survey = asked.later_survey().filter(|_| has_overlapping_groups(&page, asked));
+            let too_little = page.as_ref().is_ok_and(|page| asked.tells_too_little(&page.answers));
+            let survey = asked.later_survey().filter(|_| too_little);
             let besides = match survey {
                 Some(survey) => self.gather(scope, &survey).await.ok(),
                 None => None,
@@ -149,11 +150,6 @@ impl Question<'_> {
         spec.extra.extend(missing_member(missing));
         Ok(())
     }
-}
-
-/// Whether the documents of the answers are of several groups each. Answers that cannot be read are refused later.
-fn has_overlapping_groups(page: &Result<Gathered, ResponseError>, asked: &AskedSearch) -> bool {
-    page.as_ref().is_ok_and(|page| groups_overlap(&page.answers, &asked.spec).unwrap_or_default())
 }
 
 /// What an answer says about the search it is to, where the client wants to know; `words` in a federated search.

@@ -159,7 +159,7 @@ impl<'a> Asked<'a> {
             client,
             filter: client.filter.as_ref().map(guarded_filter),
             attributes,
-            retrieve_vectors: client.retrieve_vectors && displayed.shows_vectors(),
+            retrieve_vectors: client.retrieve_vectors && displayed.shows_vectors(&index.settings),
             ranks_before_vectors: ranks_before_vectors(&index.settings),
         }
     }

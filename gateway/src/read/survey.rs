@@ -18,6 +18,9 @@ use super::visibility::is_within;
 /// that the nodes found, and only those of the page are as one node counts them.
 const MOST: usize = 5_000;
 
+/// How many documents a node may have found at the most where it is asked for all of them for the sake of facets alone.
+pub(super) const MOST_COUNTED: u64 = 2_000;
+
 /// An attribute that no document has, and that nodes take for one that can be filtered on: to group by it is to group by
 /// nothing, also where the index has a distinct attribute.
 pub(super) const NO_GROUPS: &str = "_miroir.s.-";
@@ -44,21 +47,27 @@ impl Groups {
     }
 }
 
-/// Whether an attribute can be counted for sure: patterns are not looked at.
+/// Whether an attribute can be counted for sure: patterns are not looked at. Where the setting is a star alone, nodes refuse
+/// to count an attribute by its name.
 fn is_facet(attribute: &str, settings: &Value) -> bool {
     let filterable = settings["filterableAttributes"].as_array();
     let mut names = filterable.into_iter().flatten().filter_map(Value::as_str);
-    names.any(|name| name == "*" || is_within(attribute, name))
+    names.any(|name| is_within(attribute, name))
 }
 
 /// What nodes are asked for all documents that `asked`, a node's query for the page, finds.
-pub(super) fn surveyed(asked: &SearchQuery, client: &SearchQuery, distinct: &str) -> SearchQuery {
+pub(super) fn surveyed(asked: &SearchQuery, client: &SearchQuery, distinct: Option<&str>) -> SearchQuery {
     let names = client.facets.iter().flatten();
     let is_pattern = names.clone().any(|name| name.contains('*'));
     let needed = || -> BTreeSet<String> {
-        names.cloned().chain([distinct.to_owned(), SEQUENCE_FIELD.to_owned()]).collect()
+        let more = distinct.into_iter().chain([SEQUENCE_FIELD]).map(str::to_owned);
+        names.cloned().chain(more).collect()
     };
     SearchQuery {
+        // All documents that match the filter are found by a vector.
+        hybrid: None,
+        vector: None,
+        media: None,
         distinct: Some(NO_GROUPS.to_owned()),
         page: Some(1),
         hits_per_page: Some(MOST),
@@ -122,6 +131,8 @@ mod tests {
         assert_eq!(of(json!({"page": 1, "facets": ["maker"]}), Some("maker")), Groups::Facet);
         assert_eq!(of(json!({"page": 1, "facets": ["colour"]}), Some("maker")), Groups::Survey);
         assert_eq!(of(json!({"page": 1}), Some("hidden")), Groups::Survey);
+        let star = json!({"filterableAttributes": ["*"]});
+        assert_eq!(Groups::of(&search(json!({"page": 1})), Some("maker"), &star), Groups::Survey);
     }
 
     #[test]
@@ -138,13 +149,13 @@ mod tests {
     fn a_survey_asks_for_what_is_counted_only() {
         let client =
             search(json!({"q": "x", "page": 3, "facets": ["colour"], "attributesToHighlight": ["*"]}));
-        let asked = surveyed(&client, &client, "maker");
+        let asked = surveyed(&client, &client, Some("maker"));
         assert_eq!((asked.page, asked.hits_per_page), (Some(1), Some(MOST)));
         assert_eq!(asked.q.as_deref(), Some("x"));
         let names: Vec<_> = asked.attributes_to_retrieve.iter().flatten().map(String::as_str).collect();
         assert_eq!(names, ["_miroir.n", "colour", "maker"]);
         assert!(asked.attributes_to_highlight.is_none() && asked.facets.is_none());
         let all = search(json!({"page": 1, "facets": ["*"]}));
-        assert!(surveyed(&all, &all, "maker").attributes_to_retrieve.is_none());
+        assert!(surveyed(&all, &all, None).attributes_to_retrieve.is_none());
     }
 }

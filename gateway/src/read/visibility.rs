@@ -44,12 +44,12 @@ impl Displayed {
     }
 
     /// Whether `retrieveVectors` shows vectors. What Meilisearch does is the opposite of what it means to do: where
-    /// documents have vectors, a list that names `_vectors` hides them, and one that does not shows them.
-    pub(super) fn shows_vectors(&self) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(names) => names.iter().all(|name| name != "_vectors"),
-        }
+    /// documents have vectors, a list that names `_vectors` hides them, and one that does not shows them. Documents are taken
+    /// to have vectors where the index has embedders.
+    pub(super) fn shows_vectors(&self, settings: &serde_json::Value) -> bool {
+        let Self::Only(names) = self else { return true };
+        let has_vectors = settings["embedders"].as_object().is_some_and(|embedders| !embedders.is_empty());
+        names.iter().any(|name| name == "_vectors") != has_vectors
     }
 
     /// The names, where not everything is displayed.
@@ -112,6 +112,20 @@ mod tests {
         assert_eq!(Displayed::from_settings(&json!({"displayedAttributes": ["a", "*"]})), Displayed::All);
         assert_eq!(Displayed::All.allow(Some(&set(&["a"]))), Some(set(&["a"])));
         assert_eq!(Displayed::All.allow(Some(&set(&["a", "*"]))), None);
+    }
+
+    #[test]
+    fn vectors_are_shown_where_the_list_does_not_name_them_or_nobody_has_any() {
+        let shows = |names: &[&str], embedders: serde_json::Value| {
+            let displayed = Displayed::Only(names.iter().map(|name| (*name).to_owned()).collect());
+            displayed.shows_vectors(&json!({ "embedders": embedders }))
+        };
+        let some = || json!({"e": {"source": "userProvided", "dimensions": 2}});
+        assert!(shows(&["a"], some()) && !shows(&["a", "_vectors"], some()));
+        for none in [json!(null), json!({})] {
+            assert!(!shows(&["a"], none.clone()) && shows(&["a", "_vectors"], none.clone()));
+            assert!(Displayed::All.shows_vectors(&json!({ "embedders": none })));
+        }
     }
 
     #[test]

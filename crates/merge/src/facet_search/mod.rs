@@ -2,13 +2,17 @@
 
 mod values;
 
+use std::{borrow::Cow, collections::BTreeSet};
+
 use bytes::Bytes;
 
 use self::values::{Found, arrange};
 use crate::{
     FacetOrder, MergeError,
     error::InNode,
+    facets::strings_held,
     scan::{Cursor, Scan, count, push_count},
+    search::counted,
 };
 
 /// What a merged answer to a facet search is made of and looks like.
@@ -51,6 +55,59 @@ pub struct FacetSearchSpec {
 ///
 /// If an answer is cut, or not what Meilisearch sends.
 pub fn merge_facet_search(answers: &[Bytes], spec: &FacetSearchSpec) -> Result<Vec<u8>, MergeError> {
+    let (values, slowest) = read_answers(answers, spec)?;
+    Ok(write(values, slowest, spec))
+}
+
+/// What is asked about all documents that the search finds, in an index with a distinct attribute: a node counts the groups
+/// of its own documents.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FacetSurvey {
+    /// The facet.
+    pub facet: String,
+    /// What documents are grouped by.
+    pub distinct: String,
+    /// How many hits a node looks for before it counts: it groups no others. `None` for all.
+    pub looked_for: Option<usize>,
+}
+
+/// [`merge_facet_search`] with counts from `surveyed`: the same nodes' answers to a search for the same documents, not grouped,
+/// with score details, all hits, and of each the internal field, the distinct attribute and the facet. Where one of
+/// these does not hold all hits, they are not looked at.
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn merge_surveyed_facet_search(
+    answers: &[Bytes],
+    surveyed: &[Bytes],
+    survey: &FacetSurvey,
+    spec: &FacetSearchSpec,
+) -> Result<Vec<u8>, MergeError> {
+    let (mut values, slowest) = read_answers(answers, spec)?;
+    let Some(documents) = counted(surveyed, &survey.distinct, survey.looked_for)? else {
+        return Ok(write(values, slowest, spec));
+    };
+    values.iter_mut().for_each(|value| value.count = 0);
+    let matches_all = spec.facet_query.as_deref().is_none_or(str::is_empty);
+    let matching: BTreeSet<String> = values.iter().map(|value| value.normal().to_owned()).collect();
+    for (node, document) in documents {
+        for value in strings_held(document, &survey.facet).in_node(node, 0)? {
+            let Cow::Borrowed(text) = value.text else { continue };
+            let found = Found::new(text, 1, spec.facet_query.is_some());
+            if matches_all || matching.contains(found.normal()) {
+                values.push(found);
+            }
+        }
+    }
+    Ok(write(values, slowest, spec))
+}
+
+/// The values of all nodes, and how many milliseconds the slowest took over them.
+fn read_answers<'a>(
+    answers: &'a [Bytes],
+    spec: &FacetSearchSpec,
+) -> Result<(Vec<Found<'a>>, u64), MergeError> {
     if answers.is_empty() {
         return Err(MergeError::NoAnswers);
     }
@@ -59,6 +116,10 @@ pub fn merge_facet_search(answers: &[Bytes], spec: &FacetSearchSpec) -> Result<V
         let milliseconds = read_answer(text, spec.facet_query.is_some(), &mut values).in_node(node, 0)?;
         slowest = slowest.max(milliseconds);
     }
+    Ok((values, slowest))
+}
+
+fn write(mut values: Vec<Found<'_>>, slowest: u64, spec: &FacetSearchSpec) -> Vec<u8> {
     arrange(&mut values, spec.order, spec.max_values);
     let mut out = Vec::with_capacity(values.len() * 40 + 128);
     out.extend_from_slice(b"{\"facetHits\":[");
@@ -78,7 +139,7 @@ pub fn merge_facet_search(answers: &[Bytes], spec: &FacetSearchSpec) -> Result<V
         out.extend_from_slice(format!(",\"{name}\":{json}").as_bytes());
     }
     out.push(b'}');
-    Ok(out)
+    out
 }
 
 /// Reads the values of one node, and tells how many milliseconds it took over them.
@@ -148,6 +209,34 @@ mod tests {
             merged(&nodes, &spec),
             r#"{"facetHits":[{"value":"Action","count":1},{"value":"Comedy \"x\"","count":4},{"value":"drama","count":7}],"facetQuery":null,"processingTimeMs":3}"#
         );
+    }
+
+    #[test]
+    fn groups_are_counted_over_all_nodes() {
+        let hit = |id: &str, group: u32, genre: &str| {
+            format!(r#"{{"group":{group},"genre":{genre},"_miroir":{{"n":"{id}"}}}}"#)
+        };
+        let survey = |hits: &[String]| {
+            let (all, total) = (hits.join(","), hits.len());
+            Bytes::from(format!(r#"{{"hits":[{all}],"query":"","totalHits":{total}}}"#))
+        };
+        let nodes = [node(&[("Drama", 1)]), node(&[("drama", 2), ("Comedy", 1)])];
+        let surveyed = [
+            survey(&[hit("!", 1, r#""Drama""#), hit(":", 2, r#"["Comedy", 7]"#)]),
+            survey(&[hit(",", 1, r#""drama""#), hit(";", 3, r#"["drama", "Zoo"]"#)]),
+        ];
+        let about =
+            FacetSurvey { facet: "genre".to_owned(), distinct: "group".to_owned(), looked_for: Some(20) };
+        let counts = |facet_query: Option<&str>| {
+            let facet_query = facet_query.map(str::to_owned);
+            let spec = FacetSearchSpec { facet_query, max_values: 9, ..FacetSearchSpec::default() };
+            let merged = merge_surveyed_facet_search(&nodes, &surveyed, &about, &spec).unwrap();
+            let merged: serde_json::Value = serde_json::from_slice(&merged).unwrap();
+            let hits = merged["facetHits"].as_array().unwrap().iter();
+            hits.map(|hit| format!("{}={}", hit["value"].as_str().unwrap(), hit["count"])).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(None), ["Comedy=1", "Drama=2", "Zoo=1"]);
+        assert_eq!(counts(Some("d")), ["Comedy=1", "Drama=2"], "what the nodes say that matches");
     }
 
     #[test]

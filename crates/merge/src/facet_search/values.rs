@@ -32,6 +32,10 @@ impl<'a> Found<'a> {
         Self { text, count, folded, normal }
     }
 
+    pub(super) fn normal(&self) -> &str {
+        &self.normal
+    }
+
     fn order(&self, other: &Self) -> Ordering {
         self.folded.cmp(&other.folded).then_with(|| self.normal.cmp(&other.normal))
     }
@@ -45,6 +49,7 @@ pub(super) fn arrange(values: &mut Vec<Found<'_>>, order: FacetOrder, max_values
         first.count += if same { later.count } else { 0 };
         same
     });
+    values.retain(|value| value.count > 0);
     match order {
         FacetOrder::Name => values.truncate(max_values),
         FacetOrder::Count => keep_most_frequent(values, max_values),

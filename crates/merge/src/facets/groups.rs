@@ -3,7 +3,7 @@
 use super::{
     read_values,
     stats::Stats,
-    values::{Value, Walk},
+    values::{FacetOrder, Value, Walk, has_numerals},
 };
 use crate::scan::{Cursor, Scan, unescape};
 
@@ -35,6 +35,11 @@ impl<'a> Groups<'a> {
     /// How many groups there are.
     pub(crate) fn sum(&self) -> u64 {
         self.0.iter().map(|value| value.count.unsigned_abs()).fold(0, u64::saturating_add)
+    }
+
+    /// Whether the order of the values shows that some are strings which read as numbers.
+    pub(crate) fn have_numerals(&self, order: FacetOrder) -> bool {
+        has_numerals(&self.0, order)
     }
 
     /// The groups of both.

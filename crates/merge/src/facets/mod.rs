@@ -2,8 +2,9 @@
 //!
 //! Exact as long as the nodes cut nothing: they need a `maxValuesPerFacet` wider than any facet. What cannot be told
 //! from the answers, and how it is decided:
-//! * a facet that holds both the number 5 and the string "5" lists one of them; their counts are added up;
-//! * of several spellings of a string ("Drama", "drama") the first node's is given;
+//! * a facet that holds both the number 5 and the string "5" lists one of them, with the count of the string. Where documents
+//!   are counted, so does this; of nodes' lists, the counts are added up;
+//! * of several spellings of a string ("Drama", "drama") the first document's is given, or of lists the first node's;
 //! * by count, the order of values with equal counts follows from all values in the index: see [`FacetRanks`]. Where these
 //!   are not known, it is the reverse of the order by name.
 
@@ -24,7 +25,7 @@ pub use self::{ranks::FacetRanks, values::FacetOrder};
 
 use self::{
     groups::Groups,
-    values::{Value, Walk, arrange, is_cut_in_a_tie},
+    values::{Value, Walk, are_spelled_differently, arrange, has_numerals, is_cut_in_a_tie},
 };
 use crate::{
     MergeError,
@@ -142,6 +143,27 @@ impl<'a> Distribution<'a> {
         Ok(cut)
     }
 
+    /// Whether the nodes' lists alone do not tell how one node would list an attribute: they spell a string in different ways, or
+    /// a number and a string read alike.
+    pub(crate) fn is_in_doubt(&self, spec: &FacetSpec, stats: &Stats<'a>) -> Result<bool, MergeError> {
+        for (name, attribute) in &self.0 {
+            let numbers = stats.range(name);
+            let mut all = Vec::new();
+            for (node, text) in &attribute.nodes {
+                let mut values = Vec::new();
+                read_values(text, numbers.as_ref(), &mut values).in_node(*node, 0)?;
+                if numbers.is_some() && has_numerals(&values, spec.order_of(name)) {
+                    return Ok(true);
+                }
+                all.append(&mut values);
+            }
+            if are_spelled_differently(&mut all) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// All values that are listed.
     pub(crate) fn ranks(&self, stats: &Stats<'a>) -> Result<FacetRanks, MergeError> {
         let mut ranks = FacetRanks::default();
@@ -220,6 +242,13 @@ fn held<'a>(document: &'a [u8], name: &str, count: i64) -> Scan<Vec<Value<'a>>> 
     })?;
     held.sort_by(|left, right| left.order(right, Walk::Names));
     held.dedup_by(|later, first| first.order(later, Walk::Names).is_eq());
+    Ok(held)
+}
+
+/// The strings that a document holds, as written: each once.
+pub(crate) fn strings_held<'a>(document: &'a [u8], name: &str) -> Scan<Vec<Value<'a>>> {
+    let mut held = held(document, name, 1)?;
+    held.retain(|value| value.number().is_none());
     Ok(held)
 }
 

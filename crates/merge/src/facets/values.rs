@@ -1,6 +1,6 @@
 //! The values of one facet: grouped over the nodes, put in order, cut.
 
-use std::{borrow::Cow, cmp::Ordering, ops::RangeInclusive};
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, ops::RangeInclusive};
 
 use super::{
     normal::{as_number, normalize},
@@ -88,6 +88,11 @@ impl<'a> Value<'a> {
         matches!(self.kind, Kind::Number(_))
     }
 
+    /// Whether a string may be written as a number is: what such a list may hold twice.
+    fn reads_as_number(&self) -> bool {
+        matches!(self.text.first(), Some(b'0'..=b'9' | b'-'))
+    }
+
     /// By name: numbers first.
     pub(crate) fn order(&self, other: &Self, walk: Walk) -> Ordering {
         match (&self.kind, &other.kind) {
@@ -106,6 +111,37 @@ pub(crate) fn arrange(values: &mut Vec<Value<'_>>, walk: Walk, max_values: usize
         order_by_counts(values, ranks);
     }
     cut(values, walk, max_values);
+}
+
+/// Whether nodes spell a string in different ways, by the values of all nodes.
+pub(super) fn are_spelled_differently(values: &mut [Value<'_>]) -> bool {
+    values.sort_by(|left, right| left.order(right, Walk::Names));
+    values.iter().zip(values.iter().skip(1)).any(|(value, next)| {
+        !value.is_number()
+            && value.order(next, Walk::Names).is_eq()
+            && unescape(&value.text) != unescape(&next.text)
+    })
+}
+
+/// Whether one node's list shows that beside numbers there is a string that reads as one: numbers come first, and in their
+/// order, and not beyond the greatest or the least of them.
+pub(super) fn has_numerals(listed: &[Value<'_>], order: FacetOrder) -> bool {
+    let is_beyond = |value: &Value<'_>| {
+        !value.is_number() && value.reads_as_number() && as_number(&unescape(&value.text)).is_some()
+    };
+    if listed.iter().any(Value::is_number) && listed.iter().any(is_beyond) {
+        return true;
+    }
+    listed.iter().zip(listed.iter().skip(1)).any(|(value, next)| {
+        let is_last_number = match order {
+            FacetOrder::Count => value.count < next.count,
+            // A node with few candidates goes by the text, one with many by the number.
+            FacetOrder::Name => {
+                [Walk::Documents, Walk::Names].iter().all(|walk| value.order(next, *walk).is_gt())
+            }
+        };
+        next.is_number() && (!value.is_number() || is_last_number)
+    })
 }
 
 /// Makes the counts of several nodes one, by name.
@@ -157,19 +193,31 @@ pub(super) fn is_cut_in_a_tie(values: &mut Vec<Value<'_>>, max_values: usize) ->
 
 /// Cuts as Meilisearch does. When it walks the index it stops at the value that makes the list exactly full, once for
 /// numbers and once for strings: if the numbers have filled the list, nothing stops the strings.
+///
+/// A string that reads like a number before it takes the number's place in the list, with its own count.
 fn cut(values: &mut Vec<Value<'_>>, walk: Walk, max_values: usize) {
-    if walk == Walk::Documents {
-        values.truncate(max_values);
+    if max_values == 0 && walk != Walk::Documents {
         return;
     }
     let numbers = values.iter().take_while(|value| value.is_number()).count();
-    if max_values == 0 {
-        return;
-    }
-    if numbers >= max_values {
-        values.drain(max_values..numbers);
-    } else {
-        values.truncate(max_values);
+    let strings = values.split_off(numbers);
+    values.truncate(max_values);
+    let left = max_values - values.len();
+    let places: BTreeMap<Vec<u8>, usize> = match strings.iter().any(Value::reads_as_number) {
+        true => values.iter().enumerate().map(|(place, value)| (value.text.to_vec(), place)).collect(),
+        false => BTreeMap::new(),
+    };
+    for (taken, string) in strings.into_iter().enumerate() {
+        if walk == Walk::Documents && taken == left {
+            break;
+        }
+        match places.get(&*string.text).and_then(|place| values.get_mut(*place)) {
+            Some(number) => number.count = string.count,
+            None => values.push(string),
+        }
+        if walk != Walk::Documents && values.len() == max_values {
+            break;
+        }
     }
 }
 
@@ -216,6 +264,50 @@ mod tests {
         assert_eq!(names(Walk::Names, 4), "123a");
         assert_eq!(names(Walk::Names, 2), "12ab");
         assert_eq!(names(Walk::Names, 0), "123ab");
+    }
+
+    fn values(range: RangeInclusive<f64>, listed: &'static [(&'static str, i64)]) -> Vec<Value<'static>> {
+        listed.iter().map(|(text, count)| Value::new(text.as_bytes(), *count, Some(&range))).collect()
+    }
+
+    #[test]
+    fn strings_that_read_as_numbers_show_in_the_order() {
+        let shows = |order, listed| has_numerals(&values(0.0..=99.0, listed), order);
+        for listed in [&[("10", 1), ("9", 2), ("a", 3)], &[("9", 1), ("10", 1), ("a", 1)]] {
+            assert!(!shows(FacetOrder::Name, listed));
+        }
+        assert!(shows(FacetOrder::Name, &[("10", 1), ("9", 1), ("5", 1)]));
+        assert!(shows(FacetOrder::Name, &[("10", 1), ("a", 1), ("b", 1), ("5", 1)]));
+        assert!(shows(FacetOrder::Name, &[("10", 1), ("9", 1), ("500", 1)]));
+        assert!(!shows(FacetOrder::Name, &[("10", 1), ("9", 1), ("005", 1)]));
+        assert!(!has_numerals(&values(200.0..=300.0, &[("10", 1), ("9", 1)]), FacetOrder::Name));
+        assert!(!shows(FacetOrder::Count, &[("10", 9), ("5", 2), ("a", 5)]));
+        assert!(shows(FacetOrder::Count, &[("10", 9), ("5", 2), ("7", 3)]));
+    }
+
+    #[test]
+    fn spellings_differ_by_what_they_spell() {
+        let differ = |listed| are_spelled_differently(&mut values(0.0..=9.0, listed));
+        assert!(differ(&[("Red", 1), ("blue", 1), ("red", 1)]));
+        assert!(!differ(&[("Red", 1), ("blue", 1), ("Red", 1), ("1", 1), ("1.0", 1)]));
+        assert!(!differ(&[("a/b", 1), ("a\\/b", 1)]));
+    }
+
+    #[test]
+    fn a_string_takes_the_place_of_the_number_it_reads_like() {
+        let arranged = |walk, max_values| {
+            let held = ["1", "2", "\"2\"", "\"2\"", "\"b\"", "\"b\"", "\"b\""];
+            let mut values: Vec<_> = held.iter().filter_map(|leaf| Value::held(leaf.as_bytes(), 1)).collect();
+            arrange(&mut values, walk, max_values, None);
+            let text =
+                |value: &Value<'_>| format!("{}={}", String::from_utf8_lossy(&value.text), value.count);
+            values.iter().map(text).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(arranged(Walk::Documents, 9), "1=1 2=2 b=3");
+        assert_eq!(arranged(Walk::Documents, 3), "1=1 2=2");
+        assert_eq!(arranged(Walk::Names, 3), "1=1 2=2 b=3");
+        assert_eq!(arranged(Walk::Names, 2), "1=1 2=2");
+        assert_eq!(arranged(Walk::Counts, 9), "2=2 1=1 b=3");
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl<'a> Details<'a> {
         self.rules.iter_mut().for_each(|placed| placed.end = usize::MAX);
     }
 
+    /// Whether no rule was applied.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// For a hit without details.
     pub(crate) fn clear(&mut self) {
         self.text = &[];

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     MergeError,
     error::InNode,
-    facets::{Stats, count_groups},
+    facets::{FacetOrder, Stats, count_groups},
     kway::Source,
     record::Shape,
 };
@@ -35,8 +35,9 @@ pub(super) fn total(
     Ok(all.as_mut().map(|all| without.saturating_add(all.sum())))
 }
 
-/// Whether a document is known to be of several groups, as its distinct attribute holds a list: groups are then not as many
-/// as the attribute has values, and only [all documents](crate::merge_surveyed) tell how many there are.
+/// Whether a document is known to be of several groups, as its distinct attribute holds a list, or a number and a string may
+/// read alike: groups are then not as many as the attribute has values, and only [all documents](crate::merge_surveyed) tell how
+/// many there are.
 ///
 /// # Errors
 ///
@@ -54,8 +55,11 @@ pub fn groups_overlap(answers: &[Bytes], spec: &SearchSpec) -> Result<bool, Merg
         }
         let members = answer.close()?;
         let (Some(text), Some(total)) = (members.facet_distribution, members.total) else { continue };
-        let groups = count_groups(text, distinct, &Stats::default()).in_node(node, 0)?;
-        if groups.is_some_and(|groups| groups.sum() > total) {
+        let mut stats = Stats::default();
+        members.facet_stats.map_or(Ok(()), |text| stats.add(text)).in_node(node, 0)?;
+        let groups = count_groups(text, distinct, &stats).in_node(node, 0)?;
+        let order = spec.facets.as_ref().map_or_else(FacetOrder::default, |facets| facets.order_of(distinct));
+        if groups.is_some_and(|groups| groups.sum() > total || groups.have_numerals(order)) {
             return Ok(true);
         }
     }

@@ -10,12 +10,14 @@ mod ranks;
 mod spec;
 mod survivors;
 
-pub(crate) use self::{answer::order_sequences, distinct::Distinct, ranks::Told, spec::Window};
+pub(crate) use self::{
+    answer::order_sequences, distinct::Distinct, ranks::Told, spec::Window, survivors::counted,
+};
 pub use self::{
     deep::{LocatedHits, locate_hits},
     groups::groups_overlap,
     hybrid::{merge_hybrid, words_may_be_enough},
-    ranks::{facet_ranks, facets_cut_in_ties},
+    ranks::{facet_ranks, facets_cut_in_ties, facets_in_doubt, total_hits},
     spec::{Paging, SearchSpec},
 };
 
@@ -70,9 +72,10 @@ pub fn merge_search(answers: &[Bytes], spec: &SearchSpec) -> Result<Vec<u8>, Mer
     merge_surveyed(answers, &[], spec)
 }
 
-/// [`merge_search`] for pages under `distinct`, with totals and facets from `surveyed`: the same nodes' answers to the same
-/// search without `distinct`, with score details, all hits, and of each the internal field, the distinct attribute and
-/// the facets' attributes. Where one of these does not hold all hits, they are not looked at.
+/// [`merge_search`] with totals and facets from `surveyed`: the same nodes' answers to the same search without `distinct`, with
+/// score details, all hits, and of each the internal field, the distinct attribute and the facets' attributes. Where one of
+/// these does not hold all hits, they are not looked at. For pages under `distinct`, and where the nodes' counts
+/// [do not tell](facets_in_doubt) what one node would list.
 ///
 /// # Errors
 ///
@@ -96,10 +99,7 @@ pub fn merge_surveyed(
     out.extend_from_slice(b"{\"hits\":[");
     let taken = write_hits(&mut opened, spec, &shape, false, &mut out)?;
     let members: Result<Vec<_>, _> = opened.iter_mut().map(Answer::close).collect();
-    let survivors = match (surveyed, &spec.distinct) {
-        ([], _) | (_, None) => None,
-        _ => survivors(surveyed, spec)?,
-    };
+    let survivors = if surveyed.is_empty() { None } else { survivors(surveyed, spec)? };
     write_members(&members?, &taken, survivors.as_deref(), spec, &mut out)?;
     Ok(out)
 }
@@ -179,7 +179,9 @@ pub(crate) fn write_paging(candidates: u64, spec: &SearchSpec, out: &mut Vec<u8>
             push_number("estimatedTotalHits", total, out);
         }
         Paging::Page { page, hits_per_page } => {
-            let pages = if hits_per_page == 0 { 0 } else { total.div_ceil(hits_per_page as u64) };
+            // As Meilisearch computes them: pages of 2^64 - 1 hits go once around.
+            let rounded = total.wrapping_add((hits_per_page as u64).saturating_sub(1));
+            let pages = rounded.checked_div(hits_per_page as u64).unwrap_or(0);
             push_number("hitsPerPage", hits_per_page as u64, out);
             push_number("page", page as u64, out);
             push_number("totalPages", pages, out);

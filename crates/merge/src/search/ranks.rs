@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     answer::{Answer, Ranking},
-    spec::SearchSpec,
+    spec::{Paging, SearchSpec},
     stats,
 };
 use crate::{
@@ -26,6 +26,35 @@ pub fn facets_cut_in_ties(answers: &[Bytes], spec: &SearchSpec) -> Result<Vec<St
     };
     let (distribution, stats) = facets_of(answers)?;
     distribution.cut_in_ties(facets, &stats)
+}
+
+/// Whether the answers alone do not tell how one node would list the facets: see [`merge_surveyed`](crate::merge_surveyed). Not
+/// where a node found more than `most` documents, or where totals and facets are estimates.
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn facets_in_doubt(answers: &[Bytes], spec: &SearchSpec, most: u64) -> Result<bool, MergeError> {
+    let Some(facets) = spec.facets.as_ref().filter(|_| answers.len() > 1) else { return Ok(false) };
+    if spec.distinct.is_some() && matches!(spec.paging, Paging::Window { .. }) {
+        return Ok(false);
+    }
+    for (node, answer) in answers.iter().enumerate() {
+        if Told::of(node, answer)?.total > most {
+            return Ok(false);
+        }
+    }
+    let (distribution, stats) = facets_of(answers)?;
+    distribution.is_in_doubt(facets, &stats)
+}
+
+/// How many documents one node's search found.
+///
+/// # Errors
+///
+/// If the answer is cut, or not what Meilisearch sends.
+pub fn total_hits(answer: &[u8]) -> Result<u64, MergeError> {
+    Ok(Told::of(0, answer)?.total)
 }
 
 /// All values of an index, from the nodes' answers to a search that finds all documents.
@@ -71,7 +100,7 @@ fn facets_of(answers: &[Bytes]) -> Result<(Distribution<'_>, Stats<'_>), MergeEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FacetOrder, FacetSpec, Paging, merge_search};
+    use crate::{FacetOrder, FacetSpec, merge_search, merge_surveyed};
 
     fn answer(facets: &str) -> Bytes {
         format!(r#"{{"hits":[],"query":"","estimatedTotalHits":9,"facetDistribution":{facets},"facetStats":{{}}}}"#)
@@ -109,5 +138,48 @@ mod tests {
         };
         assert_eq!(listed(Some(ranks)), r#"{"v03":2,"v02":1,"v01":1"#);
         assert_eq!(listed(None), r#"{"v03":2,"v39":1,"v20":1"#);
+    }
+
+    #[test]
+    fn facets_that_nodes_tell_too_little_of_are_told_by_all_documents() {
+        let answers = [
+            answer(r#"{"a":{"Red":1},"n":{"1":1,"2":1}}"#).to_vec(),
+            answer(r#"{"a":{"red":2},"n":{"3":1,"2":1}}"#).to_vec(),
+        ];
+        let answers = answers.map(|answer| {
+            let answer = String::from_utf8(answer).unwrap();
+            Bytes::from(answer.replace(r#""facetStats":{}"#, r#""facetStats":{"n":{"min":1.0,"max":9.0}}"#))
+        });
+        let plain =
+            SearchSpec { facets: Some(FacetSpec { max_values: 9, ..FacetSpec::default() }), ..spec(0) };
+        let in_doubt =
+            |answers: &[Bytes], spec: &SearchSpec, most| facets_in_doubt(answers, spec, most).unwrap();
+        assert!(in_doubt(&answers, &plain, 9));
+        // By how strings are spelled, by a string that reads as a number, and by neither.
+        for (first, second, doubt) in [
+            (r#"{"a":{"Red":1}}"#, r#"{"a":{"red":1}}"#, true),
+            (r#"{"a":{"Red":1}}"#, r#"{"a":{"Red":1}}"#, false),
+        ] {
+            assert_eq!(in_doubt(&[answer(first), answer(second)], &plain, 9), doubt);
+        }
+        assert!(in_doubt(&[answers[1].clone(), answers[1].clone()], &plain, 9));
+        assert!(!in_doubt(&answers, &plain, 8), "too many");
+        let grouped = SearchSpec { distinct: Some("n".to_owned()), ..plain.clone() };
+        assert!(!in_doubt(&answers, &grouped, 9), "an estimate");
+
+        let document = |n: &str, a: &str, value: &str| {
+            format!(r#"{{"id":"{n}","a":"{a}","n":{value},"_miroir":{{"n":"{n}"}}}}"#)
+        };
+        let survey = |documents: &[String]| {
+            let (all, total) = (documents.join(","), documents.len());
+            Bytes::from(format!(r#"{{"hits":[{all}],"query":"","totalHits":{total}}}"#))
+        };
+        let surveyed = [
+            survey(&[document("!", "Red", "2"), document(";", "x", "1")]),
+            survey(&[document(",", "red", "\"2\""), document(":", "red", "3")]),
+        ];
+        let merged = String::from_utf8(merge_surveyed(&answers, &surveyed, &plain).unwrap()).unwrap();
+        let facets = r#""facetDistribution":{"a":{"Red":3,"x":1},"n":{"1":1,"2":1,"3":1}},"facetStats":{"n":{"min":1.0,"max":3.0}}"#;
+        assert!(merged.contains(facets), "{merged}");
     }
 }

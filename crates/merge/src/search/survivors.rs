@@ -25,7 +25,7 @@ struct Candidate<'a> {
 pub(super) type Documents<'a> = Vec<(usize, &'a [u8])>;
 
 /// The documents that one node with all documents would be left with, in the order of insertion; `None` where an answer
-/// does not hold all that its node found.
+/// does not hold all that its node found. Without `distinct`, all are left.
 ///
 /// A node goes through the hits in buckets that no rule tells apart, until it has the page; of each bucket it keeps the
 /// documents that come first by insertion and share no value with one kept before. Of all documents after these buckets,
@@ -35,7 +35,11 @@ pub(super) fn survivors<'a>(
     surveyed: &'a [Bytes],
     spec: &SearchSpec,
 ) -> Result<Option<Documents<'a>>, MergeError> {
-    let Some(candidates) = candidates(surveyed, spec)? else { return Ok(None) };
+    let Some((mut candidates, _)) = candidates(surveyed, spec.distinct.as_deref())? else { return Ok(None) };
+    if spec.distinct.is_none() {
+        candidates.sort_by_key(|candidate| candidate.sequence);
+        return Ok(Some(candidates.into_iter().map(|candidate| (candidate.node, candidate.text)).collect()));
+    }
     let (from, end) = reach(spec);
     let mut rounds = Rounds {
         candidates: &candidates,
@@ -62,12 +66,45 @@ fn reach(spec: &SearchSpec) -> (usize, usize) {
     if spec.legacy_search { (skip, end) } else { (0, end.min(spec.max_total_hits.unwrap_or(usize::MAX))) }
 }
 
+/// The documents that one node with all documents would count for a search of which `looked_for` hits are looked for, or all:
+/// of what lies behind these it leaves out what shares a value with one of them. In the order of insertion; `None` where an
+/// answer does not hold all that its node found.
+pub(crate) fn counted<'a>(
+    surveyed: &'a [Bytes],
+    distinct: &str,
+    looked_for: Option<usize>,
+) -> Result<Option<Documents<'a>>, MergeError> {
+    let Some((mut candidates, has_rules)) = candidates(surveyed, Some(distinct))? else { return Ok(None) };
+    if looked_for.is_none() || !has_rules {
+        candidates.sort_by_key(|candidate| candidate.sequence);
+    }
+    let mut rounds = Rounds {
+        candidates: &candidates,
+        gone: vec![false; candidates.len()],
+        from: 0,
+        end: looked_for.unwrap_or(usize::MAX),
+        distinct: Distinct::default(),
+        kept: Vec::new(),
+    };
+    match looked_for {
+        Some(_) if has_rules => rounds.run(0..candidates.len(), 0),
+        // One after another, as no rule makes buckets of them.
+        _ => (0..candidates.len()).take_while(|at| rounds.keeps(*at)).for_each(drop),
+    }
+    let rest = (0..candidates.len()).filter(|at| !rounds.is_gone(*at));
+    let mut left: Vec<&Candidate<'_>> =
+        rounds.kept.iter().copied().chain(rest).filter_map(|at| candidates.get(at)).collect();
+    left.sort_by_key(|candidate| candidate.sequence);
+    Ok(Some(left.into_iter().map(|candidate| (candidate.node, candidate.text)).collect()))
+}
+
+/// The documents, and whether any rule orders them.
 fn candidates<'a>(
     surveyed: &'a [Bytes],
-    spec: &SearchSpec,
-) -> Result<Option<Vec<Candidate<'a>>>, MergeError> {
+    distinct: Option<&str>,
+) -> Result<Option<(Vec<Candidate<'a>>, bool)>, MergeError> {
     let mut shape = Shape::of_hit(&[], &[], None);
-    shape.watch = spec.distinct.as_deref();
+    shape.watch = distinct;
     let opened: Result<Vec<_>, _> = surveyed
         .iter()
         .enumerate()
@@ -96,7 +133,8 @@ fn candidates<'a>(
     for answer in &mut opened {
         found += answer.close()?.total.unwrap_or(u64::MAX);
     }
-    Ok((found == candidates.len() as u64).then_some(candidates))
+    let has_rules = before.is_some_and(|details| !details.is_empty());
+    Ok((found == candidates.len() as u64).then_some((candidates, has_rules)))
 }
 
 /// The buckets, one after another.
@@ -129,6 +167,15 @@ impl Rounds<'_, '_> {
                 self.run(bucket, rule + 1);
             }
         }
+    }
+
+    /// Decides on the next one; `false` once as many are kept as are looked for.
+    fn keeps(&mut self, at: usize) -> bool {
+        let looks_on = self.kept.len() < self.end;
+        if looks_on {
+            self.take(vec![at]);
+        }
+        looks_on
     }
 
     /// Keeps of these what shares no value with one that is kept.
@@ -213,6 +260,33 @@ mod tests {
         };
         let nodes = [answer(&[hit(1, "[1,2]"), hit(3, "3")]), answer(&[hit(2, "[2,3]"), hit(4, "[]")])];
         assert_eq!(left(&nodes, 1, 9), Some(vec![1, 3, 4]));
+    }
+
+    #[test]
+    fn behind_what_is_looked_for_only_what_shares_a_value_is_left_out() {
+        let counted = |nodes: &[Bytes], looked_for| {
+            let id = |text: &[u8]| {
+                serde_json::from_slice::<serde_json::Value>(text).unwrap()["id"].as_u64().unwrap()
+            };
+            let left = super::counted(nodes, "group", looked_for).unwrap().unwrap();
+            left.into_iter().map(|(_, text)| id(text)).collect::<Vec<_>>()
+        };
+        let ranked = [
+            node(&[(5, "a", 1.0), (1, "b", 0.5), (2, "c", 0.4)], 3),
+            node(&[(3, "b", 0.9), (4, "c", 0.8), (0, "a", 0.1)], 3),
+        ];
+        assert_eq!(counted(&ranked, Some(1)), [1, 2, 3, 4, 5]);
+        assert_eq!(counted(&ranked, Some(2)), [2, 3, 4, 5]);
+        assert_eq!(counted(&ranked, None), [0, 1, 2]);
+        let hit =
+            |id: u32, group: u32| format!(r#"{{"id":{id},"group":{group},"_miroir":{{"n":"{id:03}"}}}}"#);
+        let plain = |hits: &[String]| {
+            let (all, total) = (hits.join(","), hits.len());
+            Bytes::from(format!(r#"{{"hits":[{all}],"query":"","totalHits":{total}}}"#))
+        };
+        let plain = [plain(&[hit(1, 1), hit(3, 2)]), plain(&[hit(2, 1), hit(4, 2)])];
+        assert_eq!(counted(&plain, Some(1)), [1, 3, 4]);
+        assert_eq!(counted(&plain, Some(20)), [1, 3]);
     }
 
     #[test]

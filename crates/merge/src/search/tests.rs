@@ -229,6 +229,16 @@ fn a_malformed_answer_is_named() {
 }
 
 #[test]
+fn the_greatest_page_goes_once_around() {
+    let pages = |hits_per_page| {
+        let spec = SearchSpec { paging: Paging::Page { page: 1, hits_per_page }, ..SearchSpec::default() };
+        let answer: serde_json::Value = serde_json::from_str(&merged(&[answer(&[], 5)], &spec)).unwrap();
+        answer["totalPages"].clone()
+    };
+    assert_eq!([0, 2, 5, 6, usize::MAX].map(pages), [0, 3, 1, 1, 0]);
+}
+
+#[test]
 fn duplicates_count_where_no_hits_are_wanted() {
     let item = |id: u32| format!(r#"{{"id":{id},"c":1}}"#);
     let spec = SearchSpec { distinct: Some("c".to_owned()), ..window(0, 0) };
