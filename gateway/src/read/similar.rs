@@ -67,8 +67,17 @@ pub(crate) async fn similar(
             NodeRequest::query(paths.search.clone(), asked.of_other(vector.as_ref(), filter))
         }
     })
-    .await
-    .map_err(|error| hidden_in(about_similar(error, &index.uid), &index.settings))?;
+    .await;
+    let gathered = match (gathered, &id) {
+        (Ok(gathered), _) => gathered,
+        (Err(error), Some(id)) if is_about_filter(&error) => {
+            // A search tells another place of the filter's mistake than a search for similar documents.
+            let request = NodeRequest::query(paths.similar.clone(), asked.of_owner(None));
+            let error = ask_owner(gateway, index, id, terms, &request).await.err().unwrap_or(error);
+            return Err(hidden_in(about_similar(error, &index.uid), &index.settings));
+        }
+        (Err(error), _) => return Err(hidden_in(about_similar(error, &index.uid), &index.settings)),
+    };
     let mut extra: Vec<(String, String)> = missing_member(&gathered.missing).into_iter().collect();
     if query.show_performance_details {
         extra.insert(0, performance_details(start));
@@ -212,6 +221,10 @@ fn ranks_before_vectors(settings: &Value) -> bool {
     let first = settings["rankingRules"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut first = first.filter(|rule| *rule != "sort");
     first.next().is_some_and(|rule| rule.ends_with(":asc") || rule.ends_with(":desc"))
+}
+
+fn is_about_filter(error: &ResponseError) -> bool {
+    error.code_name() == "invalid_search_filter"
 }
 
 /// A node's refusal of a search or of a listing, as that of a search for similar documents, which does not name the index.
