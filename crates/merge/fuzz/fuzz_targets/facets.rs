@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use miroir_merge::{
-    FacetOrder, FacetSearchSpec, FacetSpec, Paging, SearchSpec, merge_facet_search, merge_search,
+    FacetOrder, FacetSearchSpec, FacetSpec, FacetSurvey, Paging, SearchSpec, facets_in_doubt,
+    merge_facet_search, merge_search, merge_surveyed_facet_search,
 };
 use miroir_merge_fuzz::{answers, check};
 
@@ -20,6 +21,12 @@ fuzz_target!(|input: (u8, u8, &[u8])| {
         ..FacetSearchSpec::default()
     };
     check(&answers, merge_facet_search(&answers, &values));
+    let survey =
+        FacetSurvey { facet: "b".to_owned(), distinct: "a".to_owned(), looked_for: flag(5).then_some(2) };
+    if let [first, surveyed @ ..] = &answers[..] {
+        // Errors may be about answers of either kind.
+        let _ = merge_surveyed_facet_search(std::slice::from_ref(first), surveyed, &survey, &values);
+    }
     let search = SearchSpec {
         paging: if flag(2) {
             Paging::Page { page: 1, hits_per_page: 2 }
@@ -31,5 +38,6 @@ fuzz_target!(|input: (u8, u8, &[u8])| {
         distinct: flag(4).then(|| "a".to_owned()),
         ..SearchSpec::default()
     };
+    let _ = facets_in_doubt(&answers, &search, 9);
     check(&answers, merge_search(&answers, &search));
 });
