@@ -85,6 +85,7 @@ impl App {
         let prober = Prober::new(own_fleet(topology.clone()), PROBE_INTERVAL, PROBE_TIMEOUT);
         let master_key = config.master_key.as_ref().map(|key| key.expose());
         let keys = ApiKeys::open(log.clone(), master_key).await.map_err(failed)?;
+        let mirror = Arc::new(Mirror::default());
         let gateway = Gateway::new(Inner {
             log,
             keys: Arc::new(keys),
@@ -100,7 +101,7 @@ impl App {
             },
             features: switch,
             rules,
-            mirror: Mirror::default(),
+            mirror: mirror.clone(),
             metrics: with.metrics,
             messages: with.messages,
             backups: config.backup.directory.clone(),
@@ -108,6 +109,10 @@ impl App {
         gateway.mirror.want(features::of_nodes(&gateway.features.now()));
         gateway.mirror.want(rules::of_nodes(&gateway));
         chats::wanted(&gateway).await.map_err(failed)?.into_iter().for_each(|chat| gateway.mirror.want(chat));
+        rebalancer.introduce_with(Arc::new(move |node| {
+            let mirror = mirror.clone();
+            Box::pin(async move { mirror.introduce(node).await })
+        }));
         let sender = webhooks::Sender::new(&gateway.webhooks, gateway.progress.clone());
         let mut background = vec![
             tokio::spawn(prober.run()),

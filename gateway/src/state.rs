@@ -48,7 +48,7 @@ pub(crate) struct Inner {
     /// The dynamic search rules.
     pub rules: RuleBook,
     /// What nodes are to have beside documents and settings.
-    pub mirror: Mirror,
+    pub mirror: Arc<Mirror>,
     /// What the filters count.
     pub metrics: MetricRegistry,
     /// Where dumps and snapshots are written.

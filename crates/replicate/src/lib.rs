@@ -37,7 +37,7 @@ mod work;
 pub use self::{
     chores::{Chore, ChoreEnd},
     edition::check as check_edition,
-    mover::{Change, ChangeError, Configured, Connect, KeptNodes, NewNode, Rebalancer},
+    mover::{Change, ChangeError, Configured, Connect, Introduce, KeptNodes, NewNode, Rebalancer},
     physical::template as templates,
     progress::Progress,
     replication::Replication,

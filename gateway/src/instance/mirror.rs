@@ -102,6 +102,13 @@ impl Mirror {
         !state.had.is_empty() && state.had.keys().all(lacks)
     }
 
+    /// Tells a node that joins, or begins anew, everything: it has nothing of what it was told before. False where it cannot be
+    /// told now.
+    pub(crate) async fn introduce(&self, node: Node) -> bool {
+        self.state.lock().had.remove(node.name());
+        self.tell_all(node).await
+    }
+
     /// Tells the nodes that are up what they have not got, once.
     pub(crate) async fn settle(&self, gateway: &Gateway) -> bool {
         let topology = gateway.topology.load();
@@ -280,6 +287,21 @@ mod tests {
         let told = tokio::join!(mirror.tell_all(node.clone()), mirror.tell_all(node));
         assert_eq!(told, (true, true));
         assert_eq!(requests.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_begins_anew_is_told_everything_again() {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let node = slow_node(requests.clone()).await;
+        let mirror = Mirror::default();
+        for name in ["chat", "network"] {
+            let wish = Wish::Request { method: Method::DELETE, path: format!("/{name}"), body: None };
+            mirror.want(Wanted { name: name.to_owned(), wish });
+        }
+        assert!(mirror.tell_all(node.clone()).await && mirror.introduce(node.clone()).await);
+        assert_eq!(requests.load(Ordering::SeqCst), 4);
+        assert!(mirror.tell_all(node).await);
+        assert_eq!(requests.load(Ordering::SeqCst), 4, "it has everything");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use miroir_shard::OwnerState;
 use serde_json::{Value, json};
 
 use super::{
-    Connect, Mover,
+    Connect, Introduce, Mover,
     change::{Change, ChangeError, NewNode},
     plan::{Plan, PlanState, to_fill},
     remote::Remote,
@@ -48,6 +48,7 @@ impl Rebalancer {
             topology,
             crew,
             connect,
+            introduce: Default::default(),
             plan: parking_lot::Mutex::new(kept.plan),
             turn: tokio::sync::Mutex::default(),
             map_turn: tokio::sync::Mutex::default(),
@@ -66,6 +67,12 @@ impl Rebalancer {
 
     pub(crate) fn mover(&self) -> Arc<Mover> {
         self.mover.clone()
+    }
+
+    /// Has every node that joins or begins anew be introduced before it is read. Once.
+    pub fn introduce_with(&self, introduce: Introduce) {
+        // Whoever came first stays.
+        let _ = self.mover.introduce.set(introduce);
     }
 
     /// What a change would move, without doing it.

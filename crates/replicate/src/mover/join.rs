@@ -44,6 +44,11 @@ impl Mover {
         let (position, catalog) = self.catalog_at().await?;
         self.empty(node).await?;
         self.create_indexes(node, &catalog).await?;
+        if let Some(introduce) = self.introduce.get()
+            && !introduce(node.clone()).await
+        {
+            return Err(Remote(node).failed("it cannot be told what nodes are to have"));
+        }
         let newest = newest_ended(node).await?;
         self.log.forget_node(name).await?;
         if let Some(last) = position.checked_sub(1) {

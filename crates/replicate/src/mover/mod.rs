@@ -22,12 +22,13 @@ mod wave;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use miroir_log::{Log, LogError};
 use miroir_nodes::Node;
 use miroir_shard::{Move, ShardMap, StoredMapError, diff};
@@ -64,6 +65,9 @@ const READERS: Duration = Duration::from_millis(5);
 /// Makes the client of a node.
 pub type Connect = Arc<dyn Fn(&NewNode) -> Option<Node> + Send + Sync>;
 
+/// Tells a node what it is to have beside documents and settings; false where it cannot be told.
+pub type Introduce = Arc<dyn Fn(Node) -> BoxFuture<'static, bool> + Send + Sync>;
+
 /// What the loop and those who watch it share.
 pub(crate) struct Mover {
     log: Arc<dyn Log>,
@@ -71,6 +75,7 @@ pub(crate) struct Mover {
     topology: CurrentTopology,
     crew: Arc<Crew>,
     connect: Connect,
+    introduce: OnceLock<Introduce>,
     plan: Mutex<Option<Plan>>,
     /// Whoever changes the plan for operators has this.
     turn: tokio::sync::Mutex<()>,

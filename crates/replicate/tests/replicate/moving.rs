@@ -1,6 +1,12 @@
 //! The fleet changes while writes go on.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use miroir_log::failpoints::Action;
 use miroir_nodes::HealthState;
@@ -109,6 +115,25 @@ async fn a_node_that_joins_gets_its_share_and_nothing_else_moves() {
         owner(&before) == owner(&after)
     });
     assert_eq!(stayed.count(), 64 - got);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_joins_is_introduced_before_it_is_given_anything() {
+    let (mut rig, mut history) = loaded(&[2], 100).await;
+    let introduced = Arc::new(AtomicUsize::new(0));
+    let (node, times) = (add_node(&mut rig, "x").await, introduced.clone());
+    let documents = rig.node("x").clone();
+    // It cannot be told the first time.
+    rig.rebalancer().introduce_with(Arc::new(move |node| {
+        assert!(node.name() == "x" && documents.documents("movies").is_empty());
+        let before = times.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move { before > 0 })
+    }));
+    rig.rebalancer().start(&Change::Add { nodes: vec![node] }).await.expect("started");
+    let last = put(&rig, &mut history, 50..120).await;
+    at_rest(&rig, last).await;
+    check(&rig, &history, "joined");
+    assert_eq!(introduced.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
