@@ -106,7 +106,8 @@ impl Mirror {
     /// told now.
     pub(crate) async fn introduce(&self, node: Node) -> bool {
         self.state.lock().had.remove(node.name());
-        self.tell_all(node).await
+        // One that has lost its data is not asked anything otherwise.
+        self.tell(&node.unvouched()).await
     }
 
     /// Tells the nodes that are up what they have not got, once.
@@ -148,14 +149,17 @@ impl Mirror {
 
     async fn tell_all(&self, node: Node) -> bool {
         // This runs on any runtime, and connections belong to one.
-        let node = node.with_own_connections();
+        self.tell(&node.with_own_connections()).await
+    }
+
+    async fn tell(&self, node: &Node) -> bool {
         let name = node.name().to_owned();
         let turn = self.turns.lock().entry(name.clone()).or_default().clone();
         let _turn = turn.lock().await;
         for wanted in self.missing(&name) {
             let told = match &wanted.wish {
-                Wish::Request { method, path, body } => self.tell(&node, method, path, body.as_ref()).await,
-                Wish::Rules(rules) => rules::tell(&node, rules).await,
+                Wish::Request { method, path, body } => self.request(node, method, path, body.as_ref()).await,
+                Wish::Rules(rules) => rules::tell(node, rules).await,
             };
             self.changes.fetch_add(1, Ordering::AcqRel);
             match told {
@@ -192,7 +196,7 @@ impl Mirror {
     }
 
     /// Tells a node, without the members that it turns out not to know.
-    async fn tell(&self, node: &Node, method: &Method, path: &str, body: Option<&Value>) -> Told {
+    async fn request(&self, node: &Node, method: &Method, path: &str, body: Option<&Value>) -> Told {
         let Ok(path) = path.parse::<Uri>() else { return Told::Done };
         loop {
             let mut body = body.cloned();
@@ -248,7 +252,7 @@ mod tests {
 
     use super::*;
 
-    /// A node that takes its time over every request, and counts them.
+    /// A node that takes its time over every request, counts them, and has no tasks.
     async fn slow_node(requests: Arc<AtomicUsize>) -> Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let authority = listener.local_addr().expect("an address").to_string();
@@ -260,7 +264,7 @@ mod tests {
                     while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
                         requests.fetch_add(1, Ordering::SeqCst);
                         tokio::time::sleep(Duration::from_millis(20)).await;
-                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n{\"results\":[]}";
                         stream.write_all(answer).await.expect("written");
                     }
                 });
@@ -302,6 +306,17 @@ mod tests {
         assert_eq!(requests.load(Ordering::SeqCst), 4);
         assert!(mirror.tell_all(node).await);
         assert_eq!(requests.load(Ordering::SeqCst), 4, "it has everything");
+    }
+
+    #[tokio::test]
+    async fn a_node_that_has_lost_its_data_can_be_told_what_it_is_to_have() {
+        let node = slow_node(Arc::default()).await;
+        node.health().has_ended(5);
+        let mirror = Mirror::default();
+        let wish = Wish::Request { method: Method::DELETE, path: "/chats/x".to_owned(), body: None };
+        mirror.want(Wanted { name: "chat".to_owned(), wish });
+        assert!(!mirror.tell_all(node.clone()).await, "it is not used any more");
+        assert!(mirror.introduce(node).await);
     }
 
     #[test]
