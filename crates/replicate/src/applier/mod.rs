@@ -9,6 +9,7 @@ mod errand;
 mod error;
 mod exchanges;
 mod follow;
+mod known;
 mod lacking;
 mod node_tasks;
 mod pace;
@@ -175,7 +176,10 @@ impl Applier {
         if !self.node.health().is_trusted() && !miroir_nodes::probe(&self.node, LOOK).await {
             return Err(ApplyError::Trouble("its data are not known to be what they were".to_owned()));
         }
-        let Queue { accepted, open } = self.tasks.queue(self.window.done()).await?;
+        let Queue { accepted, open, foreign } = self.tasks.queue(self.window.done()).await?;
+        let own = known::of_this_log(&*self.shared.log, accepted).await?;
+        known::tell(self.node.name(), &own, foreign && self.window.done() == 0);
+        let accepted = own.tasks;
         self.unsettled = open;
         self.judged = self.judged(accepted.keys().map(|tag| tag.first).max()).await?;
         let sent = accepted.keys().map(|tag| tag.last + 1).max().unwrap_or(0);

@@ -33,6 +33,8 @@ pub(crate) struct Queue {
     pub(crate) accepted: BTreeMap<Tag, u32>,
     /// Its newest task, for whatever it is, where that has not ended.
     pub(crate) open: Option<u32>,
+    /// Whether another log has written to it.
+    pub(crate) foreign: bool,
 }
 
 /// What a node has accepted for entries that are not known to be applied, seen from its newest task back.
@@ -88,7 +90,7 @@ impl NodeTasks {
     /// have left unrecorded.
     pub(crate) async fn queue(&self, from: u32) -> Result<Queue, ApplyError> {
         let mut accepted = Accepted::default();
-        let mut open = None;
+        let (mut open, mut foreign) = (None, false);
         let mut page_from = None;
         loop {
             let mut path = format!("/tasks?limit={PAGE}");
@@ -100,13 +102,15 @@ impl NodeTasks {
                 open = page.results.first().filter(|newest| !newest.has_ended()).map(|newest| newest.uid);
             }
             let more = page.results.iter().all(|view| {
-                let tag = view.custom_metadata.as_deref().and_then(|text| Tag::parse(text, &self.log));
+                let text = view.custom_metadata.as_deref();
+                let tag = text.and_then(|text| Tag::parse(text, &self.log));
+                foreign |= tag.is_none() && text.is_some_and(|text| text.starts_with("miroir:"));
                 let is_void = self.void.is_some_and(|void| view.uid <= void);
                 !is_void && tag.is_none_or(|tag| accepted.look_at(tag, view.uid, from))
             });
             match page.next {
                 Some(next) if more => page_from = Some(next),
-                _ => return Ok(Queue { accepted: accepted.tasks, open }),
+                _ => return Ok(Queue { accepted: accepted.tasks, open, foreign }),
             }
         }
     }
@@ -199,7 +203,7 @@ mod tests {
     fn counting(from: u32, tags: &[(u32, u32, u32)]) -> Vec<u32> {
         let mut accepted = Accepted::default();
         for (uid, (first, last, step)) in tags.iter().enumerate().rev() {
-            let tag = Tag { first: *first, last: *last, step: *step };
+            let tag = Tag { first: *first, last: *last, step: *step, mark: None };
             if !accepted.look_at(tag, uid as u32, from) {
                 break;
             }

@@ -18,7 +18,7 @@ use super::{dispatch::NodeTask, error::ApplyError, lacking::Lacking};
 use crate::{
     payloads::{Payloads, Piece},
     steps::{Content, Step},
-    tag::{Tag, TagText},
+    tag::{Tag, TagText, mark},
     work::Work,
 };
 
@@ -111,7 +111,7 @@ impl Sender {
 
     /// The first tag that the node has accepted of this entry or of one behind it.
     fn accepted_from(&self, first: u32) -> Option<&Tag> {
-        self.accepted.range(Tag { first, last: 0, step: 0 }..).next().map(|(tag, _)| tag)
+        self.accepted.range(Tag { first, last: 0, step: 0, mark: None }..).next().map(|(tag, _)| tag)
     }
 
     /// Sends the steps of a group of entries, but for those the node has accepted, and gives the node's tasks. A step
@@ -123,7 +123,9 @@ impl Sender {
         slots: &Arc<SlotSet>,
         code_bits: u32,
     ) -> Result<Vec<NodeTask>, ApplyError> {
-        let (first, last) = (group[0].uid(), group[group.len() - 1].uid());
+        let (first, last) = (&group[0].entry, &group[group.len() - 1].entry);
+        let mark = Some(mark(first, last));
+        let (first, last) = (first.uid, last.uid);
         let mut tasks = Vec::with_capacity(steps.len());
         let mut number = 0;
         // The node's task for the step before, where an earlier try had sent that already.
@@ -145,7 +147,7 @@ impl Sender {
                 }
             };
             for payload in payloads {
-                let tag = Tag { first, last, step: number };
+                let tag = Tag { first, last, step: number, mark };
                 let known = self.accepted.contains_key(&tag);
                 let found = match (step.found_as, resumed) {
                     (Some(kind), Some(before)) => self.found_behind(before, kind).await?,
@@ -198,7 +200,7 @@ impl Sender {
             (Content::Json(body), None) => Payload::Json(body.as_ref()),
             (Content::Documents, None) => Payload::Copies(Bytes::new()),
         };
-        let none = Tag { first: 0, last: 0, step: 0 };
+        let none = Tag { first: 0, last: 0, step: 0, mark: None };
         Ok(match self.request_enabled(none, step, &payload).await? {
             Reply::Accepted(uid) => NodeTask::accepted(uid, step.done),
             Reply::Refused(error) => NodeTask::refused(error, step.done),

@@ -1,5 +1,7 @@
 //! Nodes that fail in every way they can.
 
+use std::collections::BTreeSet;
+
 use miroir_log::{Log, Operation};
 use serde_json::{Value, json};
 
@@ -90,6 +92,41 @@ async fn a_connection_dropped_after_the_request_was_taken_is_resolved_by_its_tag
     let edits = node.done().iter().filter(|(_, op)| matches!(op, Op::Edit(_))).count();
     assert_eq!(edits, 1 + 5 + 1);
     assert_eq!(node.documents("movies")["0"]["n"], 7);
+}
+
+#[tokio::test]
+async fn what_is_written_after_an_older_log_was_put_back_is_not_taken_for_what_was_lost_with_the_newer_one() {
+    let mut rig = Rig::start(&[2]).await;
+    let first = rig.add("movies", &(0..4).map(movie).collect::<Vec<_>>()).await;
+    rig.applied_everywhere(first).await;
+    rig.stop().await;
+    let older = rig.copy_log();
+    rig.resume().await;
+    for id in 10..20 {
+        let uid = rig.add("movies", &[movie(id)]).await;
+        rig.succeeded(uid).await;
+    }
+    rig.stop().await;
+    rig.put_back(older);
+    rig.resume().await;
+    for id in 20..30 {
+        let uid = rig.add("movies", &[movie(id)]).await;
+        assert_eq!(uid, first + 1 + id - 20, "the places are given again");
+        rig.succeeded(uid).await;
+    }
+    let documents: BTreeSet<String> =
+        rig.nodes.iter().flat_map(|node| node.documents("movies").into_keys()).collect();
+    for id in 20..30 {
+        assert!(documents.contains(&id.to_string()), "{id} is not there: {documents:?}");
+    }
+    // In the middle of them, they are recognised.
+    rig.restart().await;
+    let last = rig.add("movies", &[movie(30)]).await;
+    rig.succeeded(last).await;
+    for id in 20..=30 {
+        let times: usize = rig.nodes.iter().map(|node| node.times_put(&id.to_string())).sum();
+        assert_eq!(times, 1, "{id}");
+    }
 }
 
 #[tokio::test]

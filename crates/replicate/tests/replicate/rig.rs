@@ -111,6 +111,18 @@ impl Rig {
         self.resume().await;
     }
 
+    /// A copy of the log's directory; of a rig that is stopped.
+    pub(crate) fn copy_log(&self) -> TempDir {
+        let copy = TempDir::new().expect("a directory");
+        copy_files(self.directory.path(), copy.path());
+        copy
+    }
+
+    /// Puts a copy of the log's directory in its place.
+    pub(crate) fn put_back(&mut self, copy: TempDir) {
+        self.directory = copy;
+    }
+
     pub(crate) async fn restart(&mut self) {
         self.stop().await;
         self.resume().await;
@@ -284,4 +296,16 @@ fn client_of(name: &str, authority: &str) -> Node {
         max_answer: 8 << 20,
     };
     Node::new(config).expect("a node")
+}
+
+fn copy_files(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).expect("a directory").map(|entry| entry.expect("an entry")) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir_all(&to).expect("a directory");
+            copy_files(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("a file");
+        }
+    }
 }

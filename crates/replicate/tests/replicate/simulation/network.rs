@@ -124,10 +124,11 @@ impl Network {
         let Weather { slowest, lost_before, lost_after, .. } = *host.weather.lock();
         self.chance.delay(slowest).await;
         host.passable().await;
-        // Where the log's name comes first, which is another one in each run, what it was sent for.
+        // What it was sent for: between the log's name and the mark of when that came, which are others in each run.
         let tag =
             head.uri.query().and_then(|query| query.split_once("customMetadata=miroir:")?.1.split_once(':'));
-        let tag = tag.map_or(String::new(), |(_, entries)| format!(" for {entries}"));
+        let tag = tag.map(|(_, tag)| tag.rsplit_once(':').map_or(tag, |(entries, _)| entries));
+        let tag = tag.map_or(String::new(), |entries| format!(" for {entries}"));
         let what = || format!("{} {} {}{tag}", host.node.name, head.method, head.uri.path());
         if self.chance.happens(lost_before) {
             self.chance.note(|| format!("{} lost on its way", what()));
