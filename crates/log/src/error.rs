@@ -114,6 +114,7 @@ impl From<SpoolError> for LogError {
         match error {
             SpoolError::Full => Self::StorageFull,
             SpoolError::Gone(name) => Self::PayloadGone(name),
+            SpoolError::Damaged(name) => Self::Damaged(format!("the payload {name} has changed")),
             SpoolError::Io(error) => Self::Io(error),
         }
     }

@@ -42,6 +42,9 @@ pub enum SpoolError {
     /// The payload is not there (any more).
     #[error("the payload {0} is gone")]
     Gone(String),
+    /// The payload is not as long as it was.
+    #[error("the payload {0} has changed: the write log is damaged")]
+    Damaged(String),
     /// Reading or writing failed.
     #[error("the payload could not be read or written")]
     Io(#[source] io::Error),
@@ -86,7 +89,10 @@ impl Spool {
         match &payload.content {
             PayloadContent::Inline { bytes } => Ok(PayloadReader::inline(bytes.clone())),
             PayloadContent::File { name } => match File::open(self.path(name)) {
-                Ok(file) => Ok(PayloadReader::file(file, payload.bytes)),
+                Ok(file) if file.metadata()?.len() == payload.bytes => {
+                    Ok(PayloadReader::file(file, payload.bytes))
+                }
+                Ok(_) => Err(SpoolError::Damaged(name.clone())),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SpoolError::Gone(name.clone())),
                 Err(error) => Err(error.into()),
             },

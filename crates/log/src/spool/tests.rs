@@ -55,6 +55,18 @@ fn a_small_payload_touches_no_disk() {
 }
 
 #[test]
+fn a_payload_that_is_not_as_long_as_it_was_is_not_read() {
+    let (_directory, spool) = spool();
+    let mut file = spool.create();
+    file.write_all(&[b'x'; 2 * INLINE_LIMIT]).expect("writes");
+    let payload = file.finish(3).expect("finishes");
+    assert_eq!(read(&spool, &payload).len(), 2 * INLINE_LIMIT);
+    let path = spool.directory().join(payload.file().expect("a file"));
+    File::options().write(true).open(path).expect("there").set_len(INLINE_LIMIT as u64).expect("cut");
+    assert!(matches!(spool.open(&payload), Err(SpoolError::Damaged(_))));
+}
+
+#[test]
 fn one_byte_more_makes_a_file() {
     let (_directory, spool) = spool();
     let mut file = spool.create();

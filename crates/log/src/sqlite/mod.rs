@@ -19,6 +19,7 @@ mod ledger;
 mod lock;
 mod once;
 mod options;
+mod place;
 mod private;
 mod readers;
 mod reads;
@@ -47,6 +48,7 @@ use self::{
     command::{Command, Reply},
     ledger::Ledger,
     lock::Lock,
+    place::Place,
     readers::Readers,
     shared::Shared,
     writer::Writer,
@@ -110,6 +112,7 @@ impl SqliteLog {
             connection,
             ledger,
             shared: shared.clone(),
+            place: Place::of(&path)?,
             clock: options.clock,
             syncs: !in_line,
             checkpoints,

@@ -16,6 +16,7 @@ use super::{
     command::{Command, Job, Reply},
     ledger::Ledger,
     options::Clock,
+    place::Place,
     shared::Shared,
 };
 use crate::{
@@ -39,6 +40,7 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) ledger: Ledger,
     pub(super) shared: Arc<Shared>,
+    pub(super) place: Place,
     pub(super) clock: Clock,
     /// Whether a commit waits for the disk.
     pub(super) syncs: bool,
@@ -130,6 +132,7 @@ impl Writer {
     }
 
     fn write(&mut self, group: &[Job], hints: bool) -> Result<Commit> {
+        self.place.check()?;
         // Without the sync the order is kept: the next full commit makes this one durable as well.
         let synchronous = match (self.syncs, hints) {
             (false, _) => "OFF",
