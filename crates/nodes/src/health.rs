@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use crate::slowness::Slowness;
+use crate::{slowness::Slowness, witness::Witness};
 
 /// Failures in a row after which a node is left alone while a copy is elsewhere.
 const SUSPECT_AFTER: u32 = 2;
@@ -40,6 +41,8 @@ pub struct Health {
     lost: AtomicBool,
     /// One more than the newest task that it is known to have had; 0 for none.
     tasks: AtomicU64,
+    /// By what it is known again.
+    witness: Mutex<Option<Witness>>,
     look: Notify,
     origin: Instant,
 }
@@ -110,6 +113,7 @@ impl Default for Health {
             unverified: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             tasks: AtomicU64::new(0),
+            witness: Mutex::new(None),
             look: Notify::new(),
             origin: Instant::now(),
         }
@@ -236,6 +240,16 @@ impl Health {
         false
     }
 
+    /// By what the node is known again, where anything is known of it.
+    pub fn witness(&self) -> Option<Witness> {
+        self.witness.lock().clone()
+    }
+
+    /// The node is known again by this from now on.
+    pub fn is_known_by(&self, witness: Witness) {
+        *self.witness.lock() = Some(witness);
+    }
+
     /// The node does not have what it was given. True where that is new.
     pub fn lose(&self) -> bool {
         !self.lost.swap(true, Ordering::Relaxed)
@@ -246,6 +260,7 @@ impl Health {
         self.tasks.store(newest.map_or(0, |task| u64::from(task) + 1), Ordering::Relaxed);
         self.lost.store(false, Ordering::Relaxed);
         self.unverified.store(false, Ordering::Relaxed);
+        *self.witness.lock() = None;
     }
 
     /// Waits until somebody wants the node to be looked at.

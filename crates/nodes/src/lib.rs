@@ -23,6 +23,7 @@ mod request;
 mod slowness;
 mod tls;
 mod version;
+mod witness;
 
 pub use self::{
     body::{Body, PooledBody, full},
@@ -38,4 +39,5 @@ pub use self::{
     request::{Answer, NodeRequest},
     tls::{Tls, TlsError},
     version::{TooOld, check_version, check_versions},
+    witness::Witness,
 };

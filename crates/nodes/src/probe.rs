@@ -11,6 +11,7 @@ use crate::{
     fleet::Fleet,
     node::Node,
     request::{Answer, NodeRequest},
+    witness::Witness,
 };
 
 /// How soon a node is looked at whose connection broke, and no sooner again.
@@ -30,8 +31,10 @@ struct Page {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Task {
     uid: u32,
+    enqueued_at: Option<String>,
 }
 
 impl Prober {
@@ -97,6 +100,12 @@ pub(crate) fn newest_ended(answer: &Answer) -> Option<Option<u32>> {
     Some(page.results.first().map(|task| task.uid))
 }
 
+/// By what a node with this answer to [`NEWEST_ENDED`] is known again.
+fn witness(answer: &Answer) -> Option<Witness> {
+    let newest = serde_json::from_slice::<Page>(&answer.body).ok()?.results.into_iter().next()?;
+    Some(Witness { task: newest.uid, enqueued_at: newest.enqueued_at? })
+}
+
 /// Looks at one node. False where it does not answer, or its data are not what it was given.
 pub fn probe(node: &Node, timeout: Duration) -> impl Future<Output = bool> + Send {
     let node = node.clone();
@@ -114,6 +123,10 @@ pub fn probe(node: &Node, timeout: Duration) -> impl Future<Output = bool> + Sen
                 node = node.name(),
                 "node has lost data that it was given, it is not read any more"
             );
+        }
+        let known_by = |task| node.health().witness().is_some_and(|witness| witness.task == task);
+        if node.health().is_trusted() && newest.is_some_and(|newest| !known_by(newest)) {
+            witness(&answer).into_iter().for_each(|witness| node.health().is_known_by(witness));
         }
         if !was_up && node.health().is_up() {
             tracing::info!(node = node.name(), "node is back");

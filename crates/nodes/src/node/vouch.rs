@@ -1,8 +1,8 @@
 //! Whether who answers at a node's address is the one that was given the node's data.
 //!
 //! A node that dies and is started anew closes its idle connections, and nobody need notice. So where a connection turns out
-//! to be closed, the next one is asked for the node's newest task before it is used: a node that has forgotten what it was
-//! given gets neither reads nor writes.
+//! to be closed, the next one is asked for the node's newest task before it is used, and for one that the node is known by: a
+//! node that has forgotten what it was given, or another one that got its address, gets neither reads nor writes.
 
 use std::sync::atomic::Ordering;
 
@@ -39,6 +39,7 @@ impl Node {
         if !self.is_in_doubt() {
             return Ok(());
         }
+        self.ask_witness(lease).await?;
         let known = self.inner.health.newest_ended();
         let head = NodeRequest::get(Uri::from_static(NEWEST_ENDED)).head(&self.inner.fields);
         let asked = lease.connection.exchange(head, b"", self.inner.config.max_answer).await;
@@ -56,6 +57,25 @@ impl Node {
         }
         self.inner.doubt.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Looks whether it is another node that answers.
+    async fn ask_witness(&self, lease: &mut Lease<Asker>) -> Result<(), NodeError> {
+        let Some(witness) = self.inner.health.witness() else { return Ok(()) };
+        let Ok(path) = Uri::try_from(witness.path()) else { return Ok(()) };
+        let head = NodeRequest::get(path).head(&self.inner.fields);
+        let asked = lease.connection.exchange(head, b"", self.inner.config.max_answer).await;
+        let answer = asked.map_err(|failure| failure.error)?;
+        if !witness.is_denied_by(&answer.body) {
+            return Ok(());
+        }
+        if self.inner.health.lose() {
+            tracing::error!(
+                node = self.name(),
+                "another node answers at the node's address, it is not used any more"
+            );
+        }
+        Err(NodeError::Forgetful)
     }
 
     /// The same for a connection for streamed bodies, by another one that is made after it.

@@ -73,6 +73,30 @@ async fn the_prober_finds_who_is_down_and_who_is_back() {
 }
 
 #[tokio::test]
+async fn another_node_that_got_a_nodes_address_is_found_out() {
+    // From the second connection on somebody else answers, who has had more tasks.
+    let exchanged = server(|_, seen| match (seen.connection, seen.text.starts_with("GET /tasks/9 ")) {
+        (0, _) => Reply::BodyThenClose(r#"{"results":[{"uid":9,"enqueuedAt":"a"}]}"#),
+        (_, true) => Reply::Body(r#"{"uid":9,"enqueuedAt":"b"}"#),
+        (_, false) => Reply::Body(r#"{"results":[{"uid":12,"enqueuedAt":"c"}]}"#),
+    })
+    .await;
+    let node = exchanged.node();
+    assert!(deadline(probe(&node, LONG)).await);
+    assert_eq!(node.health().witness().map(|witness| witness.task), Some(9));
+    exchanged.wait_closed(1).await;
+    assert!(!deadline(probe(&node, LONG)).await);
+    assert_eq!(node.health().state(), HealthState::Lost);
+    // What is kept of it tells it after a restart, too.
+    let other = server(|_, _| Reply::Body(r#"{"uid":9,"enqueuedAt":"b"}"#)).await;
+    let again = other.node();
+    again.health().has_ended(9);
+    again.health().is_known_by(node.health().witness().expect("known"));
+    let read = NodeRequest::query(path("/indexes/movies/search"), "{}");
+    assert!(matches!(again.ask(&read, LONG).await, Err(NodeError::Forgetful)));
+}
+
+#[tokio::test]
 async fn a_node_that_comes_back_with_older_data_is_found_out() {
     let older = server(|count, _| {
         Reply::Body(if count == 0 { r#"{"results":[{"uid":9}]}"# } else { r#"{"results":[{"uid":5}]}"# })

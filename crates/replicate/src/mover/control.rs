@@ -15,7 +15,7 @@ use super::{
     change::{Change, ChangeError, NewNode},
     plan::{Plan, PlanState, to_fill},
     remote::Remote,
-    store::{Kept, stored},
+    store::{EndedTask, Kept, stored},
 };
 use crate::{crew::Crew, progress::Progress, topology::CurrentTopology};
 use miroir_log::Log;
@@ -37,9 +37,14 @@ impl Rebalancer {
     ) -> Result<Self, LogError> {
         let kept = Kept::read(&*log).await?;
         let fleet = topology.load();
-        for (name, newest) in kept.tasks {
-            if let Some(node) = fleet.fleet.get(&name) {
-                node.health().has_ended(newest);
+        for (name, ended) in kept.tasks {
+            let Some(node) = fleet.fleet.get(&name) else { continue };
+            match ended {
+                EndedTask::Newest(newest) => node.health().has_ended(newest),
+                EndedTask::Known { newest, witness } => {
+                    node.health().has_ended(newest);
+                    node.health().is_known_by(witness);
+                }
             }
         }
         let mover = Mover {

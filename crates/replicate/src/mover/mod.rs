@@ -85,7 +85,7 @@ pub(crate) struct Mover {
     plan_turn: tokio::sync::Mutex<()>,
     /// Counts the changes of direction: what was begun before one is given up.
     generation: AtomicU64,
-    kept_tasks: Mutex<BTreeMap<String, u32>>,
+    kept_tasks: Mutex<BTreeMap<String, store::EndedTask>>,
     /// What it does now, and what went wrong last.
     doing: Mutex<(String, Option<String>)>,
     /// Topologies before the present one, as long as somebody reads by them.

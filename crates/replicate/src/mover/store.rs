@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use miroir_log::{Log, LogError, RecordKind};
+use miroir_nodes::Witness;
 use miroir_shard::ShardMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -79,7 +80,17 @@ pub(crate) struct Kept {
     pub(crate) plan: Option<Plan>,
     pub(crate) nodes: KeptNodes,
     /// The newest task that a node is known to have had.
-    pub(crate) tasks: Vec<(String, u32)>,
+    pub(crate) tasks: Vec<(String, EndedTask)>,
+}
+
+/// What is known of a node's tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum EndedTask {
+    /// The newest one, and by what the node is known again.
+    Known { newest: u32, witness: Witness },
+    /// The newest one.
+    Newest(u32),
 }
 
 impl Kept {
@@ -189,11 +200,15 @@ impl Mover {
             let Some(newest) = node.health().newest_ended().filter(|_| node.health().is_trusted()) else {
                 continue;
             };
-            let known = self.kept_tasks.lock().insert(node.name().to_owned(), newest);
-            if known == Some(newest) {
+            let ended = match node.health().witness() {
+                Some(witness) => EndedTask::Known { newest, witness },
+                None => EndedTask::Newest(newest),
+            };
+            let known = self.kept_tasks.lock().insert(node.name().to_owned(), ended.clone());
+            if known.as_ref() == Some(&ended) {
                 continue;
             }
-            let kept = self.log.put_record(RecordKind::EndedTask, node.name(), json!(newest)).await;
+            let kept = self.log.put_record(RecordKind::EndedTask, node.name(), json!(ended)).await;
             if let Err(error) = kept {
                 tracing::debug!(%error, node = node.name(), "newest task not kept");
             }
