@@ -22,6 +22,11 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How much of such a body is thrown away in that time.
 const LINGER_LIMIT: usize = 16 * 1024 * 1024;
 
+/// How long a client may take none of an answer, and how fast it has to take it on the whole, in bytes a second: who only
+/// asks and does not read would keep others from asking.
+const STALLED: Duration = Duration::from_secs(60);
+const SLOWEST: u64 = 1024;
+
 /// How long the rest of a short unwanted body may take to come.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -138,7 +143,7 @@ where
     keep_or_close(session, close || closing() || framing == Framing::UntilClose, intake);
     session.write_response_header(Box::new(parts.into())).await?;
     if framing == Framing::Empty {
-        session.write_response_body(Bytes::new(), true).await?;
+        write(session, Bytes::new(), true).await?;
         return Ok(());
     }
     let mut body = pin!(body);
@@ -153,15 +158,23 @@ where
             return Ok(());
         }
     }
-    session.write_response_body(Bytes::new(), true).await?;
-    Ok(())
+    write(session, Bytes::new(), true).await
+}
+
+/// Writes a part of an answer, as long as the client takes it.
+async fn write(session: &mut ServerSession, data: Bytes, last: bool) -> Result<(), BoxError> {
+    let patience = STALLED + Duration::from_secs(data.len() as u64 / SLOWEST);
+    tokio::time::timeout(patience, session.write_response_body(data, last))
+        .await
+        .map_err(|_| "the client does not read the answer")?
+        .map_err(Into::into)
 }
 
 /// Sends one frame; tells whether the body is at its end.
-async fn send_frame(session: &mut ServerSession, frame: Frame<Bytes>, last: bool) -> Result<bool> {
+async fn send_frame(session: &mut ServerSession, frame: Frame<Bytes>, last: bool) -> Result<bool, BoxError> {
     match frame.into_data() {
         Ok(data) => {
-            session.write_response_body(data, last).await?;
+            write(session, data, last).await?;
             Ok(last)
         }
         Err(frame) => match frame.into_trailers() {

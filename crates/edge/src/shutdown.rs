@@ -42,7 +42,7 @@ impl Shutdown {
         Self { stage: Arc::default(), signals: false }
     }
 
-    /// A handle that the process's signals trigger too: SIGTERM drains, SIGINT stops, SIGQUIT hands
+    /// A handle that the process's signals trigger too: SIGTERM and SIGHUP drain, SIGINT stops, SIGQUIT hands
     /// the listening sockets to the next process and drains.
     pub fn on_signals() -> Self {
         Self { signals: true, ..Self::new() }
@@ -83,6 +83,7 @@ impl Shutdown {
         Ok(Commands {
             shutdown: self.clone(),
             terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
             interrupt: listen(SignalKind::interrupt())?,
             quit: listen(SignalKind::quit())?,
         })
@@ -99,6 +100,7 @@ impl Default for Shutdown {
 pub(crate) struct Commands {
     shutdown: Shutdown,
     terminate: Option<tokio::signal::unix::Signal>,
+    hangup: Option<tokio::signal::unix::Signal>,
     interrupt: Option<tokio::signal::unix::Signal>,
     quit: Option<tokio::signal::unix::Signal>,
 }
@@ -114,6 +116,8 @@ impl Commands {
             () = received(&mut self.interrupt) => Command::Stop,
             () = self.shutdown.reached(Stage::Draining) => Command::Drain,
             () = received(&mut self.terminate) => Command::Drain,
+            // Nothing is read again. Whoever thinks so, or closes a terminal, breaks off no request.
+            () = received(&mut self.hangup) => Command::Drain,
             () = received(&mut self.quit) => Command::Upgrade,
         }
     }
