@@ -27,11 +27,12 @@ impl From<FileConfig> for Config {
 }
 
 impl From<ServerConfig> for Server {
-    fn from(ServerConfig { listen, threads, grace, upgrade_socket }: ServerConfig) -> Self {
+    fn from(ServerConfig { listen, threads, memory, grace, upgrade_socket }: ServerConfig) -> Self {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         Self {
             listen: listen.into_iter().map(Listener::from).collect(),
             threads: threads.map_or_else(cores, usize::from),
+            memory: memory.0,
             grace: grace.0,
             upgrade_socket,
         }

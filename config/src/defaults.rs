@@ -17,6 +17,7 @@ impl Default for ServerConfig {
                 http2: http2(),
             }],
             threads: None,
+            memory: SizeText(1 << 30),
             grace: DurationText(Duration::from_secs(30)),
             upgrade_socket: None,
         }

@@ -56,6 +56,8 @@ pub(crate) struct ServerConfig {
     /// Threads that serve requests; one per processor core when absent.
     #[schemars(range(min = 1, max = 1024))]
     pub(crate) threads: Option<u16>,
+    /// How much memory the requests under way may take together, as their bodies let expect.
+    pub(crate) memory: SizeText,
     /// How long requests in flight may take to end after a stop was asked for.
     pub(crate) grace: DurationText,
     /// The socket over which a starting process takes over the listeners of a running one.

@@ -37,6 +37,8 @@ pub struct Server {
     pub listen: Vec<Listener>,
     /// Threads that serve requests; at least one.
     pub threads: usize,
+    /// How much memory requests may take together, in bytes.
+    pub memory: u64,
     /// How long requests in flight may take to end after a stop was asked for.
     pub grace: Duration,
     /// The socket over which a starting process takes over the listeners of a running one.

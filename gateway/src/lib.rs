@@ -17,6 +17,7 @@ mod outside;
 mod pass;
 mod read;
 mod rescue;
+mod room;
 mod routes;
 pub mod server;
 mod stack;

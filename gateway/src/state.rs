@@ -15,6 +15,7 @@ use crate::{
         rules::RuleBook,
     },
     keys::ApiKeys,
+    room::Room,
     telemetry::Messages,
     webhooks::Webhooks,
 };
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     pub search: SearchLimits,
     /// How much may wait in the log.
     pub write: WriteLimits,
+    /// The memory that requests may take together.
+    pub room: Room,
     /// Which experimental features are on.
     pub features: FeatureSwitch,
     /// The dynamic search rules.

@@ -54,6 +54,8 @@ struct Out<W: Write> {
     summary: Summary,
     /// Whether documents may carry the internal field.
     internal_allowed: bool,
+    /// How many bytes may go to the spool.
+    limit: u64,
 }
 
 // === impl Intake ===
@@ -70,6 +72,7 @@ impl<W: Write> Intake<W> {
             sink: BufWriter::with_capacity(SINK_BUFFER, sink),
             summary: Summary { documents: 0, bytes: 0 },
             internal_allowed: false,
+            limit: u64::MAX,
         };
         Self { format, reader, received: false, out }
     }
@@ -79,6 +82,23 @@ impl<W: Write> Intake<W> {
     pub fn allow_internal_field(mut self) -> Self {
         self.out.internal_allowed = true;
         self
+    }
+
+    /// Refuses a payload whose documents are more than so many bytes. Those of a CSV payload are more than the payload: each
+    /// repeats the names of the columns.
+    #[must_use]
+    pub fn limit(mut self, bytes: u64) -> Self {
+        self.out.limit = bytes;
+        self
+    }
+
+    /// How much memory is taken now, roughly: by the document that is still incomplete, or by the widest so far.
+    pub fn held(&self) -> u64 {
+        match &self.reader {
+            Reader::Json(reader) => reader.held(),
+            Reader::Ndjson(reader) => reader.held(),
+            Reader::Csv(reader) => reader.held(),
+        }
     }
 
     /// Takes the next bytes, of any number. After an error the payload is lost: what the sink holds is to be thrown away.
@@ -118,10 +138,13 @@ impl<W: Write> Out<W> {
     }
 
     fn document(&mut self, document: &[u8]) -> Result<(), IntakeError> {
+        let bytes = self.summary.bytes + document.len() as u64 + 1;
+        if bytes > self.limit {
+            return Err(IntakeError::TooLong(self.limit));
+        }
         self.sink.write_all(document)?;
         self.sink.write_all(b"\n")?;
-        self.summary.documents += 1;
-        self.summary.bytes += document.len() as u64 + 1;
+        self.summary = Summary { documents: self.summary.documents + 1, bytes };
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::{
     intake::{collect, content_type},
     read::scatter::Terms,
+    room::Held,
     state::Gateway,
     write::{WriteKey, Writing, check_backlog},
 };
@@ -32,13 +33,15 @@ pub(crate) struct Call {
     pub gateway: Gateway,
     parts: Parts,
     body: Body,
+    held: Held,
 }
 
 impl Call {
     /// This request, answered from this state.
     pub(crate) fn new(gateway: Gateway, request: Request<Body>) -> Self {
         let (parts, body) = request.into_parts();
-        Self { gateway, parts, body }
+        let held = gateway.room.held();
+        Self { gateway, parts, body, held }
     }
 
     /// The query string, empty if there is none.
@@ -84,7 +87,7 @@ impl Call {
 
     /// Reads the body, whatever it is said to be. A second time, there is nothing left.
     pub(crate) async fn bytes(&mut self) -> Result<Bytes, BoxError> {
-        collect(&mut self.body).await
+        collect(&mut self.body, &mut self.held).await
     }
 
     /// The terms of a read: the configured ones, unless the request says otherwise.

@@ -43,11 +43,14 @@ pub(crate) async fn add(
         Err(error) => return Ok(Err(error)),
     };
     let spool = gateway.log.spool();
-    let payload = match payload::take(body, format, spool, gateway.write.max_payload, &mut key).await {
-        Ok(payload) => payload,
-        Err(Refused::Payload(error)) => return Ok(Err(error)),
-        Err(Refused::Body(error)) => return Err(error),
-    };
+    let payload =
+        match payload::take(body, format, spool, gateway.write.max_payload, gateway.room.held(), &mut key)
+            .await
+        {
+            Ok(payload) => payload,
+            Err(Refused::Payload(error)) => return Ok(Err(error)),
+            Err(Refused::Body(error)) => return Err(error),
+        };
     let access: Access = request.extensions.get().cloned().unwrap_or_default();
     let operation = Operation::DocumentAdditionOrUpdate {
         method,

@@ -13,7 +13,13 @@ use miroir_protocol::{
 };
 
 use super::once::WriteKey;
-use crate::intake::{content_type, next};
+use crate::{
+    intake::{content_type, next},
+    room::Held,
+};
+
+/// How much longer documents may be than the longest payload. CSV's repeat the names of the columns.
+const UNFOLDED: u64 = 16;
 
 /// Why a payload was not taken.
 pub(crate) enum Refused {
@@ -38,10 +44,11 @@ pub(crate) async fn take(
     format: Format,
     spool: &Spool,
     max: u64,
+    held: Held,
     key: &mut Option<WriteKey>,
 ) -> Result<PayloadRef, Refused> {
-    let intake = Intake::new(format, spool.create());
-    let mut pump = Pump::new(intake, feed);
+    let intake = Intake::new(format, spool.create()).limit(max.saturating_mul(UNFOLDED));
+    let mut pump = Pump::new(Weighed { intake, held }, feed);
     let mut received = 0;
     while let Some(chunk) = next(&mut body).await.map_err(Refused::Body)? {
         received += chunk.len() as u64;
@@ -56,15 +63,35 @@ pub(crate) async fn take(
     pump.finish(end).await.map_err(refused)
 }
 
-fn feed(intake: &mut Intake<SpoolFile>, chunk: &[u8]) -> Result<(), IntakeError> {
-    intake.push(chunk)
+/// A payload that is being checked, and the memory that this takes.
+struct Weighed {
+    intake: Intake<SpoolFile>,
+    held: Held,
 }
 
-fn end(intake: Intake<SpoolFile>) -> Result<PayloadRef, IntakeError> {
-    let (summary, mut file) = intake.finish()?;
+/// Why a payload is not taken.
+enum Failed {
+    Intake(IntakeError),
+    /// It takes more memory than there is.
+    Held(ResponseError),
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Intake(error.into())
+    }
+}
+
+fn feed(weighed: &mut Weighed, chunk: &[u8]) -> Result<(), Failed> {
+    weighed.intake.push(chunk).map_err(Failed::Intake)?;
+    weighed.held.set(weighed.intake.held()).map_err(Failed::Held)
+}
+
+fn end(weighed: Weighed) -> Result<PayloadRef, Failed> {
+    let (summary, mut file) = weighed.intake.finish().map_err(Failed::Intake)?;
     file.flush()?;
     file.finish(summary.documents).map_err(|error| {
-        IntakeError::Io(match error {
+        Failed::from(match error {
             SpoolError::Full => io::ErrorKind::StorageFull.into(),
             SpoolError::Io(error) => error,
             error => io::Error::other(error),
@@ -72,7 +99,11 @@ fn end(intake: Intake<SpoolFile>) -> Result<PayloadRef, IntakeError> {
     })
 }
 
-fn refused(error: IntakeError) -> Refused {
+fn refused(error: Failed) -> Refused {
+    let error = match error {
+        Failed::Intake(error) => error,
+        Failed::Held(error) => return Refused::Payload(error),
+    };
     if let IntakeError::Io(error) = &error {
         tracing::error!(%error, "payload cannot be spooled");
     }

@@ -45,6 +45,11 @@ impl Buffer {
         &self.bytes[self.start..]
     }
 
+    /// How many bytes are not done with.
+    pub(super) fn held(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     pub(super) fn position(&self) -> &Position {
         &self.position
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     IntakeError, Out,
-    csv_record::{Next, Record, Records},
+    csv_record::{MOST_FIELDS, Next, Record, Records},
 };
 use crate::Format;
 
@@ -63,9 +63,22 @@ impl Csv {
         self.run(&[], true, out)
     }
 
+    pub(super) fn held(&self) -> u64 {
+        // The record as it came, its values, and both together as a document.
+        self.records.held() * 3
+    }
+
     fn run<W: Write>(&mut self, mut input: &[u8], ended: bool, out: &mut Out<W>) -> Result<(), IntakeError> {
-        while let Next::Record = self.records.next(&mut input, ended) {
+        loop {
             let format = self.format;
+            match self.records.next(&mut input, ended) {
+                Next::Record => {}
+                Next::Nothing => return Ok(()),
+                Next::TooWide => {
+                    let reason = format!("a record has more than {MOST_FIELDS} fields");
+                    return Err(IntakeError::csv(format, &reason));
+                }
+            }
             let record = self.records.take().map_err(|reason| IntakeError::csv(format, &reason))?;
             let Some(header) = &self.header else {
                 let header = columns(&record)?;
@@ -92,7 +105,6 @@ impl Csv {
             self.row.push(b'}');
             out.document(&self.row)?;
         }
-        Ok(())
     }
 }
 

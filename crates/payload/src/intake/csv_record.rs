@@ -6,6 +6,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const FIRST_FIELDS: usize = 1024;
 const FIRST_ENDS: usize = 32;
 
+/// How many fields a record may have: more than the engine takes of an index.
+pub(super) const MOST_FIELDS: usize = 1 << 16;
+
 /// Reads records, each at once complete.
 #[derive(Debug)]
 pub(super) struct Records {
@@ -43,6 +46,8 @@ pub(super) enum Next {
     Record,
     /// All bytes are used up.
     Nothing,
+    /// A record with more than [`MOST_FIELDS`].
+    TooWide,
 }
 
 // === impl Records ===
@@ -79,6 +84,11 @@ impl Records {
         self.head.take().unwrap_or_default()
     }
 
+    /// How many bytes the records are held in.
+    pub(super) fn held(&self) -> u64 {
+        (self.fields.len() + self.ends.len() * size_of::<usize>()) as u64
+    }
+
     /// Reads on. `input` shrinks by what was read; with `ended`, an empty input is the end of the payload.
     pub(super) fn next(&mut self, input: &mut &[u8], ended: bool) -> Next {
         while !input.is_empty() || ended {
@@ -92,6 +102,7 @@ impl Records {
             match result {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => self.fields.resize(self.fields.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull if self.ends.len() >= MOST_FIELDS => return Next::TooWide,
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                 ReadRecordResult::Record => return Next::Record,
                 ReadRecordResult::End => return Next::Nothing,

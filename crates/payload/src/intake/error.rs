@@ -28,6 +28,9 @@ pub enum IntakeError {
         "The field `{0}` of a document is reserved: names of fields cannot be `_miroir` or start with `_miroir.`."
     )]
     Reserved(String),
+    /// The payload's documents are longer than allowed. Holds how long they may be.
+    #[error("The documents of the payload are longer than {0} bytes.")]
+    TooLong(u64),
     /// The spool cannot be written.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -57,6 +60,7 @@ impl From<IntakeError> for ResponseError {
             IntakeError::Malformed(_) => Code::MalformedPayload,
             IntakeError::NotAnObject(_) => Code::Internal,
             IntakeError::Reserved(_) => Code::MiroirReservedField,
+            IntakeError::TooLong(_) => Code::PayloadTooLarge,
             IntakeError::Io(error) if error.kind() == io::ErrorKind::StorageFull => Code::MiroirStorageFull,
             IntakeError::Io(_) => Code::Internal,
         };

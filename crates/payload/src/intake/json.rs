@@ -13,10 +13,15 @@ use super::{
 };
 use crate::Format;
 
+/// What a value takes that has been read, beside its text.
+const VALUE: u64 = 64;
+
 #[derive(Debug, Default)]
 pub(super) struct Json {
     buffer: Buffer,
     state: State,
+    /// How many values a payload has that is judged as a whole.
+    values: u64,
 }
 
 #[derive(Debug, Default)]
@@ -43,11 +48,20 @@ enum State {
 impl Json {
     pub(super) fn push<W: Write>(&mut self, chunk: &[u8], out: &mut Out<W>) -> Result<(), IntakeError> {
         self.buffer.push(chunk);
+        if matches!(self.state, State::Start | State::Whole) {
+            self.values +=
+                chunk.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count() as u64;
+        }
         self.run(false, out)
     }
 
     pub(super) fn finish<W: Write>(&mut self, out: &mut Out<W>) -> Result<(), IntakeError> {
         self.run(true, out)
+    }
+
+    pub(super) fn held(&self) -> u64 {
+        let values = if matches!(self.state, State::Whole) { self.values * VALUE } else { 0 };
+        self.buffer.held() + values
     }
 
     fn run<W: Write>(&mut self, ended: bool, out: &mut Out<W>) -> Result<(), IntakeError> {

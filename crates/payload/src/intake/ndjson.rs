@@ -23,6 +23,10 @@ impl Ndjson {
         self.run(true, out)
     }
 
+    pub(super) fn held(&self) -> u64 {
+        self.buffer.held()
+    }
+
     fn run<W: Write>(&mut self, ended: bool, out: &mut Out<W>) -> Result<(), IntakeError> {
         while self.buffer.skip_whitespace().is_some() {
             match self.buffer.element(ended) {

@@ -45,6 +45,36 @@ fn documents_keep_their_own_bytes() {
 }
 
 #[test]
+fn csv_that_unfolds_without_bounds_is_refused() {
+    let wide = ["a,".repeat(70_000), "a\n1\n".to_owned()].concat();
+    let error = intake(Format::Csv { delimiter: b',' }, wide.as_bytes(), &[]).expect_err("too wide");
+    assert!(error.ends_with("`a record has more than 65536 fields`."), "{error}");
+
+    // Each row of two bytes becomes a document of a thousand.
+    let long = [&*"a".repeat(1000), &*"\n1".repeat(1000)].concat();
+    let mut intake = Intake::new(Format::Csv { delimiter: b',' }, Vec::new()).limit(100_000);
+    let error = intake.push(long.as_bytes()).expect_err("too long");
+    assert!(matches!(error, IntakeError::TooLong(100_000)), "{error}");
+}
+
+#[test]
+fn what_is_held_is_the_document_that_is_incomplete() {
+    let mut ndjson = Intake::new(Format::Ndjson, Vec::new());
+    ndjson.push(br#"{"id":1,"t":""#).expect("the start of a document");
+    ndjson.push(&[b'a'; 100_000]).expect("more of it");
+    assert!((100_000..200_000).contains(&ndjson.held()), "{}", ndjson.held());
+    ndjson.push(b"\"}\n").expect("its end");
+    ndjson.push(b"{").expect("the next one");
+    assert!(ndjson.held() < 100, "{}", ndjson.held());
+
+    // One object is read as a whole, and its values take more than their text.
+    let mut json = Intake::new(Format::Json, Vec::new());
+    json.push(br#"{"id":["#).expect("the start of a document");
+    json.push(&b"1,".repeat(1000)).expect("more of it");
+    assert!(json.held() > 60_000, "{}", json.held());
+}
+
+#[test]
 fn a_single_object_is_a_document() {
     assert_eq!(json(" {\"id\": 1, \"id\": 2}\n"), Ok((1, "{\"id\":2}\n".into())));
 }
