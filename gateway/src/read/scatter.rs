@@ -220,7 +220,7 @@ pub(super) fn sort(outcome: Outcome) -> Sorted {
             return Sorted::Failed;
         }
     };
-    if answer.status.is_success() {
+    if answer.status.is_success() && is_whole(&answer.body) {
         return Sorted::Answer(answer.body);
     }
     let refuses = answer.status.is_client_error()
@@ -246,6 +246,14 @@ pub(super) fn sort(outcome: Outcome) -> Sorted {
             Sorted::Failed
         }
     }
+}
+
+/// Whether an answer can be one of a node: JSON that begins and ends. A proxy between, or a node that breaks down, may say
+/// anything with a status of success.
+fn is_whole(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    matches!((body.first(), body.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')))
+        && body.len() > 1
 }
 
 fn shards_unavailable(missing: &[ShardId]) -> ResponseError {
@@ -274,6 +282,25 @@ pub(crate) fn shard_list(shards: &[ShardId]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_answer_of_a_node_is_told_apart() {
+        for whole in [&b"{}"[..], b" {\"hits\":[]}\n", b"[]"] {
+            assert!(is_whole(whole));
+        }
+        for rubbish in [
+            &b""[..],
+            b"{",
+            b"<html></html>",
+            b"{\"hits\":[",
+            b"null",
+            b"\x1f\x8b\x08",
+            b"{]",
+            b"\xef\xbb\xbf{}",
+        ] {
+            assert!(!is_whole(rubbish), "{rubbish:?}");
+        }
+    }
 
     #[test]
     fn shards_are_listed_as_ranges() {
