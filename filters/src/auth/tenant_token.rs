@@ -45,6 +45,13 @@ pub enum TokenError {
 #[derive(Debug, Deserialize)]
 struct Header {
     alg: Algorithm,
+    /// Of no use here, but texts, or the token is none.
+    #[serde(default, rename = "typ")]
+    _typ: Option<String>,
+    #[serde(default, rename = "cty")]
+    _cty: Option<String>,
+    #[serde(default, rename = "kid")]
+    _kid: Option<String>,
 }
 
 /// All algorithms there are; of others the error says which ones.

@@ -26,6 +26,8 @@ use crate::{
 
 /// What goes into one request where nobody says, in bytes.
 const PAYLOAD: u64 = 20 << 20;
+/// What goes into one request at the most: it is held in memory, and servers take no more unless they are told to.
+const LARGEST_PAYLOAD: u64 = 100 << 20;
 
 /// `POST /export`. Meilisearch answers 200, not 202.
 pub(crate) async fn enqueue(write: Writing<'_>, body: &Bytes) -> Answer {
@@ -49,7 +51,7 @@ pub(crate) async fn enqueue(write: Writing<'_>, body: &Bytes) -> Answer {
 /// Sends the indexes; the details of the task, with how many documents each was.
 pub(crate) async fn export(gateway: &Gateway, wanted: &Export) -> Result<Value, ResponseError> {
     let target = Remote::new(&wanted.url, wanted.api_key.clone(), None).map_err(|error| failed(&error))?;
-    let payload = wanted.payload_size.unwrap_or(PAYLOAD);
+    let payload = wanted.payload_size.unwrap_or(PAYLOAD).min(LARGEST_PAYLOAD);
     let catalog = gateway.log.catalog();
     let mut exported = Map::new();
     for (uid, index) in &catalog.indexes {

@@ -1,14 +1,14 @@
 //! Requests about tasks and batches.
 
 use http::{Response, StatusCode};
-use miroir_filters::Body;
+use miroir_filters::{Body, auth::Access};
 use miroir_log::Compaction;
 use miroir_protocol::{
     error::ResponseError,
     features::{TASK_COMPACTION, TASK_DOCUMENTS},
     operation::{Matched, Operation},
     stats::{Size, SizeFormat},
-    tasks::{TasksQuery, batch_uid_from_path, task_uid_from_path},
+    tasks::{TaskPage, TasksQuery, batch_uid_from_path, task_uid_from_path},
 };
 use serde_json::json;
 
@@ -28,8 +28,8 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
     match operation.operation() {
         Operation::ListTasks => {
             let query = TasksQuery::from_query_string(call.query())?;
-            let mut page = call.gateway.log.tasks(&query).await.map_err(failed)?;
-            page.results.retain(|task| sees_task(&call.access(), task));
+            let page = call.gateway.log.tasks(&one_more(&query, &call.access())).await.map_err(failed)?;
+            let page = shown(page, &query, &call.access(), sees_task, |task| task.uid);
             Ok(answer_json(StatusCode::OK, &page))
         }
         Operation::GetTask => {
@@ -45,8 +45,8 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         }
         Operation::ListBatches => {
             let query = TasksQuery::from_query_string(call.query())?;
-            let mut page = call.gateway.log.batches(&query).await.map_err(failed)?;
-            page.results.retain(|batch| sees_batch(&call.access(), batch));
+            let page = call.gateway.log.batches(&one_more(&query, &call.access())).await.map_err(failed)?;
+            let page = shown(page, &query, &call.access(), sees_batch, |batch| batch.uid);
             Ok(answer_json(StatusCode::OK, &page))
         }
         Operation::GetBatch => {
@@ -70,6 +70,32 @@ pub(super) async fn serve(operation: Matched<'_>, mut call: Call) -> Served {
         }
         _ => call.not_served().await,
     }
+}
+
+/// The query for a page that is yet to lose what the sender may not see: with the first one of the next page.
+fn one_more(query: &TasksQuery, access: &Access) -> TasksQuery {
+    let limit = if access.allows_all() { query.limit } else { query.limit.saturating_add(1) };
+    TasksQuery { limit, ..query.clone() }
+}
+
+/// What the sender may see of a page. It begins with the first one shown, and a next page is only told of where nothing is
+/// left out, as in Meilisearch: the uids of what may not be seen are nobody's business.
+fn shown<T>(
+    mut page: TaskPage<T>,
+    query: &TasksQuery,
+    access: &Access,
+    sees: impl Fn(&Access, &T) -> bool,
+    uid: impl Fn(&T) -> u32,
+) -> TaskPage<T> {
+    if access.allows_all() {
+        return page;
+    }
+    page.results.retain(|one| sees(access, one));
+    let is_full = page.results.len() > query.limit as usize;
+    page.next = if is_full { page.results.pop().map(|next| uid(&next)) } else { None };
+    page.from = page.results.first().map(uid);
+    page.limit = query.limit;
+    page
 }
 
 /// Makes the store of tasks as small as it can be. Other than a Meilisearch, the gateway needs no restart after it, so it

@@ -15,7 +15,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub(crate) enum TransferError {
     /// No URL of a server.
-    #[error("`{0}` is not the URL of a server: write http:// or https://, host and port")]
+    #[error("`{0}` is not the URL of a server: write http:// or https://, host and port, and no query")]
     Url(String),
     /// The certificates of the authorities cannot be used.
     #[error(transparent)]

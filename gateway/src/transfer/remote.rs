@@ -25,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub(crate) struct Remote {
     name: String,
+    /// The path below which the server is: that of a proxy before it.
+    base: String,
     node: Node,
 }
 
@@ -46,7 +48,7 @@ impl Remote {
             Some("https") => true,
             _ => return Err(wrong()),
         };
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        if uri.query().is_some() {
             return Err(wrong());
         }
         let port = uri.port_u16().unwrap_or(if by_tls { 443 } else { 80 });
@@ -60,7 +62,7 @@ impl Remote {
         })
         .ok_or_else(wrong)?;
         let node = if by_tls { node.with_tls(Tls::new(authorities)?) } else { node };
-        Ok(Self { name: url.to_owned(), node })
+        Ok(Self { name: url.to_owned(), base: uri.path().trim_end_matches('/').to_owned(), node })
     }
 
     /// A `GET`.
@@ -198,7 +200,7 @@ impl Remote {
         kind: Option<HeaderValue>,
         body: Bytes,
     ) -> Result<Answer, TransferError> {
-        let uri: Uri = path.parse().map_err(|_| self.nonsense(path))?;
+        let uri: Uri = format!("{}{path}", self.base).parse().map_err(|_| self.nonsense(path))?;
         let mut tries = 0;
         loop {
             tries += 1;

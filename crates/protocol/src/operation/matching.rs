@@ -77,7 +77,7 @@ fn names<'a>(row: &Row, parts: &[&'a str]) -> Option<[&'a str; 2]> {
         if pattern.starts_with('{') {
             *names.get_mut(found)? = part;
             found += 1;
-        } else if pattern != *part {
+        } else if pattern != *part && pattern != percent_decode_str(part).decode_utf8_lossy() {
             return None;
         }
     }
@@ -160,6 +160,13 @@ mod tests {
     fn slashes_may_be_doubled_and_at_the_end() {
         assert_eq!(of(Method::GET, "//indexes///movies/"), Ok(Operation::GetIndex));
         assert_eq!(of(Method::GET, "/indexes/"), Ok(Operation::ListIndexes));
+    }
+
+    #[test]
+    fn letters_may_be_written_by_their_codes() {
+        assert_eq!(of(Method::GET, "/%68ealth"), Ok(Operation::Health));
+        assert_eq!(of(Method::POST, "/indexes/movies/%73earch"), Ok(Operation::Search));
+        assert_eq!(of(Method::GET, "/indexes%2Fmovies"), Err(NoOperation::NotFound));
     }
 
     #[test]

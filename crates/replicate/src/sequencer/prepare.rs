@@ -146,8 +146,10 @@ impl Preparer {
             return Ok(None);
         };
         let known = index.and_then(|index| index.primary_key.as_ref());
+        // A write without documents has nothing that could have another key.
         if let (Some(known), Some(wanted)) = (known, wanted)
             && known != wanted
+            && payload.documents > 0
         {
             return Ok(Some(Err(DocumentError::PrimaryKeyExists(known.clone()).into())));
         }
