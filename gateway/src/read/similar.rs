@@ -68,15 +68,16 @@ pub(crate) async fn similar(
         }
     })
     .await;
-    let gathered = match (gathered, &id) {
-        (Ok(gathered), _) => gathered,
-        (Err(error), Some(id)) if is_about_filter(&error) => {
-            // A search tells another place of the filter's mistake than a search for similar documents.
-            let request = NodeRequest::query(paths.similar.clone(), asked.of_owner(None));
-            let error = ask_owner(gateway, index, id, terms, &request).await.err().unwrap_or(error);
+    let gathered = match gathered {
+        Ok(gathered) => gathered,
+        Err(error) => {
+            let error = if is_about_filter(&error) {
+                mistake_in_filter(gateway, &scope, &asked, &paths.documents, terms).await.unwrap_or(error)
+            } else {
+                error
+            };
             return Err(hidden_in(about_similar(error, &index.uid), &index.settings));
         }
-        (Err(error), _) => return Err(hidden_in(about_similar(error, &index.uid), &index.settings)),
     };
     let mut extra: Vec<(String, String)> = missing_member(&gathered.missing).into_iter().collect();
     if query.show_performance_details {
@@ -101,11 +102,16 @@ pub(crate) async fn similar(
 struct Paths {
     similar: Uri,
     search: Uri,
+    documents: Uri,
 }
 
 impl Paths {
     fn of(index: &IndexRecord) -> Result<Self, ResponseError> {
-        Ok(Self { similar: path(index, "similar")?, search: path(index, "search")? })
+        Ok(Self {
+            similar: path(index, "similar")?,
+            search: path(index, "search")?,
+            documents: path(index, "documents/fetch")?,
+        })
     }
 }
 
@@ -225,6 +231,22 @@ fn ranks_before_vectors(settings: &Value) -> bool {
 
 fn is_about_filter(error: &ResponseError) -> bool {
     error.code_name() == "invalid_search_filter"
+}
+
+/// What nodes say is wrong with the filter where they list documents. A search says where it is in a spelling of its own, a
+/// listing and a search for similar documents in the client's; and it may be that only a node without the document meets it.
+async fn mistake_in_filter(
+    gateway: &Gateway,
+    scope: &Scope<'_>,
+    asked: &Asked<'_>,
+    documents: &Uri,
+    terms: Terms,
+) -> Option<ResponseError> {
+    let listed = scatter(gateway, scope, terms, |target: &Target| {
+        let filter = narrowed(asked.filter.as_ref(), target.filter.as_deref());
+        NodeRequest::query(documents.clone(), json!({ "filter": filter, "limit": 0 }).to_string())
+    });
+    listed.await.err().filter(|error| error.code_name() == "invalid_document_filter")
 }
 
 /// A node's refusal of a search or of a listing, as that of a search for similar documents, which does not name the index.
