@@ -3,7 +3,7 @@
 use super::{
     read_values,
     stats::Stats,
-    values::{FacetOrder, Value, Walk, has_numerals},
+    values::{FacetOrder, Value, Walk, may_have_numerals},
 };
 use crate::scan::{Cursor, Scan, unescape};
 
@@ -37,9 +37,9 @@ impl<'a> Groups<'a> {
         self.0.iter().map(|value| value.count.unsigned_abs()).fold(0, u64::saturating_add)
     }
 
-    /// Whether the order of the values shows that some are strings which read as numbers.
-    pub(crate) fn have_numerals(&self, order: FacetOrder) -> bool {
-        has_numerals(&self.0, order)
+    /// Whether some of the values may be strings which read as numbers.
+    pub(crate) fn may_have_numerals(&self, order: FacetOrder) -> bool {
+        may_have_numerals(&self.0, order)
     }
 
     /// The groups of both.

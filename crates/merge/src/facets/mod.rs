@@ -25,7 +25,7 @@ pub use self::{ranks::FacetRanks, values::FacetOrder};
 
 use self::{
     groups::Groups,
-    values::{Value, Walk, are_spelled_differently, arrange, has_numerals, is_cut_in_a_tie},
+    values::{Value, Walk, are_spelled_differently, arrange, is_cut_in_a_tie, may_have_numerals},
 };
 use crate::{
     MergeError,
@@ -152,7 +152,7 @@ impl<'a> Distribution<'a> {
             for (node, text) in &attribute.nodes {
                 let mut values = Vec::new();
                 read_values(text, numbers.as_ref(), &mut values).in_node(*node, 0)?;
-                if numbers.is_some() && has_numerals(&values, spec.order_of(name)) {
+                if numbers.is_some() && may_have_numerals(&values, spec.order_of(name)) {
                     return Ok(true);
                 }
                 all.append(&mut values);

@@ -59,7 +59,7 @@ pub fn groups_overlap(answers: &[Bytes], spec: &SearchSpec) -> Result<bool, Merg
         members.facet_stats.map_or(Ok(()), |text| stats.add(text)).in_node(node, 0)?;
         let groups = count_groups(text, distinct, &stats).in_node(node, 0)?;
         let order = spec.facets.as_ref().map_or_else(FacetOrder::default, |facets| facets.order_of(distinct));
-        if groups.is_some_and(|groups| groups.sum() > total || groups.have_numerals(order)) {
+        if groups.is_some_and(|groups| groups.sum() > total || groups.may_have_numerals(order)) {
             return Ok(true);
         }
     }
