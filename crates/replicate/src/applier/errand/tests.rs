@@ -44,7 +44,7 @@ fn join() -> Errand {
 }
 
 fn tag(first: u32, last: u32) -> Tag {
-    Tag { first, last, step: 0 }
+    Tag { first, last, step: 0, mark: None }
 }
 
 /// What is sent, or found to have been sent: the entries of a dispatch.
