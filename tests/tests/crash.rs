@@ -168,15 +168,15 @@ fn check_tasks(client: &Client, sizes: Sizes, record: &Record) {
     }
 }
 
+/// In one listing: what a client wrote twice, as it had not heard of the first time, may stand elsewhere in another group, and
+/// pages come from another one where a node of the first is slow.
 fn check_documents(client: &Client, sizes: Sizes) {
     let mut found = BTreeMap::<u64, usize>::new();
-    for offset in (0..sizes.documents + PAGE).step_by(PAGE) {
-        let page = json!({ "offset": offset, "limit": PAGE, "fields": ["id"] });
-        let page = client.post("/indexes/items/documents/fetch").json(&page).send().ok();
-        assert_eq!(page["total"], sizes.documents);
-        for document in entries(&page) {
-            *found.entry(document["id"].as_u64().expect("an id")).or_default() += 1;
-        }
+    let all = json!({ "limit": sizes.documents + 1, "fields": ["id"] });
+    let page = client.post("/indexes/items/documents/fetch").json(&all).send().ok();
+    assert_eq!(page["total"], sizes.documents);
+    for document in entries(&page) {
+        *found.entry(document["id"].as_u64().expect("an id")).or_default() += 1;
     }
     assert_eq!(found.len(), sizes.documents, "documents are missing");
     assert!(found.values().all(|times| *times == 1), "documents are there twice");
