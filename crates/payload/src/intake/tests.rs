@@ -63,7 +63,9 @@ fn what_is_held_is_the_document_that_is_incomplete() {
     ndjson.push(br#"{"id":1,"t":""#).expect("the start of a document");
     ndjson.push(&[b'a'; 100_000]).expect("more of it");
     assert!((100_000..200_000).contains(&ndjson.held()), "{}", ndjson.held());
+    // It is looked at again once there is twice as much.
     ndjson.push(b"\"}\n").expect("its end");
+    ndjson.push(&b"{\"id\":2}\n".repeat(20_000)).expect("others");
     ndjson.push(b"{").expect("the next one");
     assert!(ndjson.held() < 100, "{}", ndjson.held());
 
