@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use miroir_log::failpoints::Action;
+use miroir_log::{Log, failpoints::Action};
 use miroir_nodes::HealthState;
 use miroir_replicate::{Change, NewNode};
 use miroir_shard::OwnerState;
@@ -217,6 +217,8 @@ async fn a_change_that_the_log_has_no_room_for_is_not_under_way() {
     rig.applied_everywhere(0).await;
     let before = rig.current_map();
     let nodes = vec![add_node(&mut rig, "x").await];
+    let trimmed = || rig.log().positions().trimmed == rig.log().positions().next;
+    rig.until("nothing else is committed any more", trimmed).await;
     // How the node is reached takes two commits, the plan one, and then there is no room for the map.
     rig.failpoints.arm("write.begin", Action::Full, 3);
     rig.rebalancer().start(&Change::Add { nodes: nodes.clone() }).await.expect_err("no room");
