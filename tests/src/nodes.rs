@@ -33,7 +33,7 @@ pub struct Node {
 }
 
 /// A node that stands alone, with a client of its own: what one server would answer. `program` is the one that
-/// [`cluster`](crate::cluster) takes.
+/// [`cluster`](crate::cluster()) takes.
 pub fn lone_node(program: &str) -> (Node, Client, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let node = Node::start_new("alone", program.as_ref(), directory.path(), crate::MASTER_KEY, None);

@@ -223,15 +223,20 @@ impl Applier {
                 }
                 poll = Poll::new();
             } else if let Some(until) = self.rest.until() {
-                tokio::select! {
-                    biased;
-                    Some(ordered) = self.orders.recv() => self.errands.push_back(ordered),
-                    () = sleep_until(until) => {}
-                    // Many do not wait.
-                    () = progress.prepared().pass(progress.prepared().get()) => {}
-                }
+                self.pause(until).await;
                 poll = Poll::new();
             }
+        }
+    }
+
+    /// Leaves the node alone until then, unless something else is ordered, or more has been decided: many do not wait.
+    async fn pause(&mut self, until: Instant) {
+        let prepared = self.shared.progress.prepared();
+        tokio::select! {
+            biased;
+            Some(ordered) = self.orders.recv() => self.errands.push_back(ordered),
+            () = sleep_until(until) => {}
+            () = prepared.pass(prepared.get()) => {}
         }
     }
 

@@ -57,12 +57,8 @@ impl Mover {
                 (Verdict::Undecided, _) => report.undecided += 1,
             }
             if report.named.len() < NAMED {
-                let has: Vec<&str> = copies
-                    .iter()
-                    .filter(|copy| copy.versions.contains_key(id))
-                    .map(|copy| copy.node.name())
-                    .collect();
-                report.named.push(json!({ "index": index, "shard": shard.0, "id": id, "heldBy": has }));
+                let held_by = holders(copies, id);
+                report.named.push(json!({ "index": index, "shard": shard.0, "id": id, "heldBy": held_by }));
             }
         }
         if mend == Mend::Nothing {
@@ -97,6 +93,11 @@ impl Mover {
         let done = self.crew.order(copy.node.name(), errand).await.map_err(|error| remote.failed(error))?;
         remote.done(&self.tasks_of(&copy.node), &done.tasks).await
     }
+}
+
+/// The nodes whose copies have a document.
+fn holders<'a>(copies: &'a [Copy], id: &str) -> Vec<&'a str> {
+    copies.iter().filter(|copy| copy.versions.contains_key(id)).map(|copy| copy.node.name()).collect()
 }
 
 /// What makes a copy right, and which documents that is about.
