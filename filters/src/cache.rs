@@ -15,7 +15,6 @@ use std::{
 };
 
 use http::{Request, Response};
-use http_body_util::BodyExt;
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use quick_cache::{Weighter, sync::Cache};
 use schemars::JsonSchema;
@@ -28,7 +27,7 @@ use crate::{
     Body, BoxError, Deps, Epoch, Filter, FilterLayer, MetricRegistry, Phase, erase,
     metric_registry::MetricSet,
     params::{ByteSize, HumanDuration},
-    reuse::{KeptAnswer, SearchKey, with_body},
+    reuse::{KeptAnswer, Search, SearchKey},
 };
 
 /// What an entry takes besides the bytes of its search and of its answer, about.
@@ -194,16 +193,15 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let CacheLayer { answers, epoch, metrics } = self.layer.clone();
         Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let body = body.collect().await?.to_bytes();
-            // Before the answer is made: what changes meanwhile may be in it or not.
-            let (key, since) = (SearchKey::new(&parts, &body, epoch.now()), Instant::now());
-            if let Some(answer) = answers.get(&key) {
+            let search = Search::read(request, &epoch).await?;
+            let since = Instant::now();
+            if let Some(answer) = answers.get(&search.key) {
                 metrics.hits.inc();
                 return Ok(answer.response());
             }
             metrics.misses.inc();
-            let response = inner.call(with_body(parts, body)).await?;
+            let (key, request) = search.into_request();
+            let response = inner.call(request).await?;
             if !KeptAnswer::may_be_kept(&response) {
                 return Ok(response);
             }

@@ -23,7 +23,6 @@ use futures_util::{
     future::{BoxFuture, Shared, WeakShared},
 };
 use http::{Request, Response};
-use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use schemars::JsonSchema;
@@ -34,7 +33,7 @@ use tower_service::Service;
 use crate::{
     Body, BoxError, Deps, Epoch, Filter, FilterLayer, MetricRegistry, Phase, erase,
     metric_registry::MetricSet,
-    reuse::{KeptAnswer, SearchKey, with_body},
+    reuse::{KeptAnswer, Search, SearchKey},
 };
 
 /// Parameters of the filter `coalesce`: there are none.
@@ -120,12 +119,12 @@ impl MetricSet for CoalesceMetrics {
 
 impl UnderWay {
     /// The search of this key that is under way, or the one that `start` begins, and whether that was it.
-    fn join<F>(self: &Arc<Self>, key: SearchKey, start: impl FnOnce() -> F) -> (Shared<Work>, bool)
+    fn join<F>(self: &Arc<Self>, key: &SearchKey, start: impl FnOnce() -> F) -> (Shared<Work>, bool)
     where
         F: Future<Output = Answered> + Send + 'static,
     {
         let mut searches = self.searches.lock();
-        if let Some(work) = searches.get(&key).and_then(|(_, work)| work.upgrade()) {
+        if let Some(work) = searches.get(key).and_then(|(_, work)| work.upgrade()) {
             return (work, false);
         }
         let number = self.places.fetch_add(1, Ordering::Relaxed);
@@ -138,7 +137,7 @@ impl UnderWay {
         };
         let work = work.boxed().shared();
         if let Some(weak) = work.downgrade() {
-            searches.insert(key, (number, weak));
+            searches.insert(key.clone(), (number, weak));
         }
         (work, true)
     }
@@ -221,11 +220,8 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let CoalesceLayer { under_way, epoch, metrics } = self.layer.clone();
         Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let body = body.collect().await?.to_bytes();
-            let key = SearchKey::new(&parts, &body, epoch.now());
-            let start = || inner.call(with_body(parts.clone(), body.clone()));
-            let (work, is_first) = under_way.join(key, start);
+            let search = Search::read(request, &epoch).await?;
+            let (work, is_first) = under_way.join(&search.key, || inner.call(search.request()));
             let single = match &*work.await {
                 Outcome::Shared(answer) => {
                     metrics.coalesced.inc_by(u64::from(!is_first));
@@ -237,7 +233,7 @@ where
                 Some(answered) => answered,
                 None => {
                     poll_fn(|cx| inner.poll_ready(cx)).await?;
-                    inner.call(with_body(parts, body)).await
+                    inner.call(search.request()).await
                 }
             }
         })

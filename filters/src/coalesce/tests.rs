@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 use tower_test::mock::{self, SendResponse};

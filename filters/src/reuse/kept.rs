@@ -1,7 +1,7 @@
 //! An answer that can be given any number of times.
 
 use bytes::Bytes;
-use http::{Request, Response, request::Parts, response};
+use http::{Response, response};
 use http_body_util::{BodyExt, Full};
 
 use crate::{
@@ -39,9 +39,4 @@ impl KeptAnswer {
     pub(crate) fn len(&self) -> usize {
         self.body.len()
     }
-}
-
-/// A request whose body has been read.
-pub(crate) fn with_body(parts: Parts, body: Bytes) -> Request<Body> {
-    Request::from_parts(parts, box_body(Full::new(body)))
 }

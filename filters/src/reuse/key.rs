@@ -48,7 +48,7 @@ impl SearchKey {
         for header in &HEADERS {
             let values = parts.headers.get_all(header).iter();
             values.for_each(|value| part(value.as_bytes()));
-            // No value is that long: where one header's values end.
+            // Where one header's values end: no value is a zero byte.
             part(&[0]);
         }
         part(&parts.extensions.get::<Access>().map(Access::scope).unwrap_or_default());

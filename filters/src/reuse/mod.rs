@@ -2,8 +2,6 @@
 
 mod kept;
 mod key;
+mod search;
 
-pub(crate) use self::{
-    kept::{KeptAnswer, with_body},
-    key::SearchKey,
-};
+pub(crate) use self::{kept::KeptAnswer, key::SearchKey, search::Search};
