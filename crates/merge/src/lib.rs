@@ -34,7 +34,10 @@ pub use self::{
     error::MergeError,
     facet_search::{FacetSearchSpec, FacetSurvey, merge_facet_search, merge_surveyed_facet_search},
     facets::{FacetOrder, FacetRanks, FacetSpec},
-    federated::{FederatedQuery, FederatedSpec, MergedFacets, are_many, merge_federated},
+    federated::{
+        Alone, FederatedQuery, FederatedSpec, MergedFacets, are_many, facets_in_doubt_of, hits_in_doubt,
+        is_in_doubt, merge_federated, words_are_enough,
+    },
     search::{
         LocatedHits, Paging, SearchSpec, facet_ranks, facets_cut_in_ties, facets_in_doubt, groups_overlap,
         locate_hits, merge_hybrid, merge_search, merge_surveyed, total_hits, words_may_be_enough,

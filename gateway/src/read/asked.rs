@@ -14,7 +14,7 @@ use super::{
     filter::narrowed,
     pins::slots_of_filter,
     reserved::guarded_search,
-    survey::{Groups, MOST_COUNTED, extra_facet, surveyed},
+    survey::{Groups, MOST_COUNTED, NO_GROUPS, extra_facet, surveyed},
     targets::{Scope, turn},
     visibility::{Displayed, is_within},
 };
@@ -131,6 +131,28 @@ impl AskedSearch {
     fn instead(&self, query: &SearchQuery) -> Self {
         let (client_filter, spec) = (self.client_filter.clone(), self.spec.clone());
         Self { query: query.clone(), client_filter, spec, second: None }
+    }
+
+    /// What nodes are asked for all documents that the search finds, with what `client` counts.
+    pub(super) fn survey(&self, client: &SearchQuery) -> Self {
+        let client = &*guarded_search(client);
+        self.instead(&surveyed(&self.query, client, self.spec.distinct.as_deref()))
+    }
+
+    /// The two halves of a hybrid search, where a node may be content with the words: both in a way in which it never is,
+    /// and the words.
+    pub(super) fn halves(&self) -> Option<[Self; 2]> {
+        let mut both = self.query.clone();
+        match by_words(&mut both)? {
+            Second::Words(words) => Some([self.instead(&both), self.instead(&words)]),
+            Second::Survey(_) | Second::LaterSurvey(_) => None,
+        }
+    }
+
+    /// The same with every document for itself.
+    pub(super) fn ungrouped(&self) -> Self {
+        let distinct = Some(NO_GROUPS.to_owned());
+        self.instead(&SearchQuery { distinct, ..self.query.clone() })
     }
 
     /// What the search is about.

@@ -3,20 +3,23 @@
 //! Where a search groups its hits, nodes group their own documents; [a page of the search](super::survey) has the totals and the
 //! facets. Where there are facets of several indexes, how a facet is listed depends on how many hits are found in its
 //! index, and answers tell the number of all together; where a facet is listed by count, it depends on [all its
-//! values](super::ranks).
+//! values](super::ranks). Where two searches are in one index, or all hits are grouped as one list, no page tells what is found
+//! then: nodes are asked for all documents of each search.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use miroir_log::IndexRecord;
-use miroir_merge::{Paging, SearchSpec, are_many};
+use miroir_merge::{FederatedSpec, Paging, are_many, facets_in_doubt_of};
 use miroir_protocol::search::{Federation, SearchQuery};
 
 use super::{
+    asked::AskedSearch,
     facets::facet_spec,
     scatter::Terms,
-    search::{merged, new_request_uid},
+    search::{ask, merged, new_request_uid},
+    survey::MOST_COUNTED,
 };
 use crate::state::Gateway;
 
@@ -25,47 +28,103 @@ pub(super) struct Part<'a> {
     pub(super) index: &'a IndexRecord,
     /// As the client asks.
     pub(super) query: &'a SearchQuery,
-    pub(super) spec: &'a SearchSpec,
+    pub(super) search: &'a AskedSearch,
 }
 
-/// What each index's search says about all of its hits: the answer to a page of it. Empty where the nodes' own counts are as
-/// good, or estimates; and where two searches are in one index or all hits are grouped as one list, as no search alone tells
-/// what is found then.
-pub(super) async fn counted(
+/// What is counted of some indexes.
+enum Counts {
+    /// The answer to a page of the index's only search.
+    Told(Bytes),
+    /// All documents of each of its searches.
+    Surveyed(Vec<Vec<Bytes>>),
+}
+
+/// Puts into the specification what searches say about all of their hits, of the indexes for which the nodes' own counts are not
+/// as good, and no estimates.
+pub(super) async fn count(
     gateway: &Gateway,
     parts: &[Part<'_>],
     federation: &Federation,
-    paging: Paging,
+    spec: &mut FederatedSpec,
     (terms, answers): (Terms, &[Bytes]),
-) -> BTreeMap<String, Bytes> {
-    let Some(needed) = needed(parts, federation, paging, answers) else { return BTreeMap::new() };
-    let answers = join_all(parts.iter().map(|part| async move {
-        let facets = federation.facets_by_index.iter().find(|(uid, _)| uid.as_str() == part.index.uid);
-        let query = page_of(part.query, needed, facets.and_then(|(_, facets)| facets.clone()));
-        let terms = Terms { include_metadata: false, ..terms };
-        // A search that waits for itself would be one of unknown size.
-        let answer = Box::pin(merged(gateway, part.index, &query, terms, new_request_uid())).await.ok()?;
-        Some((part.index.uid.clone(), Bytes::from(answer.body)))
-    }));
-    answers.await.into_iter().collect::<Option<_>>().unwrap_or_default()
+) {
+    let needed = needed(parts, federation, spec, answers);
+    let counts = needed.indexes.iter().map(|uid| {
+        let parts: Vec<&Part<'_>> = parts.iter().filter(|part| part.index.uid == *uid).collect();
+        let facets = federation.facets_by_index.iter().find(|(named, _)| named.as_str() == *uid);
+        let facets = facets.and_then(|(_, facets)| facets.clone());
+        async move {
+            match parts.as_slice() {
+                [part] if federation.distinct.is_none() => {
+                    let query = page_of(part.query, needed.hits, facets);
+                    let terms = Terms { include_metadata: false, ..terms };
+                    // A search that waits for itself would be one of unknown size.
+                    let answer = merged(gateway, part.index, &query, terms, new_request_uid());
+                    Box::pin(answer).await.ok().map(|answer| Counts::Told(answer.body.into()))
+                }
+                _ => surveyed(gateway, &parts, facets.as_ref(), terms).await.map(Counts::Surveyed),
+            }
+        }
+    });
+    // What cannot be counted is what the nodes say.
+    let counts: Vec<_> = join_all(counts).await;
+    for (uid, counts) in needed.indexes.into_iter().zip(counts) {
+        match counts {
+            Some(Counts::Told(answer)) => _ = spec.counted.insert(uid.to_owned(), answer),
+            Some(Counts::Surveyed(answers)) => _ = spec.surveyed.insert(uid.to_owned(), answers),
+            None => {}
+        }
+    }
 }
 
-/// How many hits the pages up to this one have, where each search has to be asked.
-fn needed(parts: &[Part<'_>], federation: &Federation, paging: Paging, answers: &[Bytes]) -> Option<usize> {
-    let indexes: BTreeSet<&str> = parts.iter().map(|part| part.index.uid.as_str()).collect();
+/// The nodes' documents of searches in one index.
+async fn surveyed(
+    gateway: &Gateway,
+    parts: &[&Part<'_>],
+    facets: Option<&Vec<String>>,
+    terms: Terms,
+) -> Option<Vec<Vec<Bytes>>> {
+    let answers = join_all(parts.iter().map(|part| async move {
+        let client = SearchQuery { facets: facets.cloned(), ..part.query.clone() };
+        let survey = part.search.survey(&client);
+        ask(gateway, part.index, &survey, terms).await.ok().map(|gathered| gathered.answers)
+    }));
+    answers.await.into_iter().collect()
+}
+
+/// The indexes that are counted, and how many hits the pages up to this one have.
+#[derive(Debug, Default, PartialEq)]
+struct Needed<'a> {
+    indexes: BTreeSet<&'a str>,
+    hits: usize,
+}
+
+fn needed<'a>(
+    parts: &[Part<'a>],
+    federation: &Federation,
+    spec: &FederatedSpec,
+    answers: &[Bytes],
+) -> Needed<'a> {
+    let groups = parts.iter().any(|part| part.search.spec.distinct.is_some());
     let is_told = parts.iter().all(|part| part.query.hybrid.is_none());
-    if !is_told || indexes.len() < parts.len() || federation.distinct.is_some() {
-        return None;
-    }
     let is_estimated = parts.iter().any(|part| part.query.ranking_score_threshold.is_some());
-    match (parts.iter().any(|part| part.spec.distinct.is_some()), paging) {
-        (true, Paging::Window { .. }) => None,
-        (true, Paging::Page { page, hits_per_page }) => Some(page.saturating_mul(hits_per_page)),
-        (false, _) if is_estimated || federation.facets_by_index.is_empty() => None,
+    let indexes: BTreeSet<&str> = parts.iter().map(|part| part.index.uid.as_str()).collect();
+    match (groups, spec.paging) {
+        _ if !is_told => Needed::default(),
+        (true, Paging::Page { page, hits_per_page }) => {
+            Needed { indexes, hits: page.saturating_mul(hits_per_page) }
+        }
+        (true, Paging::Window { .. }) => Needed::default(),
+        (false, _) if is_estimated || federation.facets_by_index.is_empty() => Needed::default(),
         (false, _) => {
-            let lists_by_count = parts.iter().any(|part| facet_spec(&part.index.settings).has_counts());
-            let are_many = || parts.len() > 1 && are_many(answers).unwrap_or_default();
-            (lists_by_count || are_many()).then_some(0)
+            let lists_by_count = || parts.iter().any(|part| facet_spec(&part.index.settings).has_counts());
+            let are_many = || indexes.len() > 1 && are_many(answers).unwrap_or_default();
+            let is_only = |uid: &str| parts.iter().filter(|part| part.index.uid == uid).nth(1).is_none();
+            let in_doubt = facets_in_doubt_of(answers, spec, MOST_COUNTED).unwrap_or_default();
+            let all_only = lists_by_count() || are_many();
+            let is_needed =
+                |uid: &&str| (all_only && is_only(uid)) || in_doubt.iter().any(|other| other == uid);
+            Needed { indexes: indexes.iter().copied().filter(is_needed).collect(), hits: 0 }
         }
     }
 }
@@ -111,37 +170,73 @@ mod tests {
         }
     }
 
-    #[test]
-    fn searches_are_asked_where_one_groups_and_each_has_its_index() {
-        let query = SearchQuery::from_json(br#"{"distinct": "a"}"#).expect("good");
-        let (films, books) = (index("films"), index("books"));
-        let grouped = SearchSpec { distinct: Some("a".to_owned()), ..SearchSpec::default() };
-        let plain = SearchSpec::default();
-        let part = |index, spec| Part { index, query: &query, spec };
-        let paging = Paging::Page { page: 3, hits_per_page: 7 };
-        let needed = |parts: &[Part<'_>], body: Value| needed(parts, &federation(&body), paging, &[]);
-        assert_eq!(needed(&[part(&films, &grouped), part(&books, &plain)], json!({})), Some(21));
-        assert_eq!(needed(&[part(&films, &plain)], json!({})), None);
-        assert_eq!(needed(&[part(&films, &grouped), part(&films, &plain)], json!({})), None);
-        assert_eq!(needed(&[part(&films, &grouped)], json!({"distinct": "b"})), None);
+    fn asked(index: &IndexRecord, query: &SearchQuery) -> AskedSearch {
+        AskedSearch::of(index, query)
+    }
+
+    /// The indexes that are counted for queries that group by these attributes.
+    fn counted(
+        queries: &[(&str, Option<&str>)],
+        body: Value,
+        paging: Paging,
+        answers: &[Bytes],
+    ) -> Vec<String> {
+        let parts: Vec<_> = queries
+            .iter()
+            .map(|(uid, distinct)| {
+                let distinct = distinct.map(str::to_owned);
+                let query = SearchQuery { distinct, ..SearchQuery::from_json(b"{}").expect("good") };
+                let index = index(uid);
+                let search = asked(&index, &query);
+                (index, query, search)
+            })
+            .collect();
+        let parts: Vec<_> =
+            parts.iter().map(|(index, query, search)| Part { index, query, search }).collect();
+        let facets = parts.iter().map(|part| (part.index.uid.clone(), facet_spec(&part.index.settings)));
+        let spec = FederatedSpec { paging, facets: facets.collect(), ..FederatedSpec::default() };
+        let needed = needed(&parts, &federation(&body), &spec, answers);
+        needed.indexes.into_iter().map(str::to_owned).collect()
     }
 
     #[test]
-    fn searches_are_asked_where_many_hits_are_found_in_several_indexes_with_facets() {
-        let query = SearchQuery::from_json(b"{}").expect("good");
-        let (films, books) = (index("films"), index("books"));
-        let plain = SearchSpec::default();
-        let part = |index| Part { index, query: &query, spec: &plain };
-        let needed = |parts: &[Part<'_>], body: Value, total: usize| {
+    fn indexes_are_counted_where_pages_group_their_hits() {
+        let paging = Paging::Page { page: 3, hits_per_page: 7 };
+        let grouped = [("films", Some("a")), ("books", None)];
+        assert_eq!(counted(&grouped, json!({}), paging, &[]), ["books", "films"]);
+        assert!(counted(&grouped, json!({}), Paging::default(), &[]).is_empty(), "an estimate");
+        assert!(counted(&[("films", None)], json!({}), paging, &[]).is_empty());
+        assert_eq!(counted(&[("films", Some("a")), ("films", None)], json!({}), paging, &[]), ["films"]);
+    }
+
+    #[test]
+    fn indexes_are_counted_where_many_hits_are_found_in_several_with_facets() {
+        let counted = |queries: &[&str], body: Value, total: usize| {
             let answer = format!(r#"{{"hits":[],"estimatedTotalHits":{total}}}"#);
             let answers = [Bytes::from(answer.clone()), Bytes::from(answer)];
-            needed(parts, &federation(&body), Paging::default(), &answers)
+            let queries: Vec<_> = queries.iter().map(|uid| (*uid, None)).collect();
+            counted(&queries, body, Paging::default(), &answers)
         };
         let facets = json!({"facetsByIndex": {"films": ["a"]}});
-        assert_eq!(needed(&[part(&films), part(&books)], facets.clone(), 1_501), Some(0));
-        assert_eq!(needed(&[part(&films), part(&books)], facets.clone(), 1_500), None);
-        assert_eq!(needed(&[part(&films), part(&books)], json!({}), 1_501), None);
-        assert_eq!(needed(&[part(&films)], facets, 1_501), None);
+        assert_eq!(counted(&["films", "books"], facets.clone(), 1_501), ["books", "films"]);
+        assert!(counted(&["films", "books"], facets.clone(), 1_500).is_empty());
+        assert!(counted(&["films", "books"], json!({}), 1_501).is_empty());
+        assert!(counted(&["films"], facets, 1_501).is_empty());
+    }
+
+    #[test]
+    fn indexes_are_counted_where_nodes_spell_a_value_differently() {
+        let answer = |value: &str| {
+            let facets = json!({"films": {"distribution": {"a": {value: 1}}, "stats": {}}});
+            Bytes::from(json!({"hits": [], "estimatedTotalHits": 1, "facetsByIndex": facets}).to_string())
+        };
+        let counted = |first, second| {
+            let facets = json!({"facetsByIndex": {"films": ["a"]}});
+            let queries = [("films", None), ("films", None), ("books", None)];
+            counted(&queries, facets, Paging::default(), &[answer(first), answer(second)])
+        };
+        assert_eq!(counted("Red", "red"), ["films"]);
+        assert!(counted("red", "red").is_empty());
     }
 
     #[test]

@@ -122,15 +122,7 @@ impl Question<'_> {
 
     /// Asks every node of a search.
     async fn gather(&self, scope: &Scope<'_>, asked: &AskedSearch) -> Result<Gathered, ResponseError> {
-        let plain = asked.body(None);
-        scatter(self.gateway, scope, self.terms, |target: &Target| {
-            let body = match &target.filter {
-                None => plain.clone(),
-                Some(filter) => asked.body(Some(filter)),
-            };
-            NodeRequest::query(self.path.clone(), body)
-        })
-        .await
+        gather(self.gateway, scope, (self.terms, &self.path), asked).await
     }
 
     /// Puts into the specification what is known once the nodes have answered.
@@ -150,6 +142,33 @@ impl Question<'_> {
         spec.extra.extend(missing_member(missing));
         Ok(())
     }
+}
+
+/// Asks every node of a search in an index, once.
+pub(super) async fn ask(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    asked: &AskedSearch,
+    terms: Terms,
+) -> Result<Gathered, ResponseError> {
+    gather(gateway, &asked.scope(index), (terms, &path(index)?), asked).await
+}
+
+async fn gather(
+    gateway: &Gateway,
+    scope: &Scope<'_>,
+    (terms, path): (Terms, &Uri),
+    asked: &AskedSearch,
+) -> Result<Gathered, ResponseError> {
+    let plain = asked.body(None);
+    let request = |target: &Target| {
+        let body = match &target.filter {
+            None => plain.clone(),
+            Some(filter) => asked.body(Some(filter)),
+        };
+        NodeRequest::query(path.clone(), body)
+    };
+    scatter(gateway, scope, terms, request).await
 }
 
 /// What an answer says about the search it is to, where the client wants to know; `words` in a federated search.

@@ -16,7 +16,7 @@ use super::visibility::is_within;
 
 /// How many documents each node is asked for at the most. Where a node finds more, facets are counted over the groups
 /// that the nodes found, and only those of the page are as one node counts them.
-const MOST: usize = 5_000;
+pub(super) const MOST: usize = 5_000;
 
 /// How many documents a node may have found at the most where it is asked for all of them for the sake of facets alone.
 pub(super) const MOST_COUNTED: u64 = 2_000;

@@ -31,9 +31,12 @@ impl<'a> Dropped<'a> {
     }
 }
 
+/// The facets by index.
+pub(super) type ByIndex<'a> = BTreeMap<Cow<'a, str>, Facets<'a>>;
+
 /// The facets of one index.
 #[derive(Default)]
-struct Facets<'a> {
+pub(super) struct Facets<'a> {
     distribution: Distribution<'a>,
     stats: Stats<'a>,
 }
@@ -42,16 +45,24 @@ struct Facets<'a> {
 type Listed<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 impl<'a> Facets<'a> {
-    /// The distribution and the statistics, of what nodes counted less what is left out.
+    /// Whether they do not tell how one node would list them.
+    pub(super) fn are_in_doubt(&self, spec: &FacetSpec) -> Result<bool, MergeError> {
+        self.distribution.is_in_doubt(spec, &self.stats)
+    }
+
+    /// The distribution and the statistics: of the documents, where they are known, else of what nodes counted less what is
+    /// left out.
     fn written(
         &self,
         spec: &FacetSpec,
         candidates: u64,
         duplicates: &[(usize, &'a [u8])],
+        documents: Option<&[(usize, &'a [u8])]>,
     ) -> Result<Listed<'static>, MergeError> {
-        let stats = &self.stats;
-        let listing =
-            Listing { spec, candidates, stats, duplicates, documents: None, groups: None, ranks: None };
+        let counted = documents.map(|documents| self.distribution.stats_of(documents)).transpose()?;
+        let stats = counted.as_ref().unwrap_or(&self.stats);
+        let candidates = documents.map_or(candidates, |documents| documents.len() as u64);
+        let listing = Listing { spec, candidates, stats, duplicates, documents, groups: None, ranks: None };
         let (mut distribution, mut statistics) = (Vec::new(), Vec::new());
         self.distribution.write(&listing, &mut distribution)?;
         stats.write(&[], &mut statistics);
@@ -62,13 +73,13 @@ impl<'a> Facets<'a> {
 /// Appends the facets, if any were asked for.
 pub(super) fn write_facets<'a>(
     members: &[Members<'a>],
-    counted: &Counted<'_>,
+    counted: &Counted<'a>,
     dropped: &Dropped<'a>,
     candidates: u64,
     spec: &FederatedSpec,
     out: &mut Vec<u8>,
 ) -> Result<(), MergeError> {
-    let mut by_index: BTreeMap<Cow<'_, str>, Facets<'_>> = BTreeMap::new();
+    let mut by_index = ByIndex::new();
     for (node, members) in members.iter().enumerate() {
         let Some(text) = members.facets_by_index else { continue };
         read_facets(node, text, &mut by_index).in_node(node, 0)?;
@@ -83,7 +94,10 @@ pub(super) fn write_facets<'a>(
         let spec_of_index = spec.facets.get(index.as_ref()).unwrap_or(&plain);
         let (distribution, stats) = match counted.facets_of(index) {
             Some((distribution, stats)) => (Cow::Borrowed(distribution), Cow::Borrowed(stats)),
-            None => facets.written(spec_of_index, candidates, dropped.of_index(index))?,
+            None => {
+                let documents = counted.documents_of(index);
+                facets.written(spec_of_index, candidates, dropped.of_index(index), documents)?
+            }
         };
         together.add(&distribution, spec_of_index).in_node(0, 0)?;
         text.push(if text.is_empty() { b'{' } else { b',' });
@@ -193,11 +207,7 @@ fn push_key(place: usize, key: &str, out: &mut Vec<u8>) {
 }
 
 /// Adds what one node says.
-fn read_facets<'a>(
-    node: usize,
-    text: &'a [u8],
-    by_index: &mut BTreeMap<Cow<'a, str>, Facets<'a>>,
-) -> Scan<()> {
+pub(super) fn read_facets<'a>(node: usize, text: &'a [u8], by_index: &mut ByIndex<'a>) -> Scan<()> {
     visit(text, &mut |index, key, value| {
         let facets = by_index.entry(unescape(index)).or_default();
         match key {

@@ -16,11 +16,13 @@ use crate::{
 
 /// A query, as its hits are read and written.
 pub(super) struct Query<'s> {
+    /// Its place in the client's request.
+    pub(super) place: usize,
     pub(super) index: &'s str,
     pub(super) max_total_hits: usize,
     /// Of a hybrid search.
     hybrid: Option<Weights>,
-    shape: Shape<'s>,
+    pub(super) shape: Shape<'s>,
 }
 
 /// An answer: opened before its first hit, then a source of hits, then closed for its other members.
@@ -37,7 +39,20 @@ pub(super) struct Hits<'a, 's> {
     /// Which query found the hit.
     position: usize,
     weighted: Weighted<'a>,
+    only_semantic: bool,
     members: Members<'a>,
+}
+
+/// A hit that was taken out of its answer.
+pub(super) struct Hit<'a> {
+    pub(super) node: usize,
+    /// Where the hit starts in its answer.
+    pub(super) base: usize,
+    /// The place of the query that found it.
+    pub(super) query: usize,
+    pub(super) record: Record<'a>,
+    pub(super) weighted: Weighted<'a>,
+    pub(super) is_semantic: bool,
 }
 
 /// What follows the hits.
@@ -50,8 +65,12 @@ pub(super) struct Members<'a> {
 }
 
 impl<'s> Query<'s> {
-    /// As the client asked for it.
-    pub(super) fn new(query: &'s FederatedQuery, of_all: &'s FederatedSpec) -> Self {
+    /// All queries as the client asked for them.
+    pub(super) fn all(spec: &'s FederatedSpec) -> Vec<Self> {
+        spec.queries.iter().enumerate().map(|(place, query)| Self::new(place, query, spec)).collect()
+    }
+
+    fn new(place: usize, query: &'s FederatedQuery, of_all: &'s FederatedSpec) -> Self {
         let (distinct, remote) = (of_all.distinct.as_deref(), of_all.remote.as_deref());
         let spec = &query.search;
         let mut shape = Shape::of_hit(&spec.strip, &spec.strip_formatted, spec.displayed.as_deref());
@@ -59,11 +78,23 @@ impl<'s> Query<'s> {
         shape.watch = distinct.or(spec.distinct.as_deref());
         (shape.is_federated, shape.remote) = (true, remote);
         Self {
+            place,
             hybrid: spec.semantic_ratio.map(Weights::of_ratio),
             index: &query.index,
             max_total_hits: spec.max_total_hits.unwrap_or(usize::MAX),
             shape,
         }
+    }
+
+    /// As its node answers where it is asked this query alone.
+    pub(super) fn alone(mut self) -> Self {
+        self.shape.query = Some(self.place);
+        self
+    }
+
+    /// How its two halves are weighed, of a hybrid search.
+    pub(super) fn weights(&self) -> Option<Weights> {
+        self.hybrid
     }
 }
 
@@ -81,10 +112,28 @@ impl<'a, 's> Hits<'a, 's> {
             base: 0,
             position: 0,
             weighted: Weighted::default(),
+            only_semantic: false,
             members: Members::default(),
         };
         answer.members.read_head(&mut answer.cursor).in_node(node, 0)?;
         Ok(answer)
+    }
+
+    /// The same with only the hits that were found by their vector.
+    pub(super) fn only_semantic(self) -> Self {
+        Self { only_semantic: true, ..self }
+    }
+
+    /// Takes the current hit out of the answer.
+    pub(super) fn take(&mut self) -> Hit<'a> {
+        Hit {
+            node: self.node,
+            base: self.base,
+            query: self.query().place,
+            is_semantic: self.is_semantic(),
+            record: std::mem::take(&mut self.record),
+            weighted: std::mem::take(&mut self.weighted),
+        }
     }
 
     /// Reads what follows the hits; those that were not taken are stepped over.
@@ -196,7 +245,12 @@ impl<'a> Federation<'a> {
 
 impl Source for Hits<'_, '_> {
     fn advance(&mut self) -> Result<bool, MergeError> {
-        self.read_hit()
+        while self.read_hit()? {
+            if !self.only_semantic || self.is_semantic() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn order(&self, other: &Self) -> Ordering {

@@ -1,5 +1,6 @@
 //! Several nodes' answers to one federated search.
 
+mod alone;
 mod counted;
 mod facets;
 mod hits;
@@ -8,9 +9,13 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use bytes::Bytes;
 
-pub use self::counted::are_many;
+pub use self::{
+    alone::{Alone, is_in_doubt, words_are_enough},
+    counted::{are_many, facets_in_doubt_of},
+};
 
 use self::{
+    alone::{Rejected, write_alone},
     counted::Counted,
     facets::{Dropped, write_facets},
     hits::{Hits, Members, Query},
@@ -43,6 +48,12 @@ pub struct FederatedSpec {
     /// Where nodes cannot count, as hits are grouped, or their counts cannot be told apart: of every index, the merged answer to a
     /// page of its only query, whose totals and facets count instead of the nodes'.
     pub counted: BTreeMap<String, Bytes>,
+    /// The same where no single answer tells it: of every index, and of each of its queries, all documents that it finds, as
+    /// [`merge_surveyed`](crate::merge_surveyed) has it.
+    pub surveyed: BTreeMap<String, Vec<Vec<Bytes>>>,
+    /// The hits of every query by itself, where the answers to all of them do not tell which come first: empty, or one for each
+    /// query.
+    pub alone: Vec<Alone>,
     /// The server that every hit says it is from; none says so if `None`.
     pub remote: Option<String>,
     /// `processingTimeMs`.
@@ -51,6 +62,21 @@ pub struct FederatedSpec {
     pub request_uid: Option<String>,
     /// Members that follow: names and JSON texts.
     pub extra: Vec<(String, String)>,
+}
+
+impl FederatedSpec {
+    /// How many hits of an index one node looks at: up to the end of the page, within `maxTotalHits`.
+    fn most_hits(&self, index: &str) -> usize {
+        let Window { skip, take } = self.paging.window();
+        let query = self.queries.iter().find(|query| query.index == index);
+        let most = query.and_then(|query| query.search.max_total_hits).unwrap_or(usize::MAX);
+        skip.saturating_add(take).min(most)
+    }
+
+    /// The queries that search in an index.
+    fn queries_in<'s>(&'s self, index: &'s str) -> impl Iterator<Item = &'s FederatedQuery> {
+        self.queries.iter().filter(move |query| query.index == index)
+    }
 }
 
 /// How the counts of several indexes become one.
@@ -80,6 +106,8 @@ pub struct FederatedQuery {
 ///   and facets, as far as the nodes sent it.
 /// * **Facets** by index, see [`FacetSpec`], or of all indexes together: counts added up by the text of the value.
 ///
+/// Where hits are grouped, the answers may not tell enough: see [`hits_in_doubt`].
+///
 /// # Errors
 ///
 /// If an answer is cut, or not what Meilisearch sends.
@@ -87,17 +115,41 @@ pub fn merge_federated(answers: &[Bytes], spec: &FederatedSpec) -> Result<Vec<u8
     if answers.is_empty() {
         return Err(MergeError::NoAnswers);
     }
-    let queries: Vec<Query<'_>> = spec.queries.iter().map(|query| Query::new(query, spec)).collect();
-    let opened: Result<Vec<_>, _> =
-        answers.iter().enumerate().map(|(node, text)| Hits::open(node, text, &queries)).collect();
-    let mut opened = opened?;
+    let queries = Query::all(spec);
+    let mut opened = open(answers, &queries)?;
     let mut out = Vec::with_capacity(answers.iter().map(Bytes::len).max().unwrap_or_default() + 512);
     out.extend_from_slice(b"{\"hits\":[");
-    let taken = write_hits(&mut opened, spec, &mut out)?;
+    let start = out.len();
+    let mut taken = write_hits(&mut opened, spec, &mut out)?;
+    let alone: Vec<Query<'_>> = Query::all(spec).into_iter().map(Query::alone).collect();
+    let mut rejected = Rejected::new();
+    if !spec.alone.is_empty() {
+        out.truncate(start);
+        (taken.semantic, rejected) = write_alone(&spec.alone, &alone, spec, &mut out)?;
+    }
     out.push(b']');
     let members: Result<Vec<_>, _> = opened.iter_mut().map(Hits::close).collect();
-    write_members(&members?, &taken, spec, &mut out)?;
+    write_members(&members?, &taken, &Counted::of(spec, &rejected)?, spec, &mut out)?;
     Ok(out)
+}
+
+/// Whether the answers do not tell which hits come first, so that every query has to be asked [alone](FederatedSpec::alone): a hit
+/// is left out that has several values of the attribute by which hits are grouped, or that shares its index with another query, or
+/// is one of several with an empty string.
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn hits_in_doubt(answers: &[Bytes], spec: &FederatedSpec) -> Result<bool, MergeError> {
+    if Same::new(spec).is_none() {
+        return Ok(false);
+    }
+    let queries = Query::all(spec);
+    Ok(write_hits(&mut open(answers, &queries)?, spec, &mut Vec::new())?.in_doubt)
+}
+
+fn open<'a, 's>(answers: &'a [Bytes], queries: &'s [Query<'s>]) -> Result<Vec<Hits<'a, 's>>, MergeError> {
+    answers.iter().enumerate().map(|(node, text)| Hits::open(node, text, queries)).collect()
 }
 
 /// What the hits say about the whole.
@@ -107,6 +159,8 @@ struct Taken<'a> {
     semantic: u64,
     /// Hits that another one with the same distinct value came before.
     dropped: Dropped<'a>,
+    /// Whether other hits may come first: see [`hits_in_doubt`].
+    in_doubt: bool,
 }
 
 /// Which hits are the same as others, of the whole or of each query.
@@ -136,6 +190,14 @@ impl<'a> Same<'a> {
         let record = hit.record();
         distinct.is_none_or(|distinct| distinct.keep(hit.node(), record.text(), record.watched()))
     }
+
+    /// Whether a hit leaves others in doubt that may come before the end of the page.
+    fn leaves_in_doubt(&self, hit: &Hits<'a, '_>, kept: bool, spec: &FederatedSpec) -> bool {
+        let values = hit.record().watched();
+        let is_shared = || spec.queries_in(hit.query().index).nth(1).is_some();
+        let has_empty = self.of_all.is_some() && values.contains(&&b"\"\""[..]);
+        has_empty || (!kept && (values.len() > 1 || is_shared()))
+    }
 }
 
 /// Appends the hits of the page. No index gives more than its `maxTotalHits`.
@@ -159,7 +221,9 @@ fn write_hits<'a>(
         if *of_index >= query.max_total_hits {
             return Ok(ControlFlow::Continue(()));
         }
-        if !same.keeps(answer) {
+        let keeps = same.keeps(answer);
+        taken.in_doubt |= !ends_early && written < take && same.leaves_in_doubt(answer, keeps, spec);
+        if !keeps {
             taken.dropped.push(query.index, answer.node(), answer.record().text());
             return Ok(ControlFlow::Continue(()));
         }
@@ -183,6 +247,7 @@ fn write_hits<'a>(
 fn write_members<'a>(
     members: &[Members<'a>],
     taken: &Taken<'a>,
+    counted: &Counted<'_>,
     spec: &FederatedSpec,
     out: &mut Vec<u8>,
 ) -> Result<(), MergeError> {
@@ -191,11 +256,10 @@ fn write_members<'a>(
         out.extend_from_slice(vectors);
     }
     push_number("processingTimeMs", spec.processing_time_ms, out);
-    let counted = Counted::of(spec)?;
     let total = members.iter().filter_map(|members| members.total).fold(0, u64::saturating_add);
-    let total = counted.total().unwrap_or_else(|| total.saturating_sub(taken.dropped.count()));
+    let total = counted.total(spec).unwrap_or_else(|| total.saturating_sub(taken.dropped.count()));
     write_paging(total, &SearchSpec { paging: spec.paging, ..SearchSpec::default() }, out);
-    write_facets(members, &counted, &taken.dropped, total, spec, out)?;
+    write_facets(members, counted, &taken.dropped, total, spec, out)?;
     if let Some(request_uid) = &spec.request_uid {
         push_text("requestUid", request_uid, out);
     }

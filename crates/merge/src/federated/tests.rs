@@ -144,3 +144,154 @@ fn what_was_counted_alone_stands_for_what_nodes_count() {
         (&9.0.into(), &1.0.into())
     );
 }
+
+/// A hit of a query that was asked alone: its group too, and its weighted score.
+fn alone_hit(id: u8, group: &str, score: f64) -> String {
+    hit(id, 0, score).replace(r#","_miroir""#, &format!(r#","g":{group},"_miroir""#))
+}
+
+fn alone(nodes: &[&[String]], grouped: bool) -> Alone {
+    let answers = nodes.iter().map(|hits| node(hits, "")).collect();
+    Alone { answers, limit: 2, grouped, ..Alone::default() }
+}
+
+/// Two queries of one index, the first of which groups its hits.
+fn grouping(paging: Paging) -> FederatedSpec {
+    let mut spec = spec(paging);
+    spec.queries[1].index = "i0".to_owned();
+    spec.queries[0].search.distinct = Some("g".to_owned());
+    spec
+}
+
+fn places(answer: &serde_json::Value) -> Vec<u64> {
+    let hits = answer["hits"].as_array().unwrap().iter();
+    hits.map(|hit| hit["_federation"]["queriesPosition"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn what_one_query_leaves_out_another_one_finds() {
+    let grouped = alone(&[&[alone_hit(1, "1", 0.8)], &[alone_hit(2, "1", 0.9)]], true);
+    let plain = alone(&[&[alone_hit(1, "1", 0.5)], &[alone_hit(2, "1", 0.4), alone_hit(3, "7", 0.3)]], true);
+    let mut spec = FederatedSpec { alone: vec![grouped, plain], ..grouping(Paging::default()) };
+    let answer = merged(&[node(&[], "")], &spec);
+    assert_eq!((ids(&answer), places(&answer)), (vec![2, 1, 3], vec![0, 1, 1]));
+    // The whole is grouped: what was met leaves out others, whichever query found it.
+    spec.distinct = Some("g".to_owned());
+    spec.queries[1].search.distinct = Some("g".to_owned());
+    assert_eq!(ids(&merged(&[node(&[], "")], &spec)), [2, 3]);
+    let strings = alone(&[&[alone_hit(1, "\"\"", 0.5)], &[alone_hit(2, "\"\"", 0.4)]], true);
+    spec.alone = vec![Alone::default(), strings];
+    assert_eq!(ids(&merged(&[node(&[], "")], &spec)), [1], "empty strings are equal in the end");
+}
+
+#[test]
+fn documents_of_several_groups_leave_hits_in_doubt() {
+    let spec = grouping(Paging::Window { offset: 0, limit: 2 });
+    let one = alone(&[&[alone_hit(1, "[1,2]", 0.8)], &[alone_hit(2, "1", 0.9)]], true);
+    assert!(is_in_doubt(&one, 0, &spec).unwrap());
+    assert!(!is_in_doubt(&one, 1, &spec).unwrap(), "the other query groups nothing");
+    let single = alone(&[&[alone_hit(1, "1", 0.8)], &[alone_hit(2, "1", 0.9)]], true);
+    assert!(!is_in_doubt(&single, 0, &spec).unwrap());
+    // Of documents that nodes did not group, all that were asked for may be too few.
+    let few = alone(&[&[alone_hit(1, "1", 0.8), alone_hit(3, "1", 0.7)], &[alone_hit(2, "1", 0.9)]], false);
+    assert!(is_in_doubt(&few, 0, &spec).unwrap());
+    assert!(!is_in_doubt(&Alone { limit: 3, ..few }, 0, &spec).unwrap());
+}
+
+#[test]
+fn answers_to_all_queries_may_leave_hits_in_doubt() {
+    let grouped = |id: u8, query: usize, group: &str, score: f64| {
+        alone_hit(id, group, score).replace("Position\":0", &format!("Position\":{query}"))
+    };
+    let in_doubt = |spec: &FederatedSpec, group: &str| {
+        let answers = [node(&[grouped(1, 0, group, 0.9)], ""), node(&[grouped(2, 0, group, 0.8)], "")];
+        hits_in_doubt(&answers, spec).unwrap()
+    };
+    let mut spec = spec(Paging::default());
+    assert!(!in_doubt(&spec, "[1,2]"), "nothing is grouped");
+    spec.queries[0].search.distinct = Some("g".to_owned());
+    assert!(in_doubt(&spec, "[1,2]") && !in_doubt(&spec, "1") && !in_doubt(&spec, "\"\""));
+    spec.distinct = Some("g".to_owned());
+    assert!(!in_doubt(&spec, "1") && in_doubt(&spec, "\"\""));
+    spec.queries[1].index = "i0".to_owned();
+    assert!(in_doubt(&spec, "1"), "two queries share the index");
+}
+
+#[test]
+fn words_that_are_enough_leave_no_hit_by_vector() {
+    let scored = |hit: String, score: f64| {
+        hit.replace(
+            r#""_rankingScoreDetails""#,
+            &format!(r#""_rankingScore":{score},"_rankingScoreDetails""#),
+        )
+    };
+    let by_vector = |id: u8, score: f64| {
+        let details = format!(r#"{{"vectorSort":{{"order":0,"similarity":{score}}}}}}}"#);
+        let hit = hit(id, 0, score);
+        let (start, _) = hit.split_once(r#"{"words""#).unwrap();
+        scored(format!("{start}{details}"), score)
+    };
+    let by_words = |score| scored(hit(1, 0, score), score);
+    let mut spec = spec(Paging::Window { offset: 0, limit: 1 });
+    spec.queries.truncate(1);
+    spec.queries[0].search.semantic_ratio = Some(0.5);
+    let both = |score| Alone {
+        answers: vec![node(&[by_vector(1, 0.99), by_vector(2, 0.98)], "")],
+        by_words: vec![node(&[by_words(score)], "")],
+        limit: 1,
+        grouped: true,
+    };
+    assert!(words_are_enough(&both(0.95), 0, &spec).unwrap());
+    assert!(!words_are_enough(&both(0.5), 0, &spec).unwrap());
+    spec.paging = Paging::Window { offset: 0, limit: 3 };
+    spec.alone = vec![both(0.95)];
+    let answer = merged(&[node(&[], r#","semanticHitCount":1"#)], &spec);
+    assert_eq!((ids(&answer), &answer["semanticHitCount"]), (vec![1, 2], &2.into()));
+}
+
+#[test]
+fn all_documents_of_all_queries_are_counted_once() {
+    let facets = r#","facetsByIndex":{"i0":{"distribution":{"c":{"Red":9}},"stats":{}}}"#;
+    let answers = [node(&[hit(1, 1, 0.9)], facets), node(&[hit(3, 0, 0.7)], facets)];
+    let document = |id: u8, group: u8, colour: &str| {
+        hit(id, 0, 1.0).replace(r#","_miroir""#, &format!(r#","g":{group},"c":{colour},"_miroir""#))
+    };
+    let survey = |documents: &[String]| {
+        Bytes::from(format!(
+            r#"{{"hits":[{}],"query":"","totalHits":{}}}"#,
+            documents.join(","),
+            documents.len()
+        ))
+    };
+    let first = vec![
+        survey(&[document(1, 1, "\"red\""), document(2, 1, "\"blue\"")]),
+        survey(&[document(0, 2, "\"Red\"")]),
+    ];
+    let second = vec![survey(&[document(2, 1, "\"blue\"")])];
+    let surveyed = BTreeMap::from([("i0".to_owned(), vec![first.clone(), second])]);
+    let paging = Paging::Page { page: 1, hits_per_page: 9 };
+    let answer = merged(&answers, &FederatedSpec { surveyed, ..grouping(paging) });
+    // Of the two of group 1 the first query keeps one, and the second query the other.
+    assert_eq!(answer["totalHits"], 3);
+    let listed = answer["facetsByIndex"]["i0"]["distribution"]["c"].to_string();
+    assert!(listed.contains(r#""blue":1"#) && listed.to_lowercase().contains(r#""red":2"#), "{listed}");
+    // Nothing of an index that was not looked at is counted so.
+    let surveyed = BTreeMap::from([("i0".to_owned(), vec![first])]);
+    let two = FederatedSpec { surveyed, ..spec(paging) };
+    assert_eq!(merged(&answers, &two)["totalHits"], 2);
+}
+
+#[test]
+fn indexes_whose_facets_are_spelled_differently_are_told() {
+    let answer = |value: &str| {
+        let facets =
+            format!(r#","facetsByIndex":{{"i0":{{"distribution":{{"c":{{"{value}":9}}}},"stats":{{}}}}}}"#);
+        node(&[hit(1, 1, 0.9)], &facets)
+    };
+    let facets = BTreeMap::from([("i0".to_owned(), FacetSpec { max_values: 9, ..FacetSpec::default() })]);
+    let spec = FederatedSpec { facets, ..spec(Paging::default()) };
+    let in_doubt =
+        |second: &str, most| facets_in_doubt_of(&[answer("Red"), answer(second)], &spec, most).unwrap();
+    assert_eq!(in_doubt("red", 1), ["i0"]);
+    assert!(in_doubt("Red", 1).is_empty() && in_doubt("red", 0).is_empty());
+}

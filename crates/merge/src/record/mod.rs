@@ -7,12 +7,17 @@ pub(crate) use self::shape::{Shape, is_visible};
 use self::shape::Action;
 use crate::{
     keys::{direction, similarity},
-    scan::{Cursor, Scan, count, filter_members, prune_member, push_member, unescape, visit_member},
+    scan::{
+        Cursor, Scan, count, filter_members, prune_member, push_count, push_member, unescape, visit_member,
+    },
     search::push_text,
 };
 
 /// Members of `_federation` that a node writes for who merges its answer.
 const ONLY_FOR_MERGES: [&[u8]; 3] = [b"weightedScoreValues", b"extra_document", b"pinnedPosition"];
+
+/// The member of `_federation` that says which query found the hit.
+const QUERY: &[u8] = b"queriesPosition";
 
 /// A document or hit as the node wrote it.
 #[derive(Debug, Default)]
@@ -218,6 +223,11 @@ fn rewrite(key: &[u8], value: &[u8], action: Action, shape: &Shape<'_>, out: &mu
             Ok(shape.shows_member(key) && prune_member(key, value, &shape.strip_formatted, out)?)
         }
         Action::Federation if ONLY_FOR_MERGES.contains(&key) => Ok(false),
+        Action::Federation if key == QUERY && shape.query.is_some() => {
+            push_member(key, b"", out);
+            push_count(out, shape.query.unwrap_or_default() as u64);
+            Ok(true)
+        }
         Action::Matches if !shape.shows_path(&unescape(key)) => Ok(false),
         Action::Redact => redact(key, value, shape, out).map(|()| true),
         _ => {

@@ -13,6 +13,8 @@ pub(crate) struct Shape<'s> {
     pub(crate) is_federated: bool,
     /// The server that `_federation` says the hit is from.
     pub(crate) remote: Option<&'s str>,
+    /// The query that `_federation` says the hit is from, where its node was asked this one alone.
+    pub(crate) query: Option<usize>,
     /// Whether the hit is a document similar to another one, of whose score details only the similarity is shown.
     pub(crate) is_similar: bool,
     pub(crate) show_score: bool,

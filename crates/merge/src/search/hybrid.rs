@@ -19,7 +19,7 @@ use super::{
 use crate::{MergeError, keys::Weights, kway::merge, record::Shape, scan::number};
 
 /// What a score by words has to be, once it is weighted, to be good enough.
-const GOOD_ENOUGH: f64 = 0.45;
+pub(crate) const GOOD_ENOUGH: f64 = 0.45;
 
 /// Whether a node may be content with the hits by words of a hybrid search with this semantic ratio.
 pub fn words_may_be_enough(semantic_ratio: f32) -> bool {

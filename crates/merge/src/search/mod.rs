@@ -11,7 +11,12 @@ mod spec;
 mod survivors;
 
 pub(crate) use self::{
-    answer::order_sequences, distinct::Distinct, ranks::Told, spec::Window, survivors::counted,
+    answer::order_sequences,
+    distinct::Distinct,
+    hybrid::GOOD_ENOUGH,
+    ranks::Told,
+    spec::Window,
+    survivors::{Documents, Left, counted, left},
 };
 pub use self::{
     deep::{LocatedHits, locate_hits},

@@ -22,7 +22,15 @@ struct Candidate<'a> {
 }
 
 /// Documents, with the nodes they are from.
-pub(super) type Documents<'a> = Vec<(usize, &'a [u8])>;
+pub(crate) type Documents<'a> = Vec<(usize, &'a [u8])>;
+
+/// A document that is left.
+pub(crate) struct Left<'a> {
+    /// Its place in the order of insertion.
+    pub(crate) sequence: &'a [u8],
+    pub(crate) node: usize,
+    pub(crate) text: &'a [u8],
+}
 
 /// The documents that one node with all documents would be left with, in the order of insertion; `None` where an answer
 /// does not hold all that its node found. Without `distinct`, all are left.
@@ -35,10 +43,19 @@ pub(super) fn survivors<'a>(
     surveyed: &'a [Bytes],
     spec: &SearchSpec,
 ) -> Result<Option<Documents<'a>>, MergeError> {
+    let left = left(surveyed, spec)?;
+    Ok(left.map(|left| left.into_iter().map(|left| (left.node, left.text)).collect()))
+}
+
+/// [`survivors`], with their places.
+pub(crate) fn left<'a>(
+    surveyed: &'a [Bytes],
+    spec: &SearchSpec,
+) -> Result<Option<Vec<Left<'a>>>, MergeError> {
     let Some((mut candidates, _)) = candidates(surveyed, spec.distinct.as_deref())? else { return Ok(None) };
     if spec.distinct.is_none() {
         candidates.sort_by_key(|candidate| candidate.sequence);
-        return Ok(Some(candidates.into_iter().map(|candidate| (candidate.node, candidate.text)).collect()));
+        return Ok(Some(candidates.iter().map(Candidate::left).collect()));
     }
     let (from, end) = reach(spec);
     let mut rounds = Rounds {
@@ -56,7 +73,13 @@ pub(super) fn survivors<'a>(
     rounds.take((0..candidates.len()).collect());
     let mut kept: Vec<&Candidate<'_>> = rounds.kept.iter().filter_map(|at| candidates.get(*at)).collect();
     kept.sort_by_key(|candidate| candidate.sequence);
-    Ok(Some(kept.into_iter().map(|candidate| (candidate.node, candidate.text)).collect()))
+    Ok(Some(kept.into_iter().map(Candidate::left).collect()))
+}
+
+impl<'a> Candidate<'a> {
+    fn left(&self) -> Left<'a> {
+        Left { sequence: self.sequence, node: self.node, text: self.text }
+    }
 }
 
 /// How many hits a node leaves out by whole buckets, and up to how many it looks for.

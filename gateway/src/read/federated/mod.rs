@@ -1,43 +1,43 @@
 //! Several searches whose hits become one list. A node is asked all of them at once, so that it counts a document that
 //! two of them find once.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod alone;
+mod query;
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::Uri;
-use miroir_log::IndexRecord;
 use miroir_merge::{
-    FacetOrder, FederatedQuery, FederatedSpec, MergedFacets, Paging, SearchSpec, merge_federated,
+    FacetOrder, FederatedSpec, MergedFacets, Paging, SearchSpec, hits_in_doubt, merge_federated,
 };
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
     features,
-    network::Network,
-    search::{Federation, FederationOptions, IndexQuery, SearchQuery, inside_query},
+    search::{Federation, IndexQuery, inside_query},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use self::{
+    alone::Singly,
+    query::{Asked, counted},
+};
 use super::{
-    asked::AskedSearch,
     documents::merge_failed,
     facets::{facet_spec, named_facets},
     grouped::{self, Part},
-    multi_search::index_of_query,
     remotes,
     reserved::renamed,
     scatter::{Gathered, Terms, scatter},
-    search::{elapsed_ms, found, hidden_in, metadata, missing_member, new_request_uid, performance_details},
+    search::{elapsed_ms, found, hidden_in, missing_member, new_request_uid, performance_details},
     targets::{Scope, Target, turn},
 };
 use crate::{answer::Answer, state::Gateway};
 
 /// How many hits a page has where it is not said.
 const HITS_PER_PAGE: usize = 20;
-
-/// Parameters of a search that only the federation has.
-const PAGING: [&str; 4] = ["offset", "limit", "page", "hitsPerPage"];
 
 /// Answers all searches with one list of hits.
 pub(super) async fn federated(
@@ -62,38 +62,49 @@ pub(super) async fn federated(
         NodeRequest::query(Uri::from_static("/multi-search"), body)
     };
     let gathered = gather(gateway, &scope, terms, asked.len() > 1, request).await;
-    let gathered = gathered.map_err(|error| hidden_in_query(error, &asked))?;
+    let mut gathered = gathered.map_err(|error| hidden_in_query(error, &asked))?;
+    let mut spec = spec(&asked, federation, paging);
+    let singly = Singly { gateway, asked: &asked, spec: &spec, scope: &scope, terms };
+    if singly.are_needed(&gathered.answers) {
+        let (alone, missing) = singly.ask().await.map_err(|error| hidden_in_query(error, &asked))?;
+        spec.alone = alone;
+        gathered.missing.extend(missing);
+        gathered.missing.sort_unstable();
+        gathered.missing.dedup();
+    }
     let parts: Vec<Part<'_>> = asked.iter().map(Asked::part).collect();
-    let counted = grouped::counted(gateway, &parts, federation, paging, (terms, &gathered.answers)).await;
-    let facets = asked.iter().map(|query| (query.index.uid.clone(), facet_spec(&query.index.settings)));
-    let merge_facets = federation.merge_facets;
-    let mut extra = Vec::new();
+    grouped::count(gateway, &parts, federation, &mut spec, (terms, &gathered.answers)).await;
     if terms.include_metadata {
         let remote = network.as_ref().and_then(|network| network.local.as_deref());
         let all = asked.iter().map(|query| query.metadata(remote));
-        extra.push(("metadata".to_owned(), Value::from_iter(all).to_string()));
+        spec.extra.push(("metadata".to_owned(), Value::from_iter(all).to_string()));
     }
     if federation.show_performance_details {
-        extra.push(performance_details(start));
+        spec.extra.push(performance_details(start));
     }
     if network.is_some() {
-        extra.push(("remoteErrors".to_owned(), json!({}).to_string()));
+        spec.extra.push(("remoteErrors".to_owned(), json!({}).to_string()));
     }
-    extra.extend(missing_member(&gathered.missing));
-    let spec = FederatedSpec {
+    spec.extra.extend(missing_member(&gathered.missing));
+    spec.remote = network.and_then(|network| network.local);
+    spec.processing_time_ms = elapsed_ms(start);
+    let merged = merge_federated(&gathered.answers, &spec).map_err(|error| merge_failed(&error))?;
+    Ok(found(merged, &gathered.missing))
+}
+
+/// What is known before the nodes answer.
+fn spec(asked: &[Asked], federation: &Federation, paging: Paging) -> FederatedSpec {
+    let facets = asked.iter().map(|query| (query.index.uid.clone(), facet_spec(&query.index.settings)));
+    let merge_facets = federation.merge_facets;
+    FederatedSpec {
         paging,
+        queries: asked.iter().map(Asked::merged).collect(),
         distinct: federation.distinct.clone(),
         facets: facets.collect(),
         merge_facets: merge_facets.map(|merged| MergedFacets { max_values: merged.max_values_per_facet }),
-        counted,
-        queries: asked.into_iter().map(Asked::into_query).collect(),
-        remote: network.and_then(|network| network.local),
-        processing_time_ms: elapsed_ms(start),
         request_uid: Some(new_request_uid()),
-        extra,
-    };
-    let merged = merge_federated(&gathered.answers, &spec).map_err(|error| merge_failed(&error))?;
-    Ok(found(merged, &gathered.missing))
+        ..FederatedSpec::default()
+    }
 }
 
 /// Asks every node. Hits of several queries are compared by what nodes tell only those who merge; a node that has not been
@@ -123,97 +134,6 @@ fn hidden_in_query(error: ResponseError, asked: &[Asked]) -> ResponseError {
         Some(query) => hidden_in(error, &query.index.settings),
         None => error,
     }
-}
-
-/// One query, and what nodes are asked for it.
-struct Asked {
-    index: Arc<IndexRecord>,
-    /// As the client asks.
-    query: SearchQuery,
-    search: AskedSearch,
-    options: Option<FederationOptions>,
-}
-
-impl Asked {
-    fn all(
-        gateway: &Gateway,
-        queries: Vec<IndexQuery>,
-        federation: &Federation,
-        network: Option<&Network>,
-    ) -> Result<Vec<Self>, ResponseError> {
-        let queries = queries.into_iter().enumerate();
-        let asked = queries.map(|(place, query)| {
-            let asked = Self::of(gateway, query, federation, network);
-            asked.map_err(|error| inside_query(place, error))
-        });
-        asked.collect()
-    }
-
-    fn of(
-        gateway: &Gateway,
-        query: IndexQuery,
-        federation: &Federation,
-        network: Option<&Network>,
-    ) -> Result<Self, ResponseError> {
-        let (uid, mut query, mut options) = query.into_search();
-        query.check_semantic()?;
-        let index = index_of_query(gateway, &uid)?;
-        if let Some(options) = &mut options {
-            if let (Some(remote), Some(network)) = (options.remote.take(), network) {
-                remotes::check(gateway, &remote, network)?;
-            }
-            if options.query_position.is_some() {
-                return Err(features::NETWORK.needed_for("Using `federationOptions.queryPosition`"));
-            }
-        }
-        if federation.distinct.is_some() {
-            query.distinct.clone_from(&federation.distinct);
-        }
-        let search = AskedSearch::with_facets(&index, &query, &counted(federation, &index));
-        Ok(Self { index, query, search, options })
-    }
-
-    /// The query for a node.
-    fn json(&self, federation: &Federation, filter: Option<&str>) -> Value {
-        let mut query = json!(self.search.query(filter));
-        if let Some(members) = query.as_object_mut() {
-            members.retain(|name, _| !PAGING.contains(&name.as_str()));
-            if federation.distinct.is_some() {
-                members.remove("distinct");
-            }
-            members.insert("indexUid".to_owned(), Value::from(self.index.uid.as_str()));
-            if let Some(options) = &self.options {
-                members.insert("federationOptions".to_owned(), json!(options));
-            }
-        }
-        query
-    }
-
-    /// What the answer says of it, and of the server that is asked, where that is named.
-    fn metadata(&self, remote: Option<&str>) -> Value {
-        let mut metadata = metadata(&self.index, self.query.q.as_deref());
-        if let Some(remote) = remote {
-            metadata["remote"] = json!(remote);
-        }
-        metadata
-    }
-
-    fn part(&self) -> Part<'_> {
-        Part { index: &self.index, query: &self.query, spec: &self.search.spec }
-    }
-
-    fn into_query(self) -> FederatedQuery {
-        FederatedQuery { index: self.index.uid.clone(), search: self.search.spec }
-    }
-}
-
-/// The attributes that are counted in an index, as far as they are named.
-fn counted(federation: &Federation, index: &IndexRecord) -> Vec<String> {
-    let facets = federation.facets_by_index.iter().find(|(uid, _)| uid.as_str() == index.uid);
-    facets.and_then(|(_, facets)| facets.as_ref()).map_or_else(Vec::new, |facets| {
-        let named = named_facets(facets, &index.settings);
-        named.into_iter().filter(|name| !name.contains('*')).collect()
-    })
 }
 
 /// Counts of one facet become one only where all indexes order its values in the same way.
@@ -270,9 +190,16 @@ fn paging(federation: &Federation) -> Paging {
     }
 }
 
+/// How many hits every node is asked for. Those that are left out count where no others are given: whether words are enough is
+/// a question about them.
+fn most_hits(paging: Paging) -> usize {
+    let spec = SearchSpec { paging, ..SearchSpec::default() };
+    spec.node_limit().max(spec.only_skipped())
+}
+
 /// The federation that every node is asked for: all hits up to the end of the page.
 fn federation_of_nodes(gateway: &Gateway, client: &Federation, paging: Paging) -> Value {
-    let needed = SearchSpec { paging, ..SearchSpec::default() }.node_limit();
+    let needed = most_hits(paging);
     let mut own = match paging {
         Paging::Window { .. } => json!({ "offset": 0, "limit": needed }),
         Paging::Page { .. } => json!({ "page": 1, "hitsPerPage": needed }),
@@ -315,48 +242,12 @@ mod tests {
         request(&json!({"federation": body, "queries": []})).federation.expect("one")
     }
 
-    fn asked(query: Value) -> Asked {
-        let mut request = request(&json!({"federation": {}, "queries": [query]}));
-        let (uid, query, options) = request.queries.remove(0).into_search();
-        let index = IndexRecord {
-            uid: uid.as_str().to_owned(),
-            primary_key: Some("id".to_owned()),
-            created_at: time::OffsetDateTime::UNIX_EPOCH,
-            updated_at: time::OffsetDateTime::UNIX_EPOCH,
-            settings: json!({}),
-        };
-        Asked { search: AskedSearch::of(&index, &query), query, index: Arc::new(index), options }
-    }
-
-    #[test]
-    fn queries_leave_paging_to_the_federation() {
-        let query = asked(
-            json!({"indexUid": "films", "q": "war", "filter": "a = 1", "federationOptions": {"weight": 0.5}}),
-        );
-        let json = query.json(&federation(&json!({})), Some("s"));
-        assert_eq!((&json["indexUid"], &json["q"]), (&json!("films"), &json!("war")));
-        assert_eq!(json["filter"], json!(["s", "a = 1"]));
-        assert_eq!(json["federationOptions"]["weight"], 0.5);
-        assert_eq!(json["showRankingScoreDetails"], true);
-        assert!(PAGING.iter().all(|name| json.get(name).is_none()));
-        assert_eq!(query.into_query().index, "films");
-    }
-
     #[test]
     fn pages_count_from_one() {
         let paging_of = |body: Value| paging(&federation(&body));
         assert_eq!(paging_of(json!({})), Paging::Window { offset: 0, limit: 20 });
         assert_eq!(paging_of(json!({"hitsPerPage": 4})), Paging::Page { page: 1, hits_per_page: 4 });
         assert_eq!(paging_of(json!({"page": 3})), Paging::Page { page: 3, hits_per_page: 20 });
-    }
-
-    #[test]
-    fn distinct_is_asked_of_the_whole() {
-        let query = asked(json!({"indexUid": "films", "distinct": "maker"}));
-        let of_query = query.json(&federation(&json!({})), None);
-        assert_eq!(of_query["distinct"], "maker");
-        let of_all = query.json(&federation(&json!({"distinct": "maker"})), None);
-        assert!(of_all.get("distinct").is_none());
     }
 
     #[test]
