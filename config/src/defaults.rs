@@ -59,7 +59,7 @@ impl Default for TelemetryConfig {
 }
 
 /// The chain that a gateway needs whatever stands behind it, for files that do not choose one.
-const FILTERS: [&str; 11] = [
+const FILTERS: [&str; 12] = [
     "request_id",
     "trace",
     "access_log",
@@ -71,6 +71,8 @@ const FILTERS: [&str; 11] = [
     "deadline",
     "decompression",
     "body_limit",
+    // Nodes that cannot keep up with all searches can with those that differ.
+    "coalesce",
 ];
 
 pub(crate) fn filters() -> Vec<FilterConfig> {
