@@ -8,7 +8,7 @@ use miroir_log::{Log, LogError, SqliteLog, SqliteOptions};
 use miroir_nodes::Prober;
 use miroir_replicate::{CurrentTopology, Replication};
 use thiserror::Error;
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::{sync::oneshot, task::AbortHandle, time::Instant};
 
 use crate::{
     fleet::{FirstFleet, FleetError, connect, first_fleet, own_fleet},
@@ -123,9 +123,10 @@ impl App {
         ];
         background
             .extend(replication.chores().map(|chores| tokio::spawn(chores::run(gateway.clone(), chores))));
-        if !wanted.start(&rebalancer, &*gateway.log).await {
-            background.push(tokio::spawn(wanted.start_when_possible(rebalancer, gateway.log.clone())));
-        }
+        let (tried, is_tried) = oneshot::channel();
+        background.push(tokio::spawn(wanted.start_when_possible(rebalancer, gateway.log.clone(), tried)));
+        // What the configuration wants is under way before anybody can ask for something else, where it can be.
+        let _ = is_tried.await;
         let background = background.iter().map(tokio::task::JoinHandle::abort_handle).collect();
         Ok(Self { gateway, replication, background })
     }

@@ -13,6 +13,7 @@ use miroir_replicate::{
 };
 use miroir_shard::{GroupLayout, Layout, LayoutError, NodeLayout, ShardMap, StoredMapError};
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 /// Idle connections kept per node.
 const MAX_IDLE: usize = 64;
@@ -22,8 +23,10 @@ const MAX_ANSWER: usize = 512 << 20;
 /// What the names of variables begin with that may be given for a node's key: no others, as whoever may change the fleet chooses
 /// where the key is sent.
 const KEY_VARIABLES: &str = "MIROIR_NODE_KEY";
-/// How often it is looked whether another change of the fleet is over.
-const ANOTHER_CHANGE: Duration = Duration::from_secs(2);
+/// How soon what the configuration wants is tried again where another change of the fleet is under way, or a node that is to join
+/// does not answer, doubled up to the longest.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const SLOWEST_RETRY: Duration = Duration::from_secs(30);
 
 /// Why there is no fleet to start with.
 #[derive(Debug, Error)]
@@ -114,13 +117,17 @@ fn shares(cluster: &Cluster) -> Configured {
 }
 
 impl Wanted {
-    /// Starts the change of the fleet that the configuration wants. False where another change has to be over first.
-    pub(crate) async fn start(&self, rebalancer: &Rebalancer, log: &dyn Log) -> bool {
+    /// Starts the change of the fleet that the configuration wants. False where it cannot be started yet.
+    async fn start(&self, rebalancer: &Rebalancer, log: &dyn Log) -> bool {
         if let Some(change) = &self.change {
             let words = change.words();
             match rebalancer.start(change).await {
                 Ok(_) => tracing::info!(change = words, "the configuration has been changed"),
                 Err(ChangeError::UnderWay(_)) => return false,
+                Err(error @ ChangeError::Silent { .. }) => {
+                    tracing::warn!(%error, change = words, "not done for the configuration yet, it is tried again");
+                    return false;
+                }
                 Err(error) => {
                     tracing::error!(%error, change = words, "not done for the configuration, it is tried at the next start");
                     return true;
@@ -133,10 +140,21 @@ impl Wanted {
         true
     }
 
-    /// Starts it as soon as no other change is under way.
-    pub(crate) async fn start_when_possible(self, rebalancer: Rebalancer, log: Arc<dyn Log>) {
-        while !self.start(&rebalancer, &*log).await {
-            tokio::time::sleep(ANOTHER_CHANGE).await;
+    /// Starts it as soon as no other change is under way and all nodes that join by it are there. Tells when it has been tried.
+    pub(crate) async fn start_when_possible(
+        self,
+        rebalancer: Rebalancer,
+        log: Arc<dyn Log>,
+        tried: oneshot::Sender<()>,
+    ) {
+        let mut started = self.start(&rebalancer, &*log).await;
+        // Who waited for it may have gone.
+        let _ = tried.send(());
+        let mut pause = FIRST_RETRY;
+        while !started {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(SLOWEST_RETRY);
+            started = self.start(&rebalancer, &*log).await;
         }
     }
 }

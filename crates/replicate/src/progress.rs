@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     aside::{Aside, ChangedSettings},
-    counts::Counts,
+    counts::Counted,
     position::Position,
 };
 
@@ -24,7 +24,7 @@ use crate::{
 pub struct Progress {
     nodes: ArcSwap<BTreeMap<String, Arc<NodeProgress>>>,
     /// By entry and node, of tasks that are not finished and where there was anything to count.
-    counts: Mutex<BTreeMap<u32, BTreeMap<String, Counts>>>,
+    counts: Mutex<BTreeMap<u32, BTreeMap<String, Counted>>>,
     /// Per index the position a node must have reached to be read; other indexes need `floor`.
     needs: ArcSwap<BTreeMap<String, u32>>,
     floor: AtomicU32,
@@ -255,14 +255,14 @@ impl Progress {
     }
 
     /// Records what an entry did on a node, before the node moves past it.
-    pub(crate) fn count(&self, node: &str, uid: u32, counts: Counts) {
-        if counts != Counts::default() && uid >= *self.finished.borrow() {
-            self.counts.lock().entry(uid).or_default().insert(node.to_owned(), counts);
+    pub(crate) fn count(&self, node: &str, uid: u32, counted: Counted) {
+        if uid >= *self.finished.borrow() {
+            self.counts.lock().entry(uid).or_default().insert(node.to_owned(), counted);
         }
     }
 
-    /// What an entry did on the nodes that are done with it, where that was anything.
-    pub(crate) fn counts(&self, uid: u32) -> BTreeMap<String, Counts> {
+    /// What an entry did on the nodes that are done with it.
+    pub(crate) fn counts(&self, uid: u32) -> BTreeMap<String, Counted> {
         self.counts.lock().get(&uid).cloned().unwrap_or_default()
     }
 
@@ -325,6 +325,7 @@ impl Drop for Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counts::Counts;
 
     fn progress() -> Arc<Progress> {
         Progress::new(BTreeMap::from([("a".to_owned(), 5), ("b".to_owned(), 3)]), 5, 5)
@@ -390,12 +391,10 @@ mod tests {
         let progress = progress();
         let counts = Counts { deleted: 2, ..Counts::default() };
         for uid in [4, 6] {
-            progress.count("a", uid, counts);
+            progress.count("a", uid, Counted { counts, slots: Arc::default() });
         }
-        progress.count("a", 5, Counts::default());
         assert!(progress.counts(4).is_empty(), "finished before");
-        assert!(progress.counts(5).is_empty(), "nothing to count");
-        assert_eq!(progress.counts(6)["a"], counts);
+        assert_eq!(progress.counts(6)["a"].counts, counts);
         progress.set_finished(7);
         assert!(progress.counts(6).is_empty());
     }

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use self::catalog::{catalog_changes, renames};
 use crate::{
     completion::applied_everywhere,
-    counts::Counts,
+    counts::{Counted, Counts},
     prepared::{Effect, Prepared},
     progress::Progress,
     release::Release,
@@ -182,12 +182,14 @@ fn deletes_tasks(work: &Work) -> bool {
 }
 
 /// Counts over one copy of everything. Of the groups the one that has counted most is taken, as others may lag behind.
-fn once_per_document(topology: &Topology, counts: &BTreeMap<String, Counts>) -> Counts {
+fn once_per_document(topology: &Topology, counts: &BTreeMap<String, Counted>) -> Counts {
+    if counts.is_empty() {
+        return Counts::default();
+    }
     let of_group = |(place, group): (usize, &Group)| {
         let nodes = topology.map.nodes().iter().filter(|node| usize::from(node.group) == place);
-        let counts = nodes.filter_map(|node| counts.get(&node.name));
-        let sum = counts.fold(Counts::default(), |sum, counts| sum + *counts);
-        sum.of_one(u64::from(group.replicas.max(1)))
+        let counted = nodes.filter_map(|node| counts.get(&node.name)).collect();
+        Counts::of_group(counted, u64::from(group.replicas.max(1)))
     };
     let groups = topology.map.groups().iter().enumerate().map(of_group);
     groups.max_by_key(|counts| counts.deleted + counts.edited + counts.compacted.0).unwrap_or_default()
@@ -218,9 +220,12 @@ fn details(entry: &Entry, effect: Option<&Effect>, succeeded: bool, counts: Coun
         }
         Operation::DocumentDeletion { selection } => Some(match selection {
             Selection::All => json!({ "deletedDocuments": deleted }),
-            Selection::ByIds { ids } => {
-                json!({ "providedIds": ids.len(), "deletedDocuments": deleted, "originalFilter": null })
-            }
+            Selection::ByIds { ids } => json!({
+                "providedIds": ids.len(),
+                // Whatever two nodes counted that both had the shard for a moment.
+                "deletedDocuments": deleted.min(ids.len() as u64),
+                "originalFilter": null,
+            }),
             Selection::ByFilter { filter } => json!({
                 "providedIds": 0, "deletedDocuments": deleted, "originalFilter": filter.to_string(),
             }),

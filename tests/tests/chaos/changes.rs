@@ -8,7 +8,7 @@ use miroir_tests::{
 };
 use serde_json::{Value, json};
 
-use super::{PROGRAM, change, ended, held, settled};
+use super::{PROGRAM, change, ended, held, phase, settled};
 
 /// Data may move so much more often than they have to, in hundredths.
 const MOVED_AT_MOST: u64 = 110;
@@ -47,6 +47,7 @@ fn nodes_come_and_go() {
     let load = Load::on(&cluster);
     let (n4, n5) = (cluster.spare_node("n4"), cluster.spare_node("n5"));
     let report = load.during(|course| {
+        course.spends("healthy", phase());
         make((&load, course), &mut cluster, "add", &json!({ "add": { "nodes": [n4] } }));
         make((&load, course), &mut cluster, "drain", &json!({ "drain": { "node": "n2" } }));
         make((&load, course), &mut cluster, "remove", &json!({ "remove": { "node": "n2" } }));
@@ -147,6 +148,30 @@ fn the_configuration_changes_shares_and_copies() {
     assert_eq!(status["change"], "give n1 the weight 4; keep 2 replicas");
     assert_eq!(shares(&client).values().sum::<u64>(), 2 * 256);
     load.check(&mut cluster, 2);
+}
+
+/// Nodes that the configuration names join as soon as they answer, however late that is. One that was taken out stays out,
+/// though the configuration still names it.
+#[test]
+fn nodes_of_the_configuration_join_once_they_are_there_and_not_again_once_removed() {
+    let mut cluster = cluster(PROGRAM).nodes(2).start();
+    let (client, load) = (cluster.client(), Load::on(&cluster));
+    let n3 = cluster.spare_node("n3");
+    cluster.nodes()[2].stop();
+    restart(&mut cluster, |config| {
+        config["nodes"].as_array_mut().expect("a list").push(n3);
+    });
+    assert_eq!(client.get("/_miroir/rebalance").send().ok()["state"], "none");
+    assert_eq!(shares(&client).len(), 2);
+    cluster.nodes()[2].start();
+    settled(&client, "done");
+    assert!(shares(&client)["n3"] > 0);
+
+    change(&client, &json!({ "remove": { "node": "n3" } }));
+    settled(&client, "done");
+    restart(&mut cluster, |_| {});
+    assert_eq!(shares(&client).len(), 2);
+    load.check(&mut cluster, 1);
 }
 
 /// Starts the gateway again with another section on its cluster.

@@ -1,10 +1,14 @@
 //! Entries that went out together, and the node's tasks for them.
 
-use std::ops::Add;
+use std::{ops::Add, sync::Arc};
 
 use miroir_protocol::error::{ErrorType, ResponseError};
+use miroir_shard::SlotSet;
 
-use crate::{counts::Counts, steps::Done};
+use crate::{
+    counts::{Counted, Counts},
+    steps::Done,
+};
 
 /// How far a node's task is.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +45,8 @@ pub(crate) struct Dispatch {
     pub(crate) alone: bool,
     /// Whether an earlier try has judged it: what came of it stands.
     pub(crate) judged: bool,
+    /// Whose documents it is about, where it counts what it does to them.
+    pub(crate) counts: Option<Arc<SlotSet>>,
 }
 
 /// What an error of a node says of the write.
@@ -95,7 +101,7 @@ impl NodeTask {
 impl Dispatch {
     pub(crate) fn new(first: u32, last: u32, tasks: Vec<NodeTask>, barrier: bool) -> Self {
         let alone = !tasks.iter().any(|task| task.found);
-        Self { first, last, tasks, barrier, alone, judged: false }
+        Self { first, last, tasks, barrier, alone, judged: false, counts: None }
     }
 
     /// How many entries it is.
@@ -123,8 +129,12 @@ impl Dispatch {
         self.entries() == 1 && (self.alone || failed.is_some_and(|task| task.uid.is_none()))
     }
 
-    /// What its tasks counted together.
-    pub(crate) fn counts(&self) -> Counts {
+    /// What its tasks counted together, where that is of interest.
+    pub(crate) fn counted(&self) -> Option<Counted> {
+        Some(Counted { counts: self.sum(), slots: self.counts.clone()? })
+    }
+
+    fn sum(&self) -> Counts {
         let counts = self.tasks.iter().map(|task| match task.report {
             Report::Succeeded(counts) => counts,
             _ => Counts::default(),

@@ -54,7 +54,9 @@ impl Applier {
                 tracing::info!(node = self.node.name(), %error, entry = dispatch.first, "not applied");
                 self.shared.failures.record(dispatch.first, error).await?;
             }
-            self.shared.progress.count(self.node.name(), dispatch.last, dispatch.counts());
+            if let Some(counted) = dispatch.counted() {
+                self.shared.progress.count(self.node.name(), dispatch.last, counted);
+            }
             self.window.set_done(dispatch.last + 1);
             self.shared.progress.move_to(self.node.name(), dispatch.last + 1);
         }

@@ -46,6 +46,7 @@ pub(crate) use self::{
     starts::Starts,
 };
 use crate::{
+    counts::are_counted,
     failures::Failures,
     payloads::Payloads,
     progress::Progress,
@@ -341,7 +342,8 @@ impl Applier {
         }
         let dispatch = Dispatch::new(first.uid(), last.uid(), tasks, !flows(first));
         let (alone, judged) = (dispatch.alone && self.unsettled.is_none(), last.uid() < self.judged);
-        self.window.push(Dispatch { alone, judged, ..dispatch });
+        let counts = are_counted(&first.entry.operation).then_some(owned.slots);
+        self.window.push(Dispatch { alone, judged, counts, ..dispatch });
         Ok(())
     }
 }

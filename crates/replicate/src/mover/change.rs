@@ -134,6 +134,14 @@ pub enum ChangeError {
         /// Why.
         reason: String,
     },
+    /// The node that is to join does not say what it is: it may be starting.
+    #[error("node `{node}` cannot join yet: {reason}")]
+    Silent {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String,
+    },
     /// The change cannot be stored.
     #[error("the change cannot be stored: {0}")]
     Log(#[from] miroir_log::LogError),

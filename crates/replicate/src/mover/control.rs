@@ -3,22 +3,28 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
+use futures_util::future::try_join_all;
 use miroir_log::LogError;
 use miroir_nodes::{Node, check_version};
 use miroir_shard::OwnerState;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{
     Connect, Introduce, Mover,
     change::{Change, ChangeError, NewNode},
     plan::{Plan, PlanState, to_fill},
-    remote::Remote,
+    remote::{MoveError, Remote},
     store::{EndedTask, Kept, stored},
 };
 use crate::{crew::Crew, progress::Progress, topology::CurrentTopology};
 use miroir_log::Log;
+
+/// How long a node that is to join may take to say what it has.
+const FIT: Duration = Duration::from_secs(5);
 
 /// Changes the fleet and says how far that is. Clones are of the same.
 #[derive(Clone)]
@@ -110,9 +116,8 @@ impl Rebalancer {
         mover.nothing_under_way()?;
         // What cannot be is refused before anything is asked of anybody.
         change.target(&mover.topology.load().map)?;
-        let mut joining = Vec::new();
+        let joining = try_join_all(change.joining().iter().map(|node| self.fit(node))).await?;
         for node in change.joining() {
-            joining.push(self.fit(node).await?);
             mover.remember(node).await?;
         }
         mover.begin(change, joining).await?;
@@ -126,7 +131,13 @@ impl Rebalancer {
         let unfit = |reason: String| ChangeError::Unfit { node: node.name.clone(), reason };
         let client = (self.mover.connect)(node)
             .ok_or_else(|| unfit("its address or key cannot be used".to_owned()))?;
-        let indexes = Remote(&client).indexes().await.map_err(|error| unfit(error.to_string()))?;
+        let silent = |reason: String| ChangeError::Silent { node: node.name.clone(), reason };
+        let asked = timeout(FIT, Remote(&client).indexes()).await;
+        let asked = asked.map_err(|_| silent("it does not answer".to_owned()))?;
+        let indexes = asked.map_err(|error| match error {
+            MoveError::Node { reason, .. } => silent(reason),
+            error => silent(error.to_string()),
+        })?;
         check_version(&client).await.map_err(|error| unfit(error.to_string()))?;
         if !indexes.is_empty() {
             return Err(unfit(format!("it holds {} indexes; a node joins empty", indexes.len())));

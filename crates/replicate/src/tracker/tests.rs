@@ -114,19 +114,43 @@ fn details_tell_what_was_done_and_nothing_where_it_failed() {
     assert_eq!(details_of(Operation::IndexCompaction, true), sizes);
 }
 
+/// What nodes counted, each with its own slots by the map and those of `more`.
+fn deleted(topology: &Topology, counted: &[(&str, u64)], more: &[(&str, &str)]) -> u64 {
+    let slots = |name: &str| topology.map.written_slots(topology.map.node_id(name).expect("a node"));
+    let counted = counted.iter().map(|(name, deleted)| {
+        let mut all = slots(name);
+        more.iter().filter(|(taker, _)| taker == name).for_each(|(_, giver)| all.extend(slots(giver).iter()));
+        let counts = Counts { deleted: *deleted, ..Counts::default() };
+        ((*name).to_owned(), Counted { counts, slots: Arc::new(all) })
+    });
+    once_per_document(topology, &counted.collect()).deleted
+}
+
 #[test]
 fn documents_count_once_however_many_copies_there_are() {
-    let counts = |pairs: &[(&str, u64)]| {
-        pairs
-            .iter()
-            .map(|(node, deleted)| ((*node).to_owned(), Counts { deleted: *deleted, ..Counts::default() }))
-            .collect()
-    };
-    let deleted = |topology, pairs: &[(&str, u64)]| once_per_document(&topology, &counts(pairs)).deleted;
+    let deleted = |topology, counted: &[(&str, u64)]| deleted(&topology, counted, &[]);
     assert_eq!(deleted(topology(&[3], 1), &[("g0n0", 1), ("g0n2", 4)]), 5);
     assert_eq!(deleted(topology(&[2, 2], 1), &[("g0n0", 1), ("g0n1", 4), ("g1n0", 5)]), 5);
     assert_eq!(deleted(topology(&[2, 2], 1), &[("g1n0", 5)]), 5, "the first group is down");
     assert_eq!(deleted(topology(&[2], 2), &[("g0n0", 3), ("g0n1", 3)]), 3);
+}
+
+#[test]
+fn what_a_node_did_to_documents_that_others_had_too_does_not_count() {
+    let topology = topology(&[3], 1);
+    let taken_over: &[_] = &[("g0n1", "g0n0")];
+    assert_eq!(deleted(&topology, &[("g0n0", 2), ("g0n1", 5), ("g0n2", 4)], taken_over), 9);
+    assert_eq!(deleted(&topology, &[("g0n0", 0), ("g0n1", 3), ("g0n2", 4)], taken_over), 7);
+    // What both have done is not told apart from what one of them has done besides.
+    let exchanged = &[("g0n1", "g0n0"), ("g0n2", "g0n1")];
+    let at_most = deleted(&topology, &[("g0n0", 2), ("g0n1", 5), ("g0n2", 7)], exchanged);
+    assert!((9..=12).contains(&at_most), "{at_most}");
+}
+
+#[test]
+fn no_more_documents_are_deleted_by_ids_than_there_are_ids() {
+    let ids = Selection::ByIds { ids: vec!["1".to_owned()] };
+    assert_eq!(details_of(Operation::DocumentDeletion { selection: ids }, true)["deletedDocuments"], 1);
 }
 
 #[test]

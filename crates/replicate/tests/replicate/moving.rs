@@ -10,7 +10,7 @@ use std::{
 
 use miroir_log::{Log, failpoints::Action};
 use miroir_nodes::HealthState;
-use miroir_replicate::{Change, NewNode};
+use miroir_replicate::{Change, ChangeError, NewNode};
 use miroir_shard::OwnerState;
 use serde_json::{Value, json};
 
@@ -134,6 +134,27 @@ async fn a_node_that_joins_is_introduced_before_it_is_given_anything() {
     at_rest(&rig, last).await;
     check(&rig, &history, "joined");
     assert_eq!(introduced.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_nodes_join_at_once_as_soon_as_all_of_them_answer() {
+    let (mut rig, mut history) = loaded(&[2], 300).await;
+    let nodes = vec![add_node(&mut rig, "x").await, add_node(&mut rig, "y").await];
+    let change = Change::Add { nodes };
+    rig.node("y").set_down(true);
+    let silent = rig.rebalancer().start(&change).await.expect_err("one of them does not answer");
+    assert!(matches!(&silent, ChangeError::Silent { node, .. } if node == "y"), "{silent}");
+    assert_eq!(rig.rebalancer().status()["state"], "none");
+    rig.node("y").set_down(false);
+    rig.rebalancer().start(&change).await.expect("started");
+    let last = put(&rig, &mut history, 200..400).await;
+    at_rest(&rig, last).await;
+    check(&rig, &history, "joined");
+    let map = rig.current_map();
+    for node in ["x", "y"] {
+        let got = map.shards_of(map.node_id(node).expect("a member")).count();
+        assert_eq!(got, 16, "{node}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
