@@ -1,26 +1,39 @@
 //! Functions that edit documents, and the internal field, which they must neither see nor lose.
+//!
+//! A node commits an edition and the end of its task one after the other: killed between the two, it edits the documents again
+//! at its start. So an edited document carries the mark of its last edition, and is left alone by a second run of it.
 
 use std::borrow::Cow;
 
+use miroir_log::Entry;
 use miroir_protocol::error::{Code, ResponseError};
-use miroir_shard::INTERNAL_FIELD;
+use miroir_shard::{INTERNAL_FIELD, Sequence};
+
+use crate::tag;
 
 /// The ways that the path of a primary key may lead through a document double with each of its names: with more than
 /// these, functions are not tried out.
 const DEEPEST: usize = 8;
 
 /// What a node runs in place of a client's function: the internal field is taken out of the document before it and put
-/// back after it, unless the function has deleted the document.
+/// back after it, with the mark, unless the function has deleted the document. What has the mark already is left as it is.
 ///
 /// A `return` would leave before the field is back. It does not where the function is evaluated as a text of its own, in
 /// which no further functions can be defined, see [`check`].
-pub(crate) fn guarded(function: &str) -> String {
+pub(crate) fn guarded(function: &str, mark: &str) -> String {
     // The client's text starts a line, so that only the numbers of lines differ from what it would be told.
     format!(
-        "let miroir_kept = doc.remove(\"{INTERNAL_FIELD}\");\n{}\n;if type_of(doc) == \"map\" {{ \
+        "if doc.{INTERNAL_FIELD}?.e == \"{mark}\" {{ return; }} let miroir_kept = doc.remove(\"{INTERNAL_FIELD}\");\n{}\n\
+         ;if type_of(doc) == \"map\" {{ if type_of(miroir_kept) == \"map\" {{ miroir_kept.e = \"{mark}\"; }} \
          doc.{INTERNAL_FIELD} = miroir_kept; }}",
         embedded(function),
     )
+}
+
+/// The mark of an edition: text that no search finds, as in all of the internal field.
+pub(crate) fn mark(entry: &Entry) -> String {
+    let code = Sequence { task: entry.uid, ordinal: tag::mark(entry, entry) }.code();
+    code.into_iter().map(char::from).collect()
 }
 
 /// What a node runs to try a function out: it fails where [`guarded`] would, and leaves every document as it is where that
@@ -168,22 +181,45 @@ mod tests {
 
     #[test]
     fn the_internal_field_is_put_back_around_the_clients_text() {
-        let guarded = guarded("doc.title = 1");
+        let guarded = guarded("doc.title = 1", "!");
         let lines: Vec<&str> = guarded.lines().collect();
         assert_eq!(lines[1], "doc.title = 1");
         assert!(lines[0].contains("_miroir") && lines[2].contains("_miroir"));
-        assert!(super::guarded("if true { return; }").contains("eval(\"if true { return; }\")"));
+        assert!(super::guarded("if true { return; }", "!").contains("eval(\"if true { return; }\")"));
     }
 
     /// What is left of a document that a node tries a function out on, or the error.
     fn tried(function: &str, primary_key: &str, document: &str) -> Result<String, String> {
+        run(&rehearsed(function, primary_key), document)
+    }
+
+    /// What a function leaves of a document.
+    fn run(function: &str, document: &str) -> Result<String, String> {
         let engine = rhai::Engine::new();
         let mut scope = rhai::Scope::new();
-        let document = engine.parse_json(document, true).expect("a document");
-        scope.push("doc", document);
-        let run = engine.run_with_scope(&mut scope, &rehearsed(function, primary_key));
-        run.map_err(|error| error.to_string())?;
+        // What an earlier run has left is in Rhai's own words.
+        let document =
+            engine.eval_expression::<rhai::Map>(document).or_else(|_| engine.parse_json(document, true));
+        scope.push("doc", document.expect("a document"));
+        engine.run_with_scope(&mut scope, function).map_err(|error| error.to_string())?;
         Ok(scope.remove::<rhai::Dynamic>("doc").map(|left| left.to_string()).expect("a variable"))
+    }
+
+    #[test]
+    fn a_second_run_of_an_edition_changes_nothing_and_another_one_does() {
+        for function in
+            ["doc.c += 1", "if doc.c < 9 { doc.c += 1; return; }", "fn f(c) { c + 1 } doc.c = f(doc.c)"]
+        {
+            let once =
+                run(&guarded(function, "!,"), r#"{"id":7,"c":1,"_miroir":{"n":"!"}}"#).expect("it runs");
+            assert!(once.contains("\"c\": 2") && once.contains("\"e\": \"!,\""), "{once}");
+            let again = |mark| run(&guarded(function, mark), &once).expect("it runs");
+            assert_eq!(again("!,"), once, "{function}");
+            assert!(again("!:").contains("\"c\": 3"), "{function}");
+        }
+        let foreign = run(&guarded("doc.c = 1", "!"), r#"{"id":7}"#).expect("it runs");
+        assert!(foreign.contains("\"c\": 1") && !foreign.contains("\"e\""), "{foreign}");
+        assert_eq!(run(&guarded("doc = ()", "!"), r#"{"id":7,"_miroir":{}}"#), Ok(String::new()));
     }
 
     #[test]

@@ -62,8 +62,16 @@ pub(crate) enum Content {
 impl Step {
     /// Whether the node's task says which entry it is for: the routes of documents take metadata of a task.
     pub(crate) fn is_tagged(&self) -> bool {
-        let of_index = self.path.strip_prefix("/indexes/").and_then(|path| path.split_once('/'));
-        of_index.is_some_and(|(_, route)| route.starts_with("documents"))
+        self.of_index().is_some_and(|(_, route)| route.starts_with("documents"))
+    }
+
+    /// The index whose part it is for.
+    pub(crate) fn index(&self) -> Option<&str> {
+        self.of_index().map(|(index, _)| index)
+    }
+
+    fn of_index(&self) -> Option<(&str, &str)> {
+        self.path.strip_prefix("/indexes/")?.split_once('/')
     }
 }
 
@@ -126,7 +134,7 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<St
         Operation::DocumentAdditionOrUpdate { .. } => {}
         Operation::DocumentDeletion { selection } => steps.extend(deletion(uid, selection, owned)),
         Operation::DocumentEdition { function, context, filter } => {
-            let function = edition::guarded(function);
+            let function = edition::guarded(function, &edition::mark(entry));
             let filter = among(filter.as_ref(), owned.filter());
             let body = json!({ "function": function, "context": context, "filter": filter });
             steps.push(json_step(Method::POST, format!("/indexes/{uid}/documents/edit"), Some(body), None));

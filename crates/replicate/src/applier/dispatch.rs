@@ -2,12 +2,15 @@
 
 use std::{ops::Add, sync::Arc};
 
-use miroir_protocol::error::{ErrorType, ResponseError};
+use miroir_protocol::{
+    error::{Code, ErrorType, ResponseError},
+    tasks::Kind,
+};
 use miroir_shard::SlotSet;
 
 use crate::{
     counts::{Counted, Counts},
-    steps::Done,
+    steps::{Done, Step},
 };
 
 /// How far a node's task is.
@@ -47,6 +50,20 @@ pub(crate) struct Dispatch {
     pub(crate) judged: bool,
     /// Whose documents it is about, where it counts what it does to them.
     pub(crate) counts: Option<Arc<SlotSet>>,
+    /// Where it is a swap: what shows whether that was done.
+    pub(crate) exchange: Option<Exchange>,
+}
+
+/// A node commits a swap and the end of its task one after the other: killed between the two, it swaps back at its start, or
+/// fails as the index of the old name is gone. In the same commit as the indexes, the tasks before the swap change their
+/// names: the one just before it shows what was done.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Exchange {
+    /// The node's task before the swap, and the index that it was for.
+    pub(crate) before: u32,
+    pub(crate) index: String,
+    /// The swap.
+    pub(crate) task: u32,
 }
 
 /// What an error of a node says of the write.
@@ -96,12 +113,36 @@ impl NodeTask {
     }
 }
 
+// === impl Exchange ===
+
+impl Exchange {
+    /// That of these tasks, which stand for these steps.
+    pub(crate) fn of(steps: &[Step], tasks: &[NodeTask]) -> Option<Self> {
+        let ([marker, swap], [before, task]) = (steps, tasks) else { return None };
+        swap.found_as.filter(|kind| *kind == Kind::IndexSwap)?;
+        Some(Self { before: before.uid?, index: marker.index()?.to_owned(), task: task.uid? })
+    }
+
+    /// What came of the swap, by the name that the index before it has now.
+    pub(crate) fn report(&self, told: Report, name: &str) -> Report {
+        match told {
+            Report::Open => told,
+            _ if name != self.index => Report::Succeeded(Counts::default()),
+            Report::Succeeded(_) => {
+                let text = "The node was stopped in the middle of a swap, and has undone it.";
+                Report::Failed { error: ResponseError::new(Code::MiroirNodeError, text) }
+            }
+            Report::Failed { .. } => told,
+        }
+    }
+}
+
 // === impl Dispatch ===
 
 impl Dispatch {
     pub(crate) fn new(first: u32, last: u32, tasks: Vec<NodeTask>, barrier: bool) -> Self {
         let alone = !tasks.iter().any(|task| task.found);
-        Self { first, last, tasks, barrier, alone, judged: false, counts: None }
+        Self { first, last, tasks, barrier, alone, judged: false, counts: None, exchange: None }
     }
 
     /// How many entries it is.
@@ -159,8 +200,6 @@ impl Blame {
 
 #[cfg(test)]
 mod tests {
-    use miroir_protocol::error::Code;
-
     use super::*;
 
     fn failed(code: Code) -> Report {

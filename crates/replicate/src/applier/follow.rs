@@ -34,10 +34,18 @@ impl Applier {
         let mut any = false;
         for (uid, report) in reports.into_iter().filter(|(_, report)| *report != Report::Open) {
             self.node.health().has_ended(uid);
+            let report = self.made_of(uid, report).await?;
             self.window.end(uid, report);
             any = true;
         }
         Ok(any)
+    }
+
+    /// What came of a task that has ended: the node's word, but for a swap.
+    async fn made_of(&self, uid: u32, told: Report) -> Result<Report, ApplyError> {
+        let Some(exchange) = self.window.exchange(uid) else { return Ok(told) };
+        let name = self.tasks.index_of(exchange.before).await?;
+        Ok(name.map_or(told.clone(), |name| exchange.report(told, &name)))
     }
 
     /// Takes dispatches that have ended off the front: moves the node's position, or sends again what has to be.

@@ -27,15 +27,6 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use self::{
-    dispatch::Dispatch,
-    error::ApplyError,
-    exchanges::Exchanges,
-    node_tasks::Queue,
-    pace::{Backoff, Poll, Rest},
-    share::Share,
-    window::{Window, flows},
-};
 pub(crate) use self::{
     dispatch::{Blame, Report},
     errand::{Done, Errand, ErrandError, Ordered, Span},
@@ -44,6 +35,15 @@ pub(crate) use self::{
     send::Sender,
     share::Owned,
     starts::Starts,
+};
+use self::{
+    dispatch::{Dispatch, Exchange},
+    error::ApplyError,
+    exchanges::Exchanges,
+    node_tasks::Queue,
+    pace::{Backoff, Poll, Rest},
+    share::Share,
+    window::{Window, flows},
 };
 use crate::{
     counts::are_counted,
@@ -340,7 +340,8 @@ impl Applier {
         if !tasks.is_empty() {
             self.rest.sends(flows(first).then(|| group.iter().map(Work::bytes).sum()));
         }
-        let dispatch = Dispatch::new(first.uid(), last.uid(), tasks, !flows(first));
+        let exchange = Exchange::of(&steps, &tasks);
+        let dispatch = Dispatch { exchange, ..Dispatch::new(first.uid(), last.uid(), tasks, !flows(first)) };
         let (alone, judged) = (dispatch.alone && self.unsettled.is_none(), last.uid() < self.judged);
         let counts = are_counted(&first.entry.operation).then_some(owned.slots);
         self.window.push(Dispatch { alone, judged, counts, ..dispatch });

@@ -57,6 +57,8 @@ struct Page {
 #[serde(rename_all = "camelCase")]
 struct View {
     uid: u32,
+    #[serde(default)]
+    index_uid: Option<String>,
     status: String,
     #[serde(default)]
     details: Option<Details>,
@@ -124,6 +126,12 @@ impl NodeTasks {
             reports.extend(page.results.into_iter().map(|view| (view.uid, view.report())));
         }
         Ok(reports)
+    }
+
+    /// The index that a task is for, by its present name.
+    pub(crate) async fn index_of(&self, uid: u32) -> Result<Option<String>, ApplyError> {
+        let page = self.page(&format!("/tasks?limit=1&uids={uid}")).await?;
+        Ok(page.results.into_iter().next().and_then(|view| view.index_uid))
     }
 
     /// The entries of tasks up to this one are sent again.

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use miroir_log::{Operation, Selection};
 
-use super::dispatch::{Blame, Dispatch, Report};
+use super::dispatch::{Blame, Dispatch, Exchange, Report};
 use crate::work::Work;
 
 /// How many dispatches may be under way.
@@ -142,6 +142,12 @@ impl Window {
     pub(crate) fn entry_of(&self, task: u32) -> u32 {
         let dispatch = self.dispatches.iter().find(|d| d.tasks.iter().any(|other| other.uid == Some(task)));
         dispatch.map_or(self.done, |dispatch| dispatch.first)
+    }
+
+    /// The swap that a task is.
+    pub(crate) fn exchange(&self, task: u32) -> Option<&Exchange> {
+        let mut exchanges = self.dispatches.iter().filter_map(|dispatch| dispatch.exchange.as_ref());
+        exchanges.find(|exchange| exchange.task == task)
     }
 
     /// Records what came of a task.

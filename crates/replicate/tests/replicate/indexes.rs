@@ -4,7 +4,10 @@ use miroir_log::{Log, Operation};
 use miroir_protocol::tasks::{Swap, TaskStatus};
 use serde_json::json;
 
-use crate::{fake::Op, rig::Rig};
+use crate::{
+    fake::{FakeNode, Op},
+    rig::Rig,
+};
 
 fn create(primary_key: Option<&str>) -> Operation {
     Operation::IndexCreation { primary_key: primary_key.map(str::to_owned) }
@@ -255,4 +258,24 @@ async fn what_no_node_was_sent_is_canceled_and_what_comes_after_it_knows() {
     assert_eq!(documents("books"), 1, "the index was created by the one that was left");
     let sent = usize::from(rig.task(first).await.status == TaskStatus::Succeeded);
     assert_eq!(documents("movies"), sent);
+}
+
+#[tokio::test]
+async fn a_swap_or_an_edition_that_a_node_was_stopped_in_is_done_once() {
+    let rig = Rig::start(&[2]).await;
+    rig.add("movies", &[json!({ "id": 1, "n": 0 }), json!({ "id": 2, "n": 0 })]).await;
+    let books = rig.add("books", &[json!({ "id": 3 })]).await;
+    rig.succeeded(books).await;
+    rig.node("g0n0").stop_between_commits();
+    let uid = rig.append_to(None, swap("movies", "books", false)).await;
+    rig.succeeded(uid).await;
+    let documents = |uid: &str| rig.nodes.iter().map(|node| node.documents(uid).len()).sum::<usize>();
+    assert_eq!((documents("movies"), documents("books")), (1, 2));
+    assert!(rig.node("g0n0").has_swaps(2) && rig.node("g0n1").has_swaps(1), "one was sent again");
+    rig.node("g0n1").stop_between_commits();
+    let function = "doc.n += 1".to_owned();
+    let edition = Operation::DocumentEdition { function, context: None, filter: None };
+    rig.succeeded(rig.append_to(Some("books"), edition).await).await;
+    let edited = |node: &FakeNode| node.documents("books").values().all(|document| document["n"] == 1);
+    assert!(rig.nodes.iter().all(edited));
 }

@@ -99,6 +99,11 @@ impl FakeNode {
         self.state.lock().trouble = batches;
     }
 
+    /// Does its next swap or edition twice: it is killed before it has noted down that it was done.
+    pub(crate) fn stop_between_commits(&self) {
+        self.state.lock().stops_between = true;
+    }
+
     /// Does at most so many tasks together.
     pub(crate) fn set_batch(&self, most: usize) {
         self.state.lock().batch = most;

@@ -30,7 +30,8 @@ pub(crate) enum Op {
     DeleteWhere(Value),
     Clear,
     /// Adds one to `n` of every document that matches.
-    Edit(Value),
+    /// Those that match the filter, unless they carry the mark.
+    Edit(Value, Option<String>),
     /// A function that is tried out.
     Rehearse(Value),
     /// The task's index and this one change places.
@@ -67,6 +68,9 @@ pub(crate) struct State {
     pub(super) drop_before: u32,
     pub(super) drop_after: u32,
     pub(super) trouble: u32,
+    /// Whether it will be stopped when the next swap or edition is there to stay, and is not yet said to have ended: it
+    /// begins anew with it then.
+    pub(super) stops_between: bool,
     pub(super) batch: usize,
     pub(super) takes_tags: bool,
     pub(super) refuses_key: bool,
@@ -95,6 +99,7 @@ impl Default for State {
             drop_before: 0,
             drop_after: 0,
             trouble: 0,
+            stops_between: false,
             batch: 4,
             takes_tags: true,
             refuses_key: false,
@@ -139,6 +144,10 @@ impl State {
             return;
         }
         let outcomes = self.do_together(batch.first, batch.count);
+        if self.stops_between && matches!(self.tasks[batch.first].op, Op::Swap(_) | Op::Edit(..)) {
+            self.stops_between = false;
+            return;
+        }
         for (task, outcome) in self.tasks[batch.first..].iter_mut().zip(outcomes) {
             task.outcome = Some(outcome);
         }
@@ -209,6 +218,13 @@ impl State {
                 let (Some(left), Some(right)) = both else { return Err(invalid("index_not_found", uid)) };
                 self.indexes.insert(uid.clone(), right);
                 self.indexes.insert(other.clone(), left);
+                for earlier in self.tasks.iter_mut().filter(|earlier| earlier.uid < task.uid) {
+                    if earlier.index == *uid {
+                        earlier.index.clone_from(other);
+                    } else if earlier.index == *other {
+                        earlier.index.clone_from(uid);
+                    }
+                }
             }
             Op::Put { .. } => return self.indexes.entry(uid.clone()).or_insert(guessed).change(&task.op),
             _ => {
@@ -244,12 +260,18 @@ impl Index {
             Op::DeleteIds(ids) => self.documents.retain(|id, _| !ids.contains(id)),
             Op::DeleteWhere(filter) => self.documents.retain(|_, document| !matches(filter, document)),
             Op::Clear => self.documents.clear(),
-            Op::Rehearse(filter) | Op::Edit(filter) if self.fails_on(filter) => {
+            Op::Rehearse(filter) | Op::Edit(filter, _) if self.fails_on(filter) => {
                 return Err(invalid("invalid_document", "cannot be edited"));
             }
-            Op::Edit(filter) => {
+            Op::Edit(filter, mark) => {
                 let mut edited = 0;
                 for document in self.documents.values_mut().filter(|document| matches(filter, document)) {
+                    if mark.is_some() && document["_miroir"]["e"].as_str() == mark.as_deref() {
+                        continue;
+                    }
+                    if let Some(mark) = mark {
+                        document["_miroir"]["e"] = mark.as_str().into();
+                    }
                     edited += 1;
                     let n = document.get("n").and_then(Value::as_i64).unwrap_or(0);
                     document.insert("n".to_owned(), Value::from(n + 1));

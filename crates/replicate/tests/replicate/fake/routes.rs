@@ -119,11 +119,18 @@ fn operation(method: &Method, path: &[&str], query: &BTreeMap<String, String>, b
             let body = json();
             let keeps =
                 body["function"].as_str().is_some_and(|function| function.contains("doc = miroir_kept"));
-            if keeps { Op::Rehearse(body["filter"].clone()) } else { Op::Edit(body["filter"].clone()) }
+            let filter = body["filter"].clone();
+            if keeps { Op::Rehearse(filter) } else { Op::Edit(filter, mark(&body["function"])) }
         }
         other => panic!("unknown route {other:?}"),
     };
     (path[1].to_owned(), op)
+}
+
+/// The mark by which a function leaves documents alone.
+fn mark(function: &Value) -> Option<String> {
+    let marked = function.as_str()?.strip_prefix("if doc._miroir?.e == \"")?;
+    marked.split_once('"').map(|(mark, _)| mark.to_owned())
 }
 
 fn lines(body: &Bytes) -> Vec<serde_json::Map<String, Value>> {
@@ -185,7 +192,7 @@ fn kind(task: &Task) -> &'static str {
         Op::Settings(_) | Op::ResetSettings => "settingsUpdate",
         Op::Put { .. } => "documentAdditionOrUpdate",
         Op::DeleteIds(_) | Op::DeleteWhere(_) | Op::Clear => "documentDeletion",
-        Op::Edit(_) | Op::Rehearse(_) => "documentEdition",
+        Op::Edit(..) | Op::Rehearse(_) => "documentEdition",
         Op::Swap(_) => "indexSwap",
     }
 }
@@ -194,7 +201,7 @@ fn view(task: &Task) -> Value {
     let details = task.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok());
     let error = task.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
     json!({
-        "uid": task.uid, "status": status(task), "details": details, "customMetadata": task.metadata,
+        "uid": task.uid, "indexUid": task.index, "status": status(task), "details": details, "customMetadata": task.metadata,
         "error": error.map(|(code, kind, message)| error_body(code, kind, message)),
     })
 }

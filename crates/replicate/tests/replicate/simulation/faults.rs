@@ -17,7 +17,11 @@ impl World<'_> {
         let node = self.nodes[place].clone();
         self.chance.note(|| format!("fault {kind} at {}", node.name));
         match kind {
-            0 | 1 => node.set_down(true),
+            0 => node.set_down(true),
+            1 => {
+                node.stop_between_commits();
+                node.set_down(true);
+            }
             2..5 => self.recover(&node),
             5 => node.hold(true),
             6 => node.fill_disk(1),

@@ -59,7 +59,7 @@ impl Write {
             3..6 => Self::Documents(Op::DeleteIds(ids(dice))),
             6..8 => Self::Documents(Op::DeleteWhere(json!(format!("a = {}", dice.random_range(0..3))))),
             8 => Self::Documents(Op::Clear),
-            9..12 => Self::Documents(Op::Edit(Value::Null)),
+            9..12 => Self::Documents(Op::Edit(Value::Null, None)),
             12 => Self::Swap,
             kind => {
                 let documents = (0..dice.random_range(1..4)).map(|_| document(dice, bad)).collect();
@@ -96,7 +96,7 @@ impl Write {
             Self::Documents(Op::DeleteWhere(filter)) => {
                 Operation::DocumentDeletion { selection: Selection::ByFilter { filter: filter.clone() } }
             }
-            Self::Documents(Op::Edit(_)) => {
+            Self::Documents(Op::Edit(..)) => {
                 Operation::DocumentEdition { function: "doc.n += 1".to_owned(), context: None, filter: None }
             }
             Self::Documents(Op::Put { documents, merge, skip, .. }) => {

@@ -181,7 +181,7 @@ impl Host {
     }
 }
 
-/// Does a node's tasks for as long as there is a world. What a crash meets half-way is as if it had not begun.
+/// Does a node's tasks for as long as there is a world. What a crash meets half-way begins anew.
 async fn work(host: Arc<Host>, chance: Chance) -> Infallible {
     loop {
         let stirred = host.stirred.notified();

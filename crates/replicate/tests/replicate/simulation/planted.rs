@@ -22,6 +22,10 @@ pub(crate) enum Bug {
     WritesOvertake,
     /// The applier: what a node has accepted is not recognised by its tag, so it is sent again.
     TagsAreNotRecognised,
+    /// The applier: a swap that a node says it has done counts as done.
+    SwapsAreBelieved,
+    /// The applier: an edition leaves no mark in what it has edited.
+    EditionsLeaveNoMark,
     /// Completion: a node's task counts as done once it is queued.
     TasksEndEarly,
     /// The sequencer: what is to be done is said to be done already.
@@ -56,6 +60,9 @@ impl Bug {
                 let nothing = r#"{"filter":"_miroir.s IN []","limit":0}"#;
                 answer(state, method, uri, &Bytes::from_static(nothing.as_bytes()))
             }
+            Self::SwapsAreBelieved if uri.query().is_some_and(|query| query.starts_with("limit=1&uids=")) => {
+                answer(state, method, &Uri::from_static("/tasks?uids=4294967295"), body)
+            }
             Self::TasksEndEarly if uri.path() == "/tasks" => with_tasks_done(state, method, uri, body),
             _ => {
                 let answered = answer(state, method, uri, body);
@@ -78,6 +85,11 @@ impl Bug {
         };
         if is_left_out && let Some(last) = state.tasks.last_mut() {
             last.op = Op::DeleteIds(Vec::new());
+        }
+        if self == Self::EditionsLeaveNoMark
+            && let Some(Op::Edit(_, mark)) = state.tasks.last_mut().map(|last| &mut last.op)
+        {
+            *mark = None;
         }
         if self == Self::WritesOvertake
             && let [.., before, last] = &mut state.tasks[..]

@@ -41,6 +41,8 @@ found! {
     a_log_that_forgets_its_last_commit: LogForgetsTheLast in CHANGING;
     an_applier_whose_writes_overtake_each_other: WritesOvertake in CALM;
     an_applier_that_does_not_know_what_it_has_sent: TagsAreNotRecognised in CHANGING;
+    an_applier_that_believes_what_a_node_says_of_a_swap: SwapsAreBelieved in STAYING;
+    editions_that_do_not_show_in_documents: EditionsLeaveNoMark in STAYING;
     nodes_whose_tasks_count_before_they_are_done: TasksEndEarly in CALM;
     a_sequencer_that_settles_what_is_to_be_done: DecisionsAreLost in CALM;
     nodes_that_are_said_to_be_further_than_they_are: PositionsRunAhead in CHANGING;
