@@ -19,10 +19,7 @@ pub(super) struct Own {
 pub(super) async fn of_this_log(log: &dyn Log, accepted: BTreeMap<Tag, u32>) -> Result<Own, LogError> {
     let mut own = Own::default();
     for (tag, uid) in accepted {
-        let there = match (entry(log, tag.first).await?, entry(log, tag.last).await?) {
-            (Some(first), Some(last)) => Some(mark(&first.entry, &last.entry)),
-            _ => None,
-        };
+        let there = there(log, tag).await?;
         match there.filter(|there| tag.mark.is_none_or(|mark| mark == *there)) {
             Some(mark) => _ = own.tasks.insert(Tag { mark: Some(mark), ..tag }, uid),
             None => {
@@ -32,6 +29,16 @@ pub(super) async fn of_this_log(log: &dyn Log, accepted: BTreeMap<Tag, u32>) -> 
         }
     }
     Ok(own)
+}
+
+/// The mark of the entries that have the tag's places.
+async fn there(log: &dyn Log, tag: Tag) -> Result<Option<u32>, LogError> {
+    let Some(first) = entry(log, tag.first).await? else { return Ok(None) };
+    if tag.first == tag.last {
+        return Ok(Some(mark(&first.entry, &first.entry)));
+    }
+    let last = entry(log, tag.last).await?;
+    Ok(last.map(|last| mark(&first.entry, &last.entry)))
 }
 
 async fn entry(log: &dyn Log, uid: u32) -> Result<Option<LoggedEntry>, LogError> {
