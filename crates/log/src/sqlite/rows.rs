@@ -23,7 +23,7 @@ pub(super) const TASK: &str = "uid, index_uid, kind, status, batch_uid, canceled
 
 /// The columns [`logged`] reads, of `entries` with `payloads` joined.
 pub(super) const LOGGED: &str = "entries.uid, coalesce(target, index_uid), operation, custom_metadata, enqueued_at, status, \
-    prepared, batch_uid, started_at, payloads.uid, file, bytes";
+    prepared, batch_uid, started_at, payloads.uid, file, bytes, canceled_by";
 
 /// The status of tasks that a client has deleted: they are shown no more, while a node may yet need their entries.
 pub(super) const DELETED: &str = "deleted";
@@ -92,7 +92,9 @@ pub(super) fn logged(row: &Row<'_>) -> Result<LoggedEntry> {
             enqueued_at: from_nanos(row.get(4)?),
         },
         status: match row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)? {
-            // Only what has ended is deleted; how it ended matters to nobody.
+            // Only what has ended is deleted. What was canceled is not done by nodes that come to it later either; how
+            // else it ended matters to nobody.
+            DELETED if row.get::<_, Option<u32>>(12)?.is_some() => TaskStatus::Canceled,
             DELETED => TaskStatus::Succeeded,
             name => status(name)?,
         },

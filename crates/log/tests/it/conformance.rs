@@ -55,6 +55,7 @@ macro_rules! suite {
             index_swaps_are_counted_and_not_listed
             only_what_was_not_started_is_canceled
             deleted_tasks_are_gone_for_clients_and_kept_for_nodes
+            what_was_canceled_stays_so_for_nodes_when_its_task_is_deleted
             tasks_follow_the_names_of_their_indexes
             a_write_with_a_key_is_taken_once
             ends_are_listed_until_they_are_forgotten

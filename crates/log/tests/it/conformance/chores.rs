@@ -80,6 +80,23 @@ pub(crate) async fn deleted_tasks_are_gone_for_clients_and_kept_for_nodes<B: Bac
     assert_eq!(kept.iter().map(|logged| logged.entry.uid).collect::<Vec<_>>(), [1, 3, 4]);
 }
 
+pub(crate) async fn what_was_canceled_stays_so_for_nodes_when_its_task_is_deleted<B: Backend>() {
+    let mut backend = B::create();
+    let log = backend.log();
+    append(log, 3).await;
+    let by = log.append(cancelation(&[1])).await.unwrap().uid;
+    log.cancel(by, 0).await.unwrap();
+    log.finish(vec![succeeded(0)]).await.unwrap();
+    let by = log.append(deletion(&[0, 1, by])).await.unwrap().uid;
+    assert_eq!(log.delete_tasks(by).await.unwrap(), 3);
+    for _ in 0..2 {
+        let kept = backend.log().entries(0, 3).await.unwrap();
+        let statuses: Vec<_> = kept.iter().map(|logged| logged.status).collect();
+        assert_eq!(statuses, [TaskStatus::Succeeded, TaskStatus::Canceled, TaskStatus::Enqueued]);
+        backend.reopen();
+    }
+}
+
 pub(crate) async fn tasks_follow_the_names_of_their_indexes<B: Backend>() {
     let mut backend = B::create();
     let log = backend.log();
