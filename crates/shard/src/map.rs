@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     GroupLayout, Layout, NodeLayout, Slot, SlotSet,
     codes::{MAX_SHARD_BITS, shard_of},
-    slots_filter,
     stored::StoredMap,
 };
 
@@ -179,14 +178,6 @@ impl ShardMap {
             let owner = self.shard_owners(shard).find(|owner| owner.node == node)?;
             Some((shard, owner.state))
         })
-    }
-
-    /// The filter that matches exactly the documents of these shards.
-    pub fn filter(&self, shards: &[ShardId]) -> String {
-        let width = 1 << (MAX_SHARD_BITS - self.shard_bits);
-        let mut slots = SlotSet::new();
-        shards.iter().for_each(|shard| slots.insert_all(shard.0 * width..(shard.0 + 1) * width));
-        slots_filter(&slots, self.code_bits)
     }
 
     /// The map in which a node holds a shard in this state, or with `None` does not hold it any more. A node that the

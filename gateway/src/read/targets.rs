@@ -149,7 +149,7 @@ fn cost(
 
 fn target(topology: &Topology, ask: &Ask) -> Option<Target> {
     let node = topology.fleet.get(&topology.map.node(ask.node)?.name)?.clone();
-    let filter = ask.shards.as_ref().map(|shards| topology.map.filter(shards));
+    let filter = ask.shards.as_ref().map(|shards| topology.map.filter(ask.node, shards));
     Some(Target { id: ask.node, node, shards: ask.shards.clone(), filter })
 }
 

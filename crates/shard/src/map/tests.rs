@@ -64,8 +64,8 @@ fn a_split_changes_no_owner_and_no_filter() {
     for slot in Slot::all() {
         assert!(map.owners(slot).eq(split.owners(slot)));
     }
-    assert_eq!(split.filter(&[ShardId(2), ShardId(3)]), map.filter(&[ShardId(1)]));
-    assert_eq!(split.filter(&[ShardId(2)]).matches('"').count(), 64);
+    assert_eq!(split.filter(NodeId(0), &[ShardId(2), ShardId(3)]), map.filter(NodeId(0), &[ShardId(1)]));
+    assert_eq!(split.filter(NodeId(0), &[ShardId(2)]).matches('"').count(), 64);
     let finest = (8..14).try_fold(map, |map, _| map.split());
     assert_eq!(finest.and_then(|map| map.split()), None);
 }

@@ -26,7 +26,7 @@ pub(crate) enum Op {
         primary_key: Option<String>,
     },
     DeleteIds(Vec<String>),
-    /// Those that match a filter: `field = number`, `_miroir.s IN [...]`, or a list of these.
+    /// Those that match a filter: `field = number`, `_miroir.s IN [...]`, what does not, or a list of these.
     DeleteWhere(Value),
     Clear,
     /// Adds one to `n` of every document that matches.
@@ -305,6 +305,9 @@ pub(super) fn matches(filter: &Value, document: &Map<String, Value>) -> bool {
     let Some(text) = filter.as_str() else {
         return filter.as_array().is_none_or(|all| all.iter().all(|one| matches(one, document)));
     };
+    if let Some(others) = text.strip_prefix("NOT ") {
+        return !matches(&Value::from(others), document);
+    }
     if let Some(codes) = text.strip_prefix("_miroir.s IN ") {
         let codes: Vec<Value> = serde_json::from_str(codes).expect("codes");
         let own = document["_miroir"]["s"].as_array().expect("codes");
