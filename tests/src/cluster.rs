@@ -10,6 +10,7 @@ use crate::{
     gateway::Gateway,
     link::Link,
     machine::Machine,
+    network::Network,
     nodes::{NODE_KEY, Node},
     wait::eventually,
 };
@@ -18,7 +19,7 @@ use crate::{
 pub const MASTER_KEY: &str = "masterKey";
 
 /// What a cluster is made of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use = "a cluster is started by `start`"]
 pub struct Builder {
     program: PathBuf,
@@ -26,6 +27,7 @@ pub struct Builder {
     groups: usize,
     linked: bool,
     own_machines: bool,
+    networks: Vec<Network>,
     sections: Vec<(&'static str, Value)>,
 }
 
@@ -48,6 +50,7 @@ pub fn cluster(program: impl Into<PathBuf>) -> Builder {
         groups: 1,
         linked: false,
         own_machines: false,
+        networks: Vec::new(),
         sections: Vec::new(),
     }
 }
@@ -79,6 +82,12 @@ impl Builder {
         self
     }
 
+    /// With the first nodes each on one of these networks.
+    pub fn networks(mut self, networks: Vec<Network>) -> Self {
+        self.networks = networks;
+        self
+    }
+
     /// With these values in a section of the configuration.
     pub fn section(mut self, name: &'static str, value: Value) -> Self {
         self.sections.push((name, value));
@@ -86,13 +95,17 @@ impl Builder {
     }
 
     /// Starts the nodes, then the gateway.
-    pub fn start(self) -> Cluster {
+    pub fn start(mut self) -> Cluster {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let names = (1..=self.nodes * self.groups).map(|number| format!("n{number}"));
         let machine = |name: &str| self.own_machines.then(|| Machine::new(directory.path(), name));
         let start =
             |name: String| Node::start_new(&name, &self.program, directory.path(), NODE_KEY, machine(&name));
-        let nodes: Vec<Node> = names.map(start).collect();
+        let mut nodes: Vec<Node> = names.map(start).collect();
+        std::mem::take(&mut self.networks)
+            .into_iter()
+            .zip(&mut nodes)
+            .for_each(|(network, node)| node.move_to(network));
         let links: Vec<Link> =
             nodes.iter().filter(|_| self.linked).map(|node| Link::to(node.address())).collect();
         let config = directory.path().join("miroir.yaml");

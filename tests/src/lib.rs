@@ -19,6 +19,7 @@ mod dice;
 mod gateway;
 mod link;
 mod machine;
+mod network;
 mod nodes;
 mod process;
 mod runtime;
@@ -36,6 +37,7 @@ pub use self::{
     gateway::Gateway,
     link::{Fault, Link},
     machine::Machine,
+    network::Network,
     nodes::{Node, lone_node},
     wait::{DEADLINE, eventually, eventually_within},
 };

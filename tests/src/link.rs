@@ -21,6 +21,8 @@ use crate::runtime::{spawn, wait_for};
 const CHUNK: usize = 64 * 1024;
 /// How long it takes until what was lost is sent again, as TCP has it where nothing comes behind it.
 const AGAIN: Duration = Duration::from_millis(200);
+/// Bytes a second of a narrow network.
+const NARROW: u32 = 64 * 1024;
 
 /// What is wrong with a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub enum Fault {
     Delay(Duration),
     /// Of so many pieces one is lost, each way, and arrives once it has been sent again.
     Loss(u32),
+    /// No more than 64 KB a second get through, each way.
+    Narrow,
     /// What the gateway sends does not arrive until this ends; what the node sends does.
     ToNode,
     /// What the node sends does not arrive until this ends; what the gateway sends does.
@@ -129,6 +133,9 @@ async fn pump(
         match fault {
             Fault::Delay(delay) => sleep(delay).await,
             Fault::Loss(one_of) if passed % one_of == 0 => sleep(AGAIN).await,
+            Fault::Narrow => {
+                sleep(Duration::from_secs(1) * u32::try_from(read).unwrap_or(u32::MAX) / NARROW).await
+            }
             _ => {}
         }
         if to.write_all(&chunk[..read]).await.is_err() {

@@ -1,7 +1,7 @@
 //! The nodes behind the gateway: embedded ones, or real Meilisearch servers.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::{BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -13,12 +13,16 @@ use tempfile::TempDir;
 use crate::{
     client::{Address, Client},
     machine::Machine,
+    network::Network,
     process::signal,
     wait::eventually,
 };
 
 /// The key of nodes, which clients of the gateway do not know.
 pub(crate) const NODE_KEY: &str = "key-of-the-nodes";
+
+/// Where a node listens that has a network of its own.
+const PORT: u16 = 7700;
 
 /// One node, running or not.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub struct Node {
     key: String,
     address: SocketAddr,
     machine: Option<Machine>,
+    network: Option<Network>,
     process: Option<Child>,
 }
 
@@ -57,10 +62,24 @@ impl Node {
             key: key.to_owned(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             machine,
+            network: None,
             process: None,
         };
         node.start();
         node
+    }
+
+    /// Has it listen on a network of its own from now on, which may have been another one before.
+    pub(crate) fn move_to(&mut self, network: Network) {
+        self.stop();
+        self.address = SocketAddr::from((network.address(), PORT));
+        self.network = Some(network);
+        self.start();
+    }
+
+    /// The network between the gateway and it, where that can be made to fail.
+    pub fn network(&self) -> &Network {
+        self.network.as_ref().expect("a node on a network of the test's own")
     }
 
     /// Its name.
@@ -119,7 +138,7 @@ impl Node {
 
     fn start_server(&mut self, program: &OsString) -> Child {
         self.take_port();
-        let mut command = Command::new(program);
+        let mut command = self.command(program);
         command
             .args(["--http-addr", &self.address.to_string(), "--master-key", &self.key])
             .arg("--db-path")
@@ -142,7 +161,7 @@ impl Node {
 
     /// It ends by itself when this process, which holds its standard input, has.
     fn start_embedded(&mut self) -> Child {
-        let mut command = Command::new(&self.program);
+        let mut command = self.command(self.program.as_os_str());
         command.args(["node", &self.address.to_string()]).arg(&self.directory).arg(&self.key);
         let mut child = self.spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
         let mut listens = String::new();
@@ -152,6 +171,10 @@ impl Node {
             Err(_) => panic!("node {} does not say where it listens: {said:?}, {listens:?}", self.name),
         };
         child
+    }
+
+    fn command(&self, program: &OsStr) -> Command {
+        self.network.as_ref().map_or_else(|| Command::new(program), |network| network.command(program))
     }
 
     /// A server cannot be asked which port it was given.

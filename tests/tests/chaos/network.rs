@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use miroir_tests::{Fault, cluster, eventually, load::Load};
+use miroir_tests::{Fault, Network, cluster, eventually, load::Load};
 use serde_json::json;
 
 use super::{PROGRAM, change, held, phase, settled};
@@ -56,6 +56,42 @@ fn the_fleet_changes_over_a_network_that_fails() {
             let mut nodes = fleet["nodes"].as_array().into_iter().flatten();
             nodes.all(|node| node["state"] == "up").then_some(())
         });
+    });
+    report.assert_clean();
+    report.assert_writes_within(held());
+    load.check(&mut cluster, 2);
+}
+
+/// The kernel's own connections over a network that fails, as far as this machine can have one.
+#[test]
+fn whatever_a_network_of_the_kernels_does_to_a_node_is_not_noticed() {
+    let networks: Result<Vec<Network>, String> = (0..4).map(|_| Network::new()).collect();
+    let networks = match networks {
+        Ok(networks) => networks,
+        Err(why) => return println!("skipped: there are no networks of their own here: {why}"),
+    };
+    let mut cluster = cluster(PROGRAM).nodes(2).groups(2).networks(networks).start();
+    let load = Load::on(&cluster);
+    let faults = [
+        ("late", Fault::Delay(Duration::from_millis(100))),
+        ("lossy", Fault::Loss(10)),
+        ("narrow", Fault::Narrow),
+        ("cut to the node", Fault::ToNode),
+        ("cut from the node", Fault::FromNode),
+        ("cut", Fault::Both),
+    ];
+    let report = load.during(|course| {
+        course.spends("healthy", phase() / 2);
+        for (name, fault) in faults {
+            if !cluster.nodes()[1].network().can(fault) {
+                println!("left out: this kernel has no `netem`, so no network is {name}");
+                continue;
+            }
+            cluster.nodes()[1].network().set(fault);
+            course.spends(name, phase());
+            cluster.nodes()[1].network().set(Fault::None);
+            course.spends("healed", phase() / 2);
+        }
     });
     report.assert_clean();
     report.assert_writes_within(held());
