@@ -9,6 +9,7 @@ use super::call::{Call, Served};
 use crate::{
     admin,
     answer::{empty, json},
+    write::log_error,
 };
 
 /// What is done with the fleet.
@@ -82,9 +83,10 @@ async fn change(call: &mut Call) -> Result<Change, miroir_filters::BoxError> {
 
 fn refused(error: &ChangeError) -> ResponseError {
     let status = match error {
+        ChangeError::Log(error) => return log_error(error),
         ChangeError::UnderWay(_) | ChangeError::Nothing | ChangeError::NotReversible => StatusCode::CONFLICT,
         ChangeError::Unknown(_) => StatusCode::NOT_FOUND,
-        ChangeError::Log(_) | ChangeError::Map(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        ChangeError::Map(_) => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };
     ResponseError::new(Code::BadRequest, error.to_string()).with_status(status)

@@ -264,7 +264,10 @@ impl Mover {
 
 impl From<LogError> for MoveError {
     fn from(error: LogError) -> Self {
-        Self::Stored(error.to_string())
+        match error {
+            LogError::StorageFull => Self::Full,
+            other => Self::Stored(other.to_string()),
+        }
     }
 }
 

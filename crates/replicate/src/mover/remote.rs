@@ -39,6 +39,9 @@ pub(crate) enum MoveError {
     /// The log or the map cannot be read or written.
     #[error("{0}")]
     Stored(String),
+    /// The log has no room for what has to be kept.
+    #[error("no space left for the write log")]
+    Full,
 }
 
 /// An index as a node lists it.

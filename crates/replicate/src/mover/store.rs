@@ -123,7 +123,10 @@ fn readable<T: serde::de::DeserializeOwned>(id: &str, value: Value) -> Option<T>
 
 /// A change that could not be kept, as operators are told.
 pub(super) fn stored(error: MoveError) -> ChangeError {
-    ChangeError::Log(LogError::Damaged(error.to_string()))
+    ChangeError::Log(match error {
+        MoveError::Full => LogError::StorageFull,
+        other => LogError::Damaged(other.to_string()),
+    })
 }
 
 impl Mover {

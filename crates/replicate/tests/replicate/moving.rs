@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use miroir_log::{Log, failpoints::Action};
+use miroir_log::{Log, LogError, failpoints::Action};
 use miroir_nodes::HealthState;
 use miroir_replicate::{Change, ChangeError, NewNode};
 use miroir_shard::OwnerState;
@@ -242,7 +242,8 @@ async fn a_change_that_the_log_has_no_room_for_is_not_under_way() {
     rig.until("nothing else is committed any more", trimmed).await;
     // How the node is reached takes two commits, the plan one, and then there is no room for the map.
     rig.failpoints.arm("write.begin", Action::Full, 3);
-    rig.rebalancer().start(&Change::Add { nodes: nodes.clone() }).await.expect_err("no room");
+    let refused = rig.rebalancer().start(&Change::Add { nodes: nodes.clone() }).await.expect_err("no room");
+    assert!(matches!(refused, ChangeError::Log(LogError::StorageFull)), "{refused}");
     for _ in 0..2 {
         assert_eq!(rig.rebalancer().status()["state"], "none");
         assert_eq!(rig.current_map().with_epoch(before.epoch()), before);
