@@ -7,6 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use miroir_nodes::full;
 use miroir_protocol::{tasks::TaskView, webhooks::Webhook};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::outside;
@@ -59,12 +60,11 @@ async fn send(webhook: &Webhook, body: Bytes) -> Result<(), String> {
             headers.insert(name, value);
         }
     }
-    let answer = node.ask_once(request, TIMEOUT).await.map_err(|error| error.to_string())?;
-    if answer.status < StatusCode::BAD_REQUEST {
-        Ok(())
-    } else {
-        Err(format!("it answered {}", answer.status))
-    }
+    let answer = timeout(TIMEOUT, node.send(request)).await;
+    let answer = answer.map_err(|_| format!("no answer within {}s", TIMEOUT.as_secs()))?;
+    // Its body says nothing, however long it is.
+    let status = answer.map_err(|error| error.to_string())?.status();
+    if status < StatusCode::BAD_REQUEST { Ok(()) } else { Err(format!("it answered {status}")) }
 }
 
 fn compressed(tasks: &[TaskView]) -> std::io::Result<Bytes> {
@@ -74,4 +74,38 @@ fn compressed(tasks: &[TaskView]) -> std::io::Result<Bytes> {
         gzip.write_all(b"\n")?;
     }
     Ok(gzip.finish()?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// What comes of a request to somebody who answers so, and then keeps the connection.
+    async fn sent(answer: &'static str) -> Result<(), String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+        let receiver = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.expect("a connection");
+            let mut request = [0; 4096];
+            let _ = connection.read(&mut request).await.expect("a request");
+            connection.write_all(answer.as_bytes()).await.expect("answered");
+            std::future::pending::<()>().await;
+        });
+        let webhook = Webhook { url, headers: Default::default() };
+        let came = timeout(Duration::from_secs(10), send(&webhook, Bytes::from_static(b"{}"))).await;
+        receiver.abort();
+        came.expect("nobody waits for the body")
+    }
+
+    #[tokio::test]
+    async fn the_status_alone_counts_however_long_the_body_is() {
+        assert_eq!(sent("HTTP/1.1 200 OK\r\ncontent-length: 3000000000\r\n\r\nabc").await, Ok(()));
+        let failed = sent("HTTP/1.1 500 No\r\ncontent-length: 3000000000\r\n\r\nabc").await;
+        assert!(failed.is_err_and(|error| error.contains("500")));
+    }
 }
