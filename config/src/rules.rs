@@ -91,7 +91,7 @@ fn check_nodes(root: &Tree, errors: &mut Vec<ConfigError>) {
             }
         }
         if let Some((NodeUrl(url), place)) = read::<NodeUrl>(node.get("url")) {
-            let first = *urls.entry(url.to_string().to_ascii_lowercase()).or_insert(place);
+            let first = *urls.entry(server(&url)).or_insert(place);
             if first != place {
                 let error =
                     ConfigError::new(place, format!("cluster.nodes[{index}].url"), "two nodes have this URL");
@@ -99,6 +99,12 @@ fn check_nodes(root: &Tree, errors: &mut Vec<ConfigError>) {
             }
         }
     }
+}
+
+/// The server that a URL is of: each scheme has a port of its own where none is given.
+fn server(url: &http::Uri) -> (String, u16) {
+    let port = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    (url.host().unwrap_or_default().to_ascii_lowercase(), url.port_u16().unwrap_or(port))
 }
 
 fn check_replicas(root: &Tree, errors: &mut Vec<ConfigError>) {

@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::try_join_all;
 use miroir_log::LogError;
 use miroir_nodes::{Node, check_version};
-use miroir_shard::OwnerState;
+use miroir_shard::{OwnerState, ShardMap};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -115,8 +115,14 @@ impl Rebalancer {
         let _turn = mover.turn.lock().await;
         mover.nothing_under_way()?;
         // What cannot be is refused before anything is asked of anybody.
-        change.target(&mover.topology.load().map)?;
-        let joining = try_join_all(change.joining().iter().map(|node| self.fit(node))).await?;
+        let target = change.target(&mover.topology.load().map)?;
+        let joining = try_join_all(change.joining().iter().map(|node| self.fit(node, &target))).await?;
+        for (place, (node, client)) in change.joining().iter().zip(&joining).enumerate() {
+            let others = &mut joining[..place].iter();
+            if let Some(other) = others.find(|other| other.authority() == client.authority()) {
+                return Err(taken(node, other));
+            }
+        }
         for node in change.joining() {
             mover.remember(node).await?;
         }
@@ -126,11 +132,12 @@ impl Rebalancer {
         Ok(self.status())
     }
 
-    /// The client of a node that joins, if it answers and holds nothing.
-    async fn fit(&self, node: &NewNode) -> Result<Node, ChangeError> {
+    /// The client of a node that joins the others of a map, if it is none of them, answers and holds nothing.
+    async fn fit(&self, node: &NewNode, target: &ShardMap) -> Result<Node, ChangeError> {
         let unfit = |reason: String| ChangeError::Unfit { node: node.name.clone(), reason };
         let client = (self.mover.connect)(node)
             .ok_or_else(|| unfit("its address or key cannot be used".to_owned()))?;
+        self.is_free(node, &client, target)?;
         let silent = |reason: String| ChangeError::Silent { node: node.name.clone(), reason };
         let asked = timeout(FIT, Remote(&client).indexes()).await;
         let asked = asked.map_err(|_| silent("it does not answer".to_owned()))?;
@@ -143,6 +150,17 @@ impl Rebalancer {
             return Err(unfit(format!("it holds {} indexes; a node joins empty", indexes.len())));
         }
         Ok(client)
+    }
+
+    /// Nobody who stays is at the address of a node that joins.
+    fn is_free(&self, node: &NewNode, client: &Node, target: &ShardMap) -> Result<(), ChangeError> {
+        let topology = self.mover.topology.load();
+        let stays = |other: &&Node| target.node_id(other.name()).is_some() && other.name() != node.name;
+        let at_its_address = |other: &&Node| other.authority() == client.authority();
+        match topology.fleet.iter().filter(stays).find(at_its_address) {
+            Some(other) => Err(taken(node, other)),
+            None => Ok(()),
+        }
     }
 
     /// Leaves the rest of a change undone until it is resumed. Shards that are on their way arrive.
@@ -230,4 +248,10 @@ impl std::fmt::Debug for Rebalancer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rebalancer").finish_non_exhaustive()
     }
+}
+
+/// One server counts as one node: as two it would give each of its documents twice.
+fn taken(node: &NewNode, other: &Node) -> ChangeError {
+    let reason = format!("node `{}` is at its address", other.name());
+    ChangeError::Unfit { node: node.name.clone(), reason }
 }

@@ -255,6 +255,22 @@ async fn a_change_that_the_log_has_no_room_for_is_not_under_way() {
     check(&rig, &history, "added");
 }
 
+#[tokio::test]
+async fn one_server_does_not_join_under_two_names() {
+    let mut rig = Rig::start_moving(&[2]).await;
+    let first = add_node(&mut rig, "x").await;
+    let again =
+        |name: &str, url: &str| NewNode { name: name.to_owned(), url: url.to_owned(), ..first.clone() };
+    let own = format!("http://{}", rig.node("g0n0").authority);
+    for nodes in [vec![first.clone(), again("y", &first.url)], vec![again("y", &own)]] {
+        let refused = rig.rebalancer().start(&Change::Add { nodes }).await.expect_err("it is there already");
+        assert!(matches!(refused, ChangeError::Unfit { ref node, .. } if node == "y"), "{refused}");
+    }
+    // In the place of the other it may.
+    let replaced = Change::Replace { node: "g0n0".to_owned(), with: again("y", &own) };
+    rig.rebalancer().start(&replaced).await.expect("nobody else is there");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_which_only_the_plan_was_kept_goes_on_after_a_restart() {
     let (mut rig, mut history) = loaded(&[2], 300).await;
