@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderMap, HeaderName, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response, header};
 use pin_project_lite::pin_project;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,19 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{Deps, Filter, FilterLayer, Phase, erase, extensions::RequestId, params::HeaderField};
+
+/// Headers that mean something else to whoever reads the request or the answer, or that nobody else is to see.
+const TAKEN: [HeaderName; 9] = [
+    header::AUTHORIZATION,
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::HOST,
+    header::PROXY_AUTHORIZATION,
+    header::TRANSFER_ENCODING,
+];
 
 /// Parameters of the filter `request_id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +76,14 @@ impl Default for RequestIdConfig {
 impl Filter for RequestIdConfig {
     const NAME: &'static str = "request_id";
     const PHASE: Phase = Phase::Edge;
+
+    fn validate(&self) -> Vec<String> {
+        let taken = TAKEN.contains(&self.header.0);
+        let text = || {
+            format!("`header`: `{}` says something else, and would be overwritten or shown", self.header.0)
+        };
+        taken.then(text).into_iter().collect()
+    }
 
     fn layer(&self, _: &Deps) -> FilterLayer {
         erase::plain(RequestIdLayer::new(self))
@@ -175,6 +196,15 @@ mod tests {
             let (id, _, echoed) = id_for(RequestIdConfig::default(), Some(sent)).await;
             assert!(uuid::Uuid::parse_str(&id).is_ok(), "{sent:?} became {id}");
             assert_eq!(echoed, id);
+        }
+    }
+
+    #[test]
+    fn the_id_has_a_header_of_its_own() {
+        assert!(RequestIdConfig::default().validate().is_empty());
+        for name in ["authorization", "content-length", "host"] {
+            let config = RequestIdConfig { header: HeaderField::from_static(name), accept: true };
+            assert_eq!(config.validate().len(), 1, "{name}");
         }
     }
 
