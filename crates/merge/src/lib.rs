@@ -40,7 +40,8 @@ pub use self::{
     },
     search::{
         LocatedHits, Paging, SearchSpec, facet_ranks, facets_cut_in_ties, facets_in_doubt, groups_overlap,
-        locate_hits, merge_hybrid, merge_search, merge_surveyed, total_hits, words_may_be_enough,
+        locate_hits, merge_hybrid, merge_search, merge_surveyed, merge_ungrouped, page_in_doubt, total_hits,
+        words_may_be_enough,
     },
     similar::{SimilarSpec, merge_similar},
     whereabouts::Stretch,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use miroir_log::IndexRecord;
-use miroir_merge::{Paging, SearchSpec, facets_in_doubt, groups_overlap, words_may_be_enough};
+use miroir_merge::{Paging, SearchSpec, facets_in_doubt, groups_overlap, page_in_doubt, words_may_be_enough};
 use miroir_protocol::search::{SearchQuery, SemanticRatio};
 use miroir_shard::SEQUENCE_FIELD;
 use serde_json::Value;
@@ -40,6 +40,9 @@ enum Second {
 
 /// A semantic ratio with which no node is content with the hits by words.
 const NEVER_CONTENT: f32 = 0.6;
+
+/// How many hits nodes are asked for that are not given, to see whether documents are of several groups each.
+const SAMPLE: usize = 20;
 
 impl AskedSearch {
     /// For a search in this index.
@@ -78,6 +81,9 @@ impl AskedSearch {
             limit = limit.max(spec.only_skipped());
         }
         if client.is_paged() {
+            if limit == 0 && spec.distinct.is_some() {
+                limit = SAMPLE;
+            }
             query.page = Some(1);
             query.hits_per_page = Some(limit);
         } else {
@@ -120,11 +126,12 @@ impl AskedSearch {
         }
     }
 
-    /// Whether only all documents tell the total or the facets, as documents are of several groups each, or facets are in
-    /// doubt. Answers that cannot be read are refused later.
+    /// Whether only all documents tell the total or the facets, as documents are of several groups each, hits are left out in the
+    /// end, or facets are in doubt. Answers that cannot be read are refused later.
     pub(super) fn tells_too_little(&self, answers: &[Bytes]) -> bool {
         matches!(self.second.as_deref(), Some(Second::LaterSurvey(_)))
             && (groups_overlap(answers, &self.spec).unwrap_or_default()
+                || page_in_doubt(answers, &self.spec, None).unwrap_or_default()
                 || facets_in_doubt(answers, &self.spec, MOST_COUNTED).unwrap_or_default())
     }
 
@@ -149,10 +156,27 @@ impl AskedSearch {
         }
     }
 
-    /// The same with every document for itself.
-    pub(super) fn ungrouped(&self) -> Self {
-        let distinct = Some(NO_GROUPS.to_owned());
-        self.instead(&SearchQuery { distinct, ..self.query.clone() })
+    /// The first hits of the same with every document for itself.
+    pub(super) fn ungrouped(&self, limit: usize) -> Self {
+        self.instead(&SearchQuery {
+            distinct: Some(NO_GROUPS.to_owned()),
+            offset: 0,
+            limit,
+            page: None,
+            hits_per_page: None,
+            facets: None,
+            ..self.query.clone()
+        })
+    }
+
+    /// The same without what nodes are asked besides.
+    pub(super) fn plain(&self) -> Self {
+        self.instead(&self.query)
+    }
+
+    /// The same by words alone.
+    pub(super) fn by_words(&self) -> Self {
+        self.instead(&SearchQuery { hybrid: None, vector: None, media: None, ..self.query.clone() })
     }
 
     /// What the search is about.
@@ -223,6 +247,7 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
         facets: facets_of(client).map(|_| facet_spec(settings)),
         strip_facets: strip_facets.into_iter().collect(),
         distinct,
+        distinct_twice: client.distinct.is_some(),
         semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
         ..SearchSpec::default()
     }

@@ -20,7 +20,7 @@ use super::{
 use crate::state::Gateway;
 
 /// What the nodes answered, one answer for each node asked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Gathered {
     /// The answers' bodies.
     pub answers: Vec<Bytes>,
@@ -39,6 +39,15 @@ pub(crate) struct Terms {
     pub partial: Partial,
     /// Whether the client wants answers to say which search they are to.
     pub include_metadata: bool,
+}
+
+impl Gathered {
+    /// Shards that other answers lack, which are merged with these.
+    pub(crate) fn add_missing(&mut self, missing: Vec<ShardId>) {
+        self.missing.extend(missing);
+        self.missing.sort_unstable();
+        self.missing.dedup();
+    }
 }
 
 /// Asks the nodes of a read what `request` makes of each one's filter. What a node does not give, or not as soon as it hardly

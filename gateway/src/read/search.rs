@@ -8,7 +8,7 @@ use miroir_filters::{
     extensions::{RequestId, Reusable},
 };
 use miroir_log::IndexRecord;
-use miroir_merge::{SearchSpec, merge_hybrid, merge_search, merge_surveyed};
+use miroir_merge::{SearchSpec, merge_hybrid, merge_ungrouped, page_in_doubt};
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
@@ -25,6 +25,7 @@ use super::{
     documents::merge_failed,
     ranks,
     scatter::{Gathered, Terms, scatter, shard_list},
+    survey::ungrouped_limits,
     targets::{Scope, Target},
     visibility::Displayed,
 };
@@ -80,6 +81,7 @@ pub(super) async fn merged(
     let start = Instant::now();
     let mut asked = AskedSearch::of(index, query);
     asked.spec.pinned = gateway.rules.may_pin_in(&index.uid);
+    asked.spec.distinct_twice &= !gateway.has_legacy_search();
     let question = Question { gateway, index, query, terms, path: path(index)?, start, request_uid };
     let scope = asked.scope(index);
     let far = deep::hits(&question, &scope, &asked).await;
@@ -87,10 +89,12 @@ pub(super) async fn merged(
         return Ok(Merged { body, missing });
     }
     let (gathered, second) = question.ask(&scope, &asked).await;
-    let gathered = gathered.map_err(|error| hidden_in(error, &index.settings))?;
+    let mut gathered = gathered.map_err(|error| hidden_in(error, &index.settings))?;
+    let ungrouped = question.ungrouped(&scope, &asked, &gathered.answers).await?;
+    gathered.add_missing(ungrouped.missing);
     asked.spec.facet_ranks = ranks::needed(&question, &gathered.answers, &asked.spec).await;
     question.complete(&mut asked.spec, &gathered.missing)?;
-    merge(gathered, &second, &asked.spec)
+    merge(gathered, &ungrouped.answers, &second, &asked.spec)
 }
 
 // === impl Question ===
@@ -118,6 +122,25 @@ impl Question<'_> {
             // Without it, facets are counted as far as the page tells.
             Err(_) => (page, Second::None),
         }
+    }
+
+    /// Asks every node for hits that it does not group, where those that it groups do not tell which ones come first.
+    async fn ungrouped(
+        &self,
+        scope: &Scope<'_>,
+        asked: &AskedSearch,
+        answers: &[Bytes],
+    ) -> Result<Gathered, ResponseError> {
+        let mut ungrouped = Gathered::default();
+        // Pinned documents, and those of the two halves of a hybrid search, are not in the order of the hits.
+        let is_plain = !asked.spec.pinned && !matches!(asked.second(), Some((_, true)));
+        let mut in_doubt = is_plain && page_in_doubt(answers, &asked.spec, None).unwrap_or_default();
+        let mut limits = ungrouped_limits(asked.spec.node_limit()).into_iter();
+        while in_doubt && let Some(limit) = limits.next() {
+            ungrouped = self.gather(scope, &asked.ungrouped(limit)).await?;
+            in_doubt = page_in_doubt(&ungrouped.answers, &asked.spec, Some(limit)).unwrap_or_default();
+        }
+        Ok(ungrouped)
     }
 
     /// Asks every node of a search.
@@ -219,11 +242,16 @@ enum Second {
     ByWords(Vec<Bytes>),
 }
 
-fn merge(gathered: Gathered, second: &Second, spec: &SearchSpec) -> Result<Merged, ResponseError> {
+fn merge(
+    gathered: Gathered,
+    ungrouped: &[Bytes],
+    second: &Second,
+    spec: &SearchSpec,
+) -> Result<Merged, ResponseError> {
     let Gathered { answers, missing, .. } = gathered;
     let body = match second {
-        Second::None => merge_search(&answers, spec),
-        Second::Surveyed(surveyed) => merge_surveyed(&answers, surveyed, spec),
+        Second::None => merge_ungrouped(&answers, ungrouped, &[], spec),
+        Second::Surveyed(surveyed) => merge_ungrouped(&answers, ungrouped, surveyed, spec),
         Second::ByWords(by_words) => merge_hybrid(&answers, by_words, spec),
     };
     let body = body.map_err(|error| merge_failed(&error))?;

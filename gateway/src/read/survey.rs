@@ -16,7 +16,7 @@ use super::visibility::is_within;
 
 /// How many documents each node is asked for at the most. Where a node finds more, facets are counted over the groups
 /// that the nodes found, and only those of the page are as one node counts them.
-pub(super) const MOST: usize = 5_000;
+const MOST: usize = 5_000;
 
 /// How many documents a node may have found at the most where it is asked for all of them for the sake of facets alone.
 pub(super) const MOST_COUNTED: u64 = 2_000;
@@ -24,6 +24,12 @@ pub(super) const MOST_COUNTED: u64 = 2_000;
 /// An attribute that no document has, and that nodes take for one that can be filtered on: to group by it is to group by
 /// nothing, also where the index has a distinct attribute.
 pub(super) const NO_GROUPS: &str = "_miroir.s.-";
+
+/// How many hits nodes are asked for one after the other, as long as they are too few, where they do not group them and `needed`
+/// are looked for.
+pub(super) fn ungrouped_limits(needed: usize) -> [usize; 2] {
+    [needed.saturating_mul(4).saturating_add(100).min(MOST), MOST]
+}
 
 /// How the number of groups is found out.
 #[derive(Clone, Debug, PartialEq)]

@@ -72,9 +72,13 @@ impl Probe {
         self.kinds.contains(WORDS)
     }
 
-    /// Whether totals are exhaustive: one search, paged by `page`.
+    /// Whether totals are exhaustive: one search, or one list of several, paged by `page`.
     pub(crate) fn is_paged(&self) -> bool {
-        !self.is_multi() && (self.has("page") || self.has("hitsPerPage"))
+        let pages = |body: &Value| body.get("page").is_some() || body.get("hitsPerPage").is_some();
+        match &self.body {
+            Some(body) if self.is_multi() => pages(&body["federation"]),
+            _ => self.has("page") || self.has("hitsPerPage"),
+        }
     }
 
     /// Whether anything is asked in this index.

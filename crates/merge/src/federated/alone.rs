@@ -4,7 +4,6 @@
 //! query keeps it under `distinct`, or needs it to leave out another document, cannot be told from that.
 
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     ops::ControlFlow,
 };
@@ -18,11 +17,10 @@ use super::{
 use crate::{
     MergeError,
     error::InNode,
-    facets::normalize,
     keys::Weights,
     kway::merge,
-    scan::{number, quoted, unescape},
-    search::{Distinct, GOOD_ENOUGH, Window},
+    scan::number,
+    search::{Distinct, GOOD_ENOUGH, Values, Window},
 };
 
 /// The nodes' answers to one query of a federated search, which they were asked alone, for its first hits.
@@ -86,7 +84,7 @@ pub(super) fn write_alone<'a>(
     let (mut seen, mut written, mut semantic) = (0, 0, 0);
     while let Some(hit) = next(&mut lists) {
         let Some(query) = queries.get(hit.query) else { continue };
-        if values.as_mut().is_some_and(|values| !values.keep(&hit)) {
+        if values.as_mut().is_some_and(|values| !values.keep(hit.record.watched())) {
             rejected.entry(query.index).or_default().insert(hit.record.sequence());
             continue;
         }
@@ -124,7 +122,7 @@ fn of_index<'a>(
         if !sequence.is_empty() && !met.insert(sequence) {
             continue;
         }
-        if values.as_mut().is_some_and(|values| !values.keep(&hit)) {
+        if values.as_mut().is_some_and(|values| !values.keep(hit.record.watched())) {
             rejected.entry(index).or_default().insert(sequence);
         } else {
             kept.push_back(hit);
@@ -222,34 +220,4 @@ fn by_words<'a>(
         |hit: &Hit<'_>| hit.record.score().and_then(number).unwrap_or_default() * keyword >= GOOD_ENOUGH;
     let enough = list.hits.len() == spec.most_hits(query.index) && list.hits.iter().all(is_good);
     Ok(enough.then_some(list))
-}
-
-/// The values of hits that were kept, of the attribute by which the whole is grouped. These are compared as they stand in the hit:
-/// an empty string is a value too, and 1 is not 1.0.
-#[derive(Default)]
-struct Values<'a>(HashSet<Cow<'a, [u8]>, foldhash::fast::RandomState>);
-
-impl<'a> Values<'a> {
-    fn keep(&mut self, hit: &Hit<'a>) -> bool {
-        let values = hit.record.watched().iter().filter_map(|value| Self::value(value));
-        let values: Vec<Cow<'a, [u8]>> = values.collect();
-        if values.iter().any(|value| self.0.contains(value)) {
-            return false;
-        }
-        self.0.extend(values);
-        true
-    }
-
-    /// Strings are told from numbers by their quote.
-    fn value(value: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-        match (value, quoted(value)) {
-            (b"null", _) => None,
-            (b"true" | b"false", _) => Some(Cow::Owned([b"\"", value].concat())),
-            (_, Some(text)) => {
-                let text = normalize(unescape(text));
-                Some(Cow::Owned([b"\"", text.as_bytes()].concat()))
-            }
-            (_, None) => number(value).map(|_| Cow::Borrowed(value)),
-        }
-    }
 }

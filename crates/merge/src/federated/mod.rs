@@ -23,7 +23,7 @@ use self::{
 use crate::{
     FacetSpec, MergeError, Paging, SearchSpec,
     kway::merge,
-    search::{Distinct, Window, push_name, push_number, push_text, write_paging},
+    search::{Distinct, Window, has_empty, push_name, push_number, push_text, write_paging},
 };
 
 /// What a merged answer to a federated search is made of and looks like.
@@ -195,8 +195,7 @@ impl<'a> Same<'a> {
     fn leaves_in_doubt(&self, hit: &Hits<'a, '_>, kept: bool, spec: &FederatedSpec) -> bool {
         let values = hit.record().watched();
         let is_shared = || spec.queries_in(hit.query().index).nth(1).is_some();
-        let has_empty = self.of_all.is_some() && values.contains(&&b"\"\""[..]);
-        has_empty || (!kept && (values.len() > 1 || is_shared()))
+        (self.of_all.is_some() && has_empty(values)) || (!kept && (values.len() > 1 || is_shared()))
     }
 }
 

@@ -54,6 +54,41 @@ impl<'a> Distinct<'a> {
     }
 }
 
+/// The values of the hits kept so far as they stand in the hits: an empty string is a value too, and 1 is not 1.0. So
+/// Meilisearch compares hits once more that the query's own `distinct` has grouped.
+#[derive(Default)]
+pub(crate) struct Values<'a>(HashSet<Cow<'a, [u8]>, foldhash::fast::RandomState>);
+
+impl<'a> Values<'a> {
+    /// Whether to keep the hit, given its values.
+    pub(crate) fn keep(&mut self, values: &[&'a [u8]]) -> bool {
+        let values: Vec<Cow<'a, [u8]>> = values.iter().filter_map(|value| Self::value(value)).collect();
+        if values.iter().any(|value| self.0.contains(value)) {
+            return false;
+        }
+        self.0.extend(values);
+        true
+    }
+
+    /// Strings are told from numbers by their quote.
+    fn value(value: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        match (value, quoted(value)) {
+            (b"null", _) => None,
+            (b"true" | b"false", _) => Some(Cow::Owned([b"\"", value].concat())),
+            (_, Some(text)) => {
+                let text = normalize(unescape(text));
+                Some(Cow::Owned([b"\"", text.as_bytes()].concat()))
+            }
+            (_, None) => number(value).map(|_| Cow::Borrowed(value)),
+        }
+    }
+}
+
+/// Whether one of these values is an empty string, which is no value while hits are grouped.
+pub(crate) fn has_empty(values: &[&[u8]]) -> bool {
+    values.contains(&&b"\"\""[..])
+}
+
 impl<'a> Key<'a> {
     /// Numbers are the same by their bits (zero and the negative zero are two), strings in their normalised form, and booleans are strings.
     pub(super) fn read(value: &'a [u8]) -> Option<Self> {
@@ -93,6 +128,15 @@ mod tests {
     #[test]
     fn hits_without_a_value_are_all_kept() {
         assert_eq!(kept(&[&[], &[], &["null"], &["null"], &["\"\""], &["\"\""]]), [true; 6]);
+    }
+
+    #[test]
+    fn values_are_compared_as_they_stand_in_the_hits() {
+        let mut values = Values::default();
+        let mut keep = |value: &'static str| values.keep(&[value.as_bytes()]);
+        assert!(keep("\"\"") && !keep("\"\""));
+        assert!(keep("1") && keep("1.0") && keep("\"1\"") && !keep("1"));
+        assert!(keep("\"True\"") && !keep("true") && keep("null") && keep("null"));
     }
 
     #[test]

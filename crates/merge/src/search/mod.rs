@@ -12,7 +12,7 @@ mod survivors;
 
 pub(crate) use self::{
     answer::order_sequences,
-    distinct::Distinct,
+    distinct::{Distinct, Values, has_empty},
     hybrid::GOOD_ENOUGH,
     ranks::Told,
     spec::Window,
@@ -22,6 +22,7 @@ pub use self::{
     deep::{LocatedHits, locate_hits},
     groups::groups_overlap,
     hybrid::{merge_hybrid, words_may_be_enough},
+    page::page_in_doubt,
     ranks::{facet_ranks, facets_cut_in_ties, facets_in_doubt, total_hits},
     spec::{Paging, SearchSpec},
 };
@@ -90,23 +91,50 @@ pub fn merge_surveyed(
     surveyed: &[Bytes],
     spec: &SearchSpec,
 ) -> Result<Vec<u8>, MergeError> {
+    merge_ungrouped(answers, &[], surveyed, spec)
+}
+
+/// [`merge_surveyed`] with the hits of `ungrouped`: the same nodes' answers to the same search without `distinct`, with as many hits as
+/// it takes. Where it is empty, `answers` tell the hits.
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn merge_ungrouped(
+    answers: &[Bytes],
+    ungrouped: &[Bytes],
+    surveyed: &[Bytes],
+    spec: &SearchSpec,
+) -> Result<Vec<u8>, MergeError> {
     if answers.is_empty() {
         return Err(MergeError::NoAnswers);
     }
     let shape = shape_of_hits(spec);
-    let ranking = ranking(answers.len(), spec);
-    let opened: Result<Vec<_>, _> =
-        answers.iter().enumerate().map(|(node, text)| Answer::open(node, text, &shape, ranking)).collect();
-    let mut opened = opened?;
-
-    let longest = answers.iter().map(Bytes::len).max().unwrap_or_default();
+    let mut opened = open(answers, &shape, spec)?;
+    let longest = answers.iter().chain(ungrouped).map(Bytes::len).max().unwrap_or_default();
     let mut out = Vec::with_capacity(longest + 512);
     out.extend_from_slice(b"{\"hits\":[");
-    let taken = write_hits(&mut opened, spec, &shape, false, &mut out)?;
+    let start = out.len();
+    let mut taken = write_hits(&mut opened, spec, &shape, false, &mut out)?;
+    if !ungrouped.is_empty() {
+        out.truncate(start);
+        let hits = write_hits(&mut open(ungrouped, &shape, spec)?, spec, &shape, false, &mut out)?;
+        taken.semantic = hits.semantic;
+    }
     let members: Result<Vec<_>, _> = opened.iter_mut().map(Answer::close).collect();
     let survivors = if surveyed.is_empty() { None } else { survivors(surveyed, spec)? };
     write_members(&members?, &taken, survivors.as_deref(), spec, &mut out)?;
     Ok(out)
+}
+
+/// Opens all answers.
+fn open<'a, 's>(
+    answers: &'a [Bytes],
+    shape: &'s Shape<'s>,
+    spec: &SearchSpec,
+) -> Result<Vec<Answer<'a, 's>>, MergeError> {
+    let ranking = ranking(answers.len(), spec);
+    answers.iter().enumerate().map(|(node, text)| Answer::open(node, text, shape, ranking)).collect()
 }
 
 /// How hits are read and written.

@@ -2,9 +2,12 @@
 
 use std::{collections::HashSet, ops::ControlFlow};
 
+use bytes::Bytes;
+
 use super::{
     answer::Answer,
-    distinct::Distinct,
+    distinct::{Distinct, Values, has_empty},
+    open, shape_of_hits,
     spec::{SearchSpec, Window},
 };
 use crate::{MergeError, error::InNode, kway::merge, record::Shape};
@@ -16,6 +19,30 @@ pub(crate) struct Taken<'a> {
     pub(crate) semantic: u64,
     /// Hits that another one with the same distinct value came before, with their nodes.
     pub(crate) duplicates: Vec<(usize, &'a [u8])>,
+    /// Whether other hits may be on the page: see [`hits_in_doubt`](super::hits_in_doubt).
+    pub(crate) in_doubt: bool,
+    /// Of each answer, how many hits it takes to tell the page.
+    pub(crate) read: Vec<usize>,
+}
+
+/// Whether the answers do not tell for sure which hits are on the page under `distinct`: a hit was left out that has several
+/// values, so that its node may have left out others for it, or one has an empty string and hits are compared
+/// [twice](SearchSpec::distinct_twice). With `limit`, nodes did not group their hits, and were asked for so many of them: then where it
+/// takes more.
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn page_in_doubt(answers: &[Bytes], spec: &SearchSpec, limit: Option<usize>) -> Result<bool, MergeError> {
+    if spec.distinct.is_none() || answers.len() < 2 {
+        return Ok(false);
+    }
+    let shape = shape_of_hits(spec);
+    let taken = write_hits(&mut open(answers, &shape, spec)?, spec, &shape, false, &mut Vec::new())?;
+    Ok(match limit {
+        None => taken.in_doubt,
+        Some(limit) => taken.read.iter().any(|read| *read >= limit),
+    })
 }
 
 /// The hits of a page, as they are written.
@@ -28,6 +55,11 @@ struct Page<'w, 'a> {
     shape: &'w Shape<'w>,
     out: &'w mut Vec<u8>,
     distinct: Option<Distinct<'a>>,
+    /// Where hits are compared once more.
+    values: Option<Values<'a>>,
+    /// How many hits are kept by `distinct`, and how many of these are looked for.
+    kept: usize,
+    looked_for: usize,
     /// The documents that came before, by their place in the order of insertion, where one may come twice.
     met: Option<HashSet<&'a [u8], foldhash::fast::RandomState>>,
 }
@@ -49,10 +81,13 @@ pub(crate) fn write_hits<'a>(
         window,
         seen: 0,
         written: 0,
-        taken: Taken::default(),
+        taken: Taken { read: vec![0; answers.len()], ..Taken::default() },
         shape,
         out,
         distinct,
+        values: spec.distinct_twice.then(Values::default),
+        kept: 0,
+        looked_for: spec.looked_for(),
         met: twice.then(HashSet::default),
     };
     if spec.pinned {
@@ -60,7 +95,7 @@ pub(crate) fn write_hits<'a>(
     } else {
         merge(answers, |answer| page.take(answer))?;
     }
-    page.taken.duplicates = page.distinct.map(Distinct::into_dropped).unwrap_or_default();
+    page.taken.duplicates.extend(page.distinct.map(Distinct::into_dropped).unwrap_or_default());
     Ok(page.taken)
 }
 
@@ -82,8 +117,24 @@ impl<'a> Page<'_, 'a> {
         if !sequence.is_empty() && self.met.as_mut().is_some_and(|met| !met.insert(sequence)) {
             return false;
         }
-        let distinct = self.distinct.as_mut();
-        distinct.is_none_or(|distinct| distinct.keep(answer.node(), record.text(), record.watched()))
+        let Some(distinct) = &mut self.distinct else { return true };
+        let (node, text, values) = (answer.node(), record.text(), record.watched());
+        let is_looked_for = self.kept < self.looked_for;
+        let keeps = distinct.keep(node, text, values);
+        self.kept += usize::from(keeps);
+        if !is_looked_for {
+            // What takes the place of a hit that is left out in the end was not looked for.
+            return keeps && self.values.is_none();
+        }
+        if let Some(read) = self.taken.read.get_mut(node) {
+            *read += 1;
+        }
+        self.taken.in_doubt |= (!keeps && values.len() > 1) || (self.values.is_some() && has_empty(values));
+        let is_met = keeps && self.values.as_mut().is_some_and(|met| !met.keep(values));
+        if is_met {
+            self.taken.duplicates.push((node, text));
+        }
+        keeps && !is_met
     }
 
     fn is_next_wanted(&self) -> bool {

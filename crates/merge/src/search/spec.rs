@@ -53,6 +53,9 @@ pub struct SearchSpec {
     pub strip_facets: Vec<String>,
     /// Keep only the best hit of each value of this attribute.
     pub distinct: Option<String>,
+    /// Whether hits that `distinct` keeps are compared once more, by their values as they stand in the hits: then empty strings
+    /// are equal, and a page has fewer hits. Of the parameter, in searches that are not [legacy](Self::legacy_search).
+    pub distinct_twice: bool,
     /// The semantic ratio of a hybrid search.
     pub semantic_ratio: Option<f32>,
     /// Whether the answers may hold pinned documents. They are then found and placed before any other hit, for which
@@ -110,6 +113,12 @@ impl SearchSpec {
     pub fn first_hit(&self) -> Option<usize> {
         let Window { skip, take } = self.window();
         (take > 0).then_some(skip)
+    }
+
+    /// How many hits are looked for, within `max_total_hits`.
+    pub(crate) fn looked_for(&self) -> usize {
+        let Window { skip, take } = self.paging.window();
+        skip.saturating_add(take).min(self.max_total_hits.unwrap_or(usize::MAX))
     }
 
     /// Which hits are given, within `max_total_hits`.

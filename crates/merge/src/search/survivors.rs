@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     answer::{Answer, Ranking},
-    distinct::{Distinct, Key},
+    distinct::{Distinct, Key, Values},
     spec::{SearchSpec, Window},
 };
 use crate::{MergeError, keys::Details, kway::merge, record::Shape};
@@ -17,6 +17,8 @@ struct Candidate<'a> {
     text: &'a [u8],
     sequence: &'a [u8],
     keys: Vec<Key<'a>>,
+    /// The values of which these are the keys.
+    values: Vec<&'a [u8]>,
     /// At which rule it parts from the one before it; none where no rule tells them apart.
     parts_at: Option<usize>,
 }
@@ -70,8 +72,10 @@ pub(crate) fn left<'a>(
     if candidates.len() >= from {
         rounds.run(0..candidates.len(), 0);
     }
+    let met_twice = rounds.met_twice(spec);
     rounds.take((0..candidates.len()).collect());
-    let mut kept: Vec<&Candidate<'_>> = rounds.kept.iter().filter_map(|at| candidates.get(*at)).collect();
+    let kept = rounds.kept.iter().filter(|at| !met_twice.contains(at));
+    let mut kept: Vec<&Candidate<'_>> = kept.filter_map(|at| candidates.get(*at)).collect();
     kept.sort_by_key(|candidate| candidate.sequence);
     Ok(Some(kept.into_iter().map(Candidate::left).collect()))
 }
@@ -148,6 +152,7 @@ fn candidates<'a>(
             text: record.text(),
             sequence: record.sequence(),
             keys: record.watched().iter().filter_map(|value| Key::read(value)).collect(),
+            values: record.watched().to_vec(),
             parts_at,
         });
         Ok(ControlFlow::Continue(()))
@@ -190,6 +195,17 @@ impl Rounds<'_, '_> {
                 self.run(bucket, rule + 1);
             }
         }
+    }
+
+    /// Of the hits up to the end of the page, those that are left out in the end as hits are compared once more.
+    fn met_twice(&self, spec: &SearchSpec) -> Vec<usize> {
+        let mut values = Values::default();
+        let hits = self.kept.iter().take(self.end).copied().filter(|_| spec.distinct_twice);
+        let is_met = |at: &usize| {
+            let candidate = self.candidates.get(*at);
+            candidate.is_some_and(|candidate| !values.keep(&candidate.values))
+        };
+        hits.filter(is_met).collect()
     }
 
     /// Decides on the next one; `false` once as many are kept as are looked for.

@@ -262,3 +262,59 @@ fn documents_written_again_stand_near_where_they_first_were() {
     };
     assert_eq!(ids(SearchSpec::default()), [1, 3, 4, 2, 5, 6]);
 }
+
+/// A hit with a group, one after the other by place and score.
+fn of_group(id: u32, group: &str) -> String {
+    let score = format!(r#""score":{}"#, 1.0 - f64::from(id) / 100.0);
+    let plain = hit(id, "!", &[("words", &score)]);
+    plain.replace(r#","_miroir""#, &format!(r#","g":{group},"_miroir""#))
+}
+
+fn grouped_by(paging: Paging) -> SearchSpec {
+    SearchSpec {
+        paging,
+        distinct: Some("g".to_owned()),
+        strip: vec!["g".to_owned()],
+        ..SearchSpec::default()
+    }
+}
+
+#[test]
+fn hits_of_several_groups_are_asked_for_without_groups() {
+    let spec = grouped_by(Paging::Window { offset: 0, limit: 2 });
+    // The second node leaves out 4 for 3, and 3 is left out for 1.
+    let grouped = [
+        answer(&[of_group(1, "[\"a\",\"b\"]")], 1),
+        answer(&[of_group(3, "[\"b\",\"c\"]"), of_group(9, "\"d\"")], 2),
+    ];
+    assert_eq!(ids(&grouped, &spec), [1, 9]);
+    assert!(page_in_doubt(&grouped, &spec, None).unwrap());
+    let ungrouped = [
+        answer(&[of_group(1, "[\"a\",\"b\"]")], 1),
+        answer(&[of_group(3, "[\"b\",\"c\"]"), of_group(4, "\"c\""), of_group(9, "\"d\"")], 3),
+    ];
+    assert!(!page_in_doubt(&ungrouped, &spec, Some(3)).unwrap());
+    assert!(page_in_doubt(&ungrouped, &spec, Some(2)).unwrap(), "what follows was not asked for");
+    let merged = String::from_utf8(merge_ungrouped(&grouped, &ungrouped, &[], &spec).unwrap()).unwrap();
+    assert!(merged.starts_with(r#"{"hits":[{"id":1},{"id":4}],"#), "{merged}");
+    // The total is an estimate of what the nodes found in groups.
+    assert!(merged.contains(r#""estimatedTotalHits":2"#), "{merged}");
+    let single = [answer(&[of_group(1, "\"a\"")], 1), answer(&[of_group(3, "\"a\"")], 1)];
+    assert!(!page_in_doubt(&single, &spec, None).unwrap());
+}
+
+#[test]
+fn empty_strings_are_grouped_among_the_hits_of_the_page_alone() {
+    let paging = Paging::Page { page: 1, hits_per_page: 3 };
+    let spec = SearchSpec { distinct_twice: true, ..grouped_by(paging) };
+    let answers = [
+        answer(&[of_group(1, "\"\""), of_group(4, "\"x\"")], 2),
+        answer(&[of_group(2, "\"\""), of_group(3, "\"y\""), of_group(5, "\"\"")], 3),
+    ];
+    assert!(page_in_doubt(&answers, &spec, None).unwrap());
+    assert_eq!(ids(&answers, &spec), [1, 3], "the fourth was not looked for");
+    assert_eq!(ids(&answers, &SearchSpec { distinct_twice: false, ..spec.clone() }), [1, 2, 3]);
+    let merged = merge_ungrouped(&answers, &answers, &answers, &spec).unwrap();
+    let merged = String::from_utf8(merged).unwrap();
+    assert!(merged.contains(r#""totalHits":4"#), "{merged}");
+}

@@ -1,10 +1,13 @@
 //! Whatever a node answers, the merge gives an answer or an error.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use miroir_merge::{
-    DocumentsSpec, FacetSpec, FederatedQuery, FederatedSpec, MergeError, MergedFacets, Paging, SearchSpec,
-    SimilarSpec, SortKey, groups_overlap, merge_documents, merge_federated, merge_hybrid, merge_search,
-    merge_similar, merge_surveyed, strip_internal,
+    Alone, DocumentsSpec, FacetSpec, FederatedQuery, FederatedSpec, MergeError, MergedFacets, Paging,
+    SearchSpec, SimilarSpec, SortKey, groups_overlap, is_in_doubt, merge_documents, merge_federated,
+    merge_hybrid, merge_search, merge_similar, merge_surveyed, merge_ungrouped, page_in_doubt,
+    strip_internal,
 };
 use proptest::prelude::*;
 
@@ -104,6 +107,12 @@ fn check(answers: &[Bytes], spec: &SearchSpec) {
     let (first, rest) = answers.split_at(answers.len().min(1));
     for _ in [merge_surveyed(first, rest, spec), merge_hybrid(first, rest, spec)] {}
     let _ = groups_overlap(answers, spec);
+    let _ = page_in_doubt(answers, spec, spec.max_total_hits);
+    let _ = merge_ungrouped(first, rest, rest, spec);
+    let alone = Alone { answers: rest.to_vec(), by_words: first.to_vec(), limit: 2, grouped: false };
+    let _ = is_in_doubt(&alone, 0, &federated);
+    let surveyed = BTreeMap::from([("i".to_owned(), vec![rest.to_vec()])]);
+    let _ = merge_federated(first, &FederatedSpec { alone: vec![alone], surveyed, ..federated.clone() });
     let results = [
         merge_search(answers, spec),
         merge_documents(answers, &listing),

@@ -8,26 +8,23 @@
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use http::Uri;
-use miroir_merge::{Alone, FederatedSpec, Paging, is_in_doubt};
+use miroir_merge::{Alone, FederatedSpec, Paging, is_in_doubt, words_are_enough};
 use miroir_nodes::NodeRequest;
-use miroir_protocol::error::ResponseError;
+use miroir_protocol::{error::ResponseError, search::Federation};
 use miroir_shard::ShardId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     super::{
         asked::AskedSearch,
         scatter::{Gathered, Terms},
-        survey::MOST,
+        survey::ungrouped_limits,
         targets::{Scope, Target},
     },
     gather, hits_in_doubt, most_hits,
     query::Asked,
 };
 use crate::state::Gateway;
-
-/// How many times as many hits are asked for where documents are not grouped, and how many more.
-const UNGROUPED: (usize, usize) = (4, 100);
 
 /// The queries of a federated search, asked one by one.
 pub(super) struct Singly<'a> {
@@ -61,6 +58,47 @@ impl Singly<'_> {
         Ok((alone, missing.into_iter().flatten().collect()))
     }
 
+    /// Where words may be enough for a hybrid query: what nodes say of all hits if they are told whether they are, and whether no
+    /// query looks at vectors then.
+    pub(super) async fn totals(
+        &self,
+        alone: &[Alone],
+        own: &Value,
+        federation: &Federation,
+    ) -> Result<Option<(Gathered, bool)>, ResponseError> {
+        let mut told = Vec::with_capacity(self.asked.len());
+        let (mut is_needed, mut by_words) = (false, true);
+        for (place, (query, alone)) in self.asked.iter().zip(alone).enumerate() {
+            let Some([both, _]) = query.search.halves() else {
+                let hybrid = query.query.hybrid.as_ref();
+                by_words &= hybrid.is_none_or(|hybrid| hybrid.semantic_ratio.get() == 0.0);
+                told.push(query.search.plain());
+                continue;
+            };
+            let enough = words_are_enough(alone, place, self.spec).unwrap_or_default();
+            is_needed = true;
+            by_words &= enough;
+            told.push(if enough { query.search.by_words() } else { both });
+        }
+        if !is_needed {
+            return Ok(None);
+        }
+        let mut own = own.clone();
+        let size = if own["page"].is_null() { "limit" } else { "hitsPerPage" };
+        // A node that is asked for no hits is content with none.
+        own[size] = json!(1);
+        let request = |target: &Target| {
+            let queries = self.asked.iter().zip(&told);
+            let queries: Vec<Value> = queries
+                .map(|(query, search)| query.json_among(search, federation, target.filter.as_deref()))
+                .collect();
+            let body = json!({ "federation": own, "queries": queries });
+            NodeRequest::query(Uri::from_static("/multi-search"), body.to_string())
+        };
+        let gathered = gather(self.gateway, self.scope, self.terms, self.asked.len() > 1, request).await?;
+        Ok(Some((gathered, by_words)))
+    }
+
     async fn one(&self, place: usize) -> Result<(Alone, Vec<ShardId>), ResponseError> {
         let Some(query) = self.asked.get(place) else { return Ok(Default::default()) };
         let limit = most_hits(self.spec.paging);
@@ -71,12 +109,11 @@ impl Singly<'_> {
             return Ok((alone, [answers.missing, by_words.missing].concat()));
         }
         let mut asked = self.alone(query, &query.search, (limit, true)).await?;
-        let (factor, more) = UNGROUPED;
-        let mut limits = [limit.saturating_mul(factor).saturating_add(more), MOST].into_iter();
+        let mut limits = ungrouped_limits(limit).into_iter();
         while is_in_doubt(&asked.0, place, self.spec).unwrap_or_default()
             && let Some(limit) = limits.next()
         {
-            asked = self.alone(query, &query.search.ungrouped(), (limit.min(MOST), false)).await?;
+            asked = self.alone(query, &query.search.ungrouped(limit), (limit, false)).await?;
         }
         Ok(asked)
     }

@@ -67,10 +67,16 @@ pub(super) async fn federated(
     let singly = Singly { gateway, asked: &asked, spec: &spec, scope: &scope, terms };
     if singly.are_needed(&gathered.answers) {
         let (alone, missing) = singly.ask().await.map_err(|error| hidden_in_query(error, &asked))?;
+        let totals = singly.totals(&alone, &own, federation).await;
         spec.alone = alone;
-        gathered.missing.extend(missing);
-        gathered.missing.sort_unstable();
-        gathered.missing.dedup();
+        gathered.add_missing(missing);
+        if let Some((totals, by_words)) = totals.map_err(|error| hidden_in_query(error, &asked))? {
+            gathered.add_missing(totals.missing);
+            gathered.answers = totals.answers;
+            if by_words {
+                spec.extra.push(("semanticHitCount".to_owned(), "0".to_owned()));
+            }
+        }
     }
     let parts: Vec<Part<'_>> = asked.iter().map(Asked::part).collect();
     grouped::count(gateway, &parts, federation, &mut spec, (terms, &gathered.answers)).await;

@@ -71,14 +71,24 @@ impl Asked {
 
     /// The query for a node that is asked all of them.
     pub(super) fn json(&self, federation: &Federation, filter: Option<&str>) -> Value {
-        let mut query = self.json_of(&self.search, filter);
+        self.json_among(&self.search, federation, filter)
+    }
+
+    /// The same with `search` in place of its own.
+    pub(super) fn json_among(
+        &self,
+        search: &AskedSearch,
+        federation: &Federation,
+        filter: Option<&str>,
+    ) -> Value {
+        let mut query = self.json_of(search, filter);
         if let (Some(members), Some(_)) = (query.as_object_mut(), &federation.distinct) {
             members.remove("distinct");
         }
         query
     }
 
-    /// The query for a node, with `search` in place of its own.
+    /// The query for a node that is asked it alone, with `search` in place of its own.
     pub(super) fn json_of(&self, search: &AskedSearch, filter: Option<&str>) -> Value {
         let mut query = json!(search.query(filter));
         if let Some(members) = query.as_object_mut() {

@@ -57,17 +57,23 @@ pub(crate) struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// A part of a request that may be about any index.
-    fn anywhere(&mut self) -> Making<'_> {
-        let place = self.dice.below(INDEXES.len());
-        let here = Making {
+    /// A part of a request that is about the same index.
+    fn here(&mut self) -> Making<'_> {
+        Making {
             dice: &mut *self.dice,
             index: self.index,
             vocabulary: self.vocabulary,
             vocabularies: self.vocabularies,
-        };
+        }
+    }
+
+    /// A part of a request that may be about any index.
+    fn anywhere(&mut self) -> Making<'_> {
+        let place = self.dice.below(INDEXES.len());
+        let vocabularies = self.vocabularies;
+        let here = self.here();
         if here.dice.percent(40) {
-            Making { index: &INDEXES[place], vocabulary: &self.vocabularies[place], ..here }
+            Making { index: &INDEXES[place], vocabulary: &vocabularies[place], ..here }
         } else {
             here
         }

@@ -72,10 +72,17 @@ impl Making<'_> {
         let mut kinds = BTreeSet::new();
         let count = self.dice.between(1, 3);
         let directions = self.dice.percent(40).then(|| self.directions());
+        // Queries of one index, which group its documents differently.
+        let together = count > 1 && self.dice.percent(30);
         let queries: Vec<Value> = (0..count)
             .map(|_| {
-                let mut making = self.anywhere();
+                let mut making = if together { self.here() } else { self.anywhere() };
                 let mut search = making.hits();
+                if together && making.dice.percent(40) {
+                    let filterable = making.index.filterable;
+                    let distinct = *making.dice.pick(filterable);
+                    search.set("federated, together", "distinct", distinct);
+                }
                 search.body.remove("sort");
                 search.kinds.remove("sort");
                 if let Some(directions) = &directions {
