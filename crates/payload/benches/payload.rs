@@ -176,7 +176,8 @@ fn slices(spool: &[u8], index: &[u8], out: &mut TcpStream) -> io::Result<usize> 
                 let until = (base + WINDOW).max(end).min(spool.len() as u64);
                 window = Bytes::copy_from_slice(&spool[base as usize..until as usize]);
             }
-            let field = internal_field(record.slot, BITS, Sequence { task: 1, ordinal: ordinal as u32 });
+            let field =
+                internal_field(record.slot, BITS, Sequence { task: 1, ordinal: ordinal as u32 }, None);
             let lead = [b"{", field.as_bytes(), b","].concat();
             queue.push(lead.into());
             queue.push(window.slice((record.offset - base) as usize + 1..(end - base) as usize));

@@ -26,8 +26,17 @@ pub struct Part {
     pub end: u64,
     /// How many of these the node gets.
     pub documents: u64,
-    /// How long the body is: the content length.
+    /// How long the body is, where the node has none of the documents yet.
     pub bytes: u64,
+}
+
+/// Where a document was written first that a node has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct First {
+    /// The document's place in the payload.
+    pub ordinal: u32,
+    /// The place of its first write.
+    pub place: Sequence,
 }
 
 /// The body of a request to a node, chunk by chunk.
@@ -41,6 +50,8 @@ pub struct Frames<S, I, P> {
     wants: P,
     task: u32,
     shard_bits: u32,
+    /// The first writes of the documents that the node has already, behind those that were met.
+    firsts: std::vec::IntoIter<First>,
     chunk: BytesMut,
     /// Bytes of the current document that are still to be copied, and whether its newline is.
     pending: u64,
@@ -104,11 +115,18 @@ impl<S: Read + Seek, I: Read + Seek, P: FnMut(Slot) -> bool> Frames<S, I, P> {
             wants,
             task,
             shard_bits,
+            firsts: Vec::new().into_iter(),
             chunk: BytesMut::new(),
             pending: 0,
             newline: false,
             failed: false,
         })
+    }
+
+    /// The same, with these documents of the part, in their order, keeping the place of their first write.
+    #[must_use]
+    pub fn with_firsts(self, firsts: Vec<First>) -> Self {
+        Self { firsts: firsts.into_iter(), ..self }
     }
 
     fn fill(&mut self) -> io::Result<Option<Bytes>> {
@@ -152,7 +170,16 @@ impl<S: Read + Seek, I: Read + Seek, P: FnMut(Slot) -> bool> Frames<S, I, P> {
         self.offset = record.offset + 1;
         self.pending = u64::from(record.len) - 1;
         self.newline = true;
-        let field = internal_field(record.slot, self.shard_bits, Sequence { task: self.task, ordinal });
+        let own = Sequence { task: self.task, ordinal };
+        let first = self.firsts.as_slice().first().filter(|first| first.ordinal == ordinal).copied();
+        let (first, again) = match first {
+            Some(First { place, .. }) => {
+                self.firsts.next();
+                (place, Some(self.task))
+            }
+            None => (own, None),
+        };
+        let field = internal_field(record.slot, self.shard_bits, first, again);
         self.chunk.put_u8(b'{');
         self.chunk.put_slice(field.as_bytes());
         self.chunk.put_u8(b',');

@@ -1,18 +1,19 @@
 //! The index of a spool: where its documents are and in which slots. Written once, read by every applier.
 //!
-//! Little-endian: a header of 16 bytes (`MSIX`, the format as `u32`, the number of records as `u64`), then 16 bytes a
-//! document in order: offset (`u64`), length (`u32`), slot (`u16`), zero (`u16`). The number is filled in last, so an index that was cut off
-//! is recognised. Nothing in it depends on how slots are grouped into shards.
+//! Little-endian: a header of 16 bytes (`MSIX`, the format as `u32`, the number of records as `u64`), then 20 bytes a
+//! document in order: offset (`u64`), length (`u32`), slot (`u16`), length of the id (`u16`), where it is in the document
+//! (`u32`). The number is filled in last, so an index that was cut off is recognised. Nothing in it depends on how slots are
+//! grouped into shards.
 
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 use miroir_shard::Slot;
 
 const MAGIC: [u8; 4] = *b"MSIX";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const UNFINISHED: u64 = u64::MAX;
 const HEADER_LEN: u64 = 16;
-const RECORD_LEN: usize = 16;
+const RECORD_LEN: usize = 20;
 
 /// One document of a spool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub struct Record {
     pub len: u32,
     /// Its slot.
     pub slot: Slot,
+    /// Where the value that is its id begins, from its first byte on.
+    pub id_at: u32,
+    /// How many bytes that value has.
+    pub id_len: u16,
 }
 
 /// Writes an index.
@@ -57,6 +62,8 @@ impl<W: Write + Seek> IndexWriter<W> {
         bytes[..8].copy_from_slice(&record.offset.to_le_bytes());
         bytes[8..12].copy_from_slice(&record.len.to_le_bytes());
         bytes[12..14].copy_from_slice(&record.slot.index().to_le_bytes());
+        bytes[14..16].copy_from_slice(&record.id_len.to_le_bytes());
+        bytes[16..].copy_from_slice(&record.id_at.to_le_bytes());
         self.count += 1;
         self.out.write_all(&bytes)
     }
@@ -129,6 +136,8 @@ impl<R: Read> IndexReader<R> {
             offset: u64::from_le_bytes(number(&bytes[..8])),
             len: u32::from_le_bytes(number(&bytes[8..12])),
             slot: slot.ok_or_else(|| damaged("the index of the payload names a slot that there is not"))?,
+            id_at: u32::from_le_bytes(number(&bytes[16..])),
+            id_len: u16::from_le_bytes(number(&bytes[14..16])),
         })
     }
 }
@@ -161,7 +170,8 @@ mod tests {
     use super::*;
 
     fn record(offset: u64) -> Record {
-        Record { offset, len: 0x0102_0304, slot: Slot::new(0x0506).expect("a slot") }
+        let slot = Slot::new(0x0506).expect("a slot");
+        Record { offset, len: 0x0102_0304, slot, id_at: 0x0708_090a, id_len: 0x0b0c }
     }
 
     fn written() -> Vec<u8> {
@@ -170,13 +180,14 @@ mod tests {
         writer.finish().expect("an index").into_inner()
     }
 
-    /// Appliers read indexes that an earlier version wrote.
+    /// A change of it takes another number.
     #[test]
-    fn the_format_never_changes() {
+    fn the_format_is_as_described() {
         let bytes = written();
-        assert_eq!(bytes[..16], *b"MSIX\x01\0\0\0\x03\0\0\0\0\0\0\0");
-        assert_eq!(bytes[32..48], *b"\x01\0\0\0\0\0\0\0\x04\x03\x02\x01\x06\x05\0\0");
-        assert_eq!(bytes.len(), 64);
+        assert_eq!(bytes[..16], *b"MSIX\x02\0\0\0\x03\0\0\0\0\0\0\0");
+        let second = *b"\x01\0\0\0\0\0\0\0\x04\x03\x02\x01\x06\x05\x0c\x0b\x0a\x09\x08\x07";
+        assert_eq!(bytes[36..56], second);
+        assert_eq!(bytes.len(), 76);
     }
 
     #[test]
@@ -194,7 +205,7 @@ mod tests {
             IndexWriter::new(Cursor::new(Vec::new())).expect("a writer").out.into_inner().expect("bytes");
         assert!(IndexReader::new(unfinished).is_err());
         let mut other = written();
-        other[4] = 2;
+        other[4] = 1;
         assert!(IndexReader::new(Cursor::new(other)).is_err());
         let mut slot = written();
         slot[29] = 0xff;

@@ -6,6 +6,7 @@
 
 mod format;
 mod frames;
+mod ids;
 mod index;
 mod intake;
 mod lookahead;
@@ -14,9 +15,12 @@ mod split;
 
 pub use self::{
     format::Format,
-    frames::{Frames, Part, parts},
+    frames::{First, Frames, Part, parts},
+    ids::part_ids,
     index::{IndexReader, IndexWriter, Record},
     intake::{Intake, IntakeError, Summary},
     rules::{Inspection, Rules, Step, Suspect, Verdict, final_versions},
-    split::{PrimaryKey, Split, SplitError, SplitSummary, infer_primary_key, split_ids},
+    split::{
+        PrimaryKey, Split, SplitError, SplitSummary, held_places, id_hash, infer_primary_key, split_ids,
+    },
 };

@@ -3,6 +3,7 @@
 mod distinct;
 mod document;
 mod error;
+mod held;
 mod ids;
 mod primary_key;
 mod scan;
@@ -16,8 +17,14 @@ use std::{
 use miroir_shard::Slot;
 
 use self::distinct::Distinct;
-pub(crate) use self::{document::DocumentReader, scan::for_each_names};
-pub use self::{error::SplitError, ids::split_ids, primary_key::PrimaryKey, scan::infer_primary_key};
+pub use self::{
+    distinct::id_hash, error::SplitError, held::held_places, ids::split_ids, primary_key::PrimaryKey,
+    scan::infer_primary_key,
+};
+pub(crate) use self::{
+    document::DocumentReader,
+    scan::{for_each_names, id_text},
+};
 use crate::{
     IndexWriter, Record,
     rules::{Rules, Special, Verdict},
@@ -74,15 +81,18 @@ impl<R: Read> Split<R> {
     fn step(&mut self) -> Result<Option<Record>, SplitError> {
         let look = |id: &str, special: Special<'_>| {
             let fine = self.rules.inspect(id, special) == Verdict::Fine;
-            (Slot::of(id), Distinct::hash(id), fine)
+            (Slot::of(id), id_hash(id), fine)
         };
         let Some((place, (slot, hash, fine))) = self.documents.next(&self.primary_key, look)? else {
             return Ok(None);
         };
         self.ids.note(hash);
         self.doubtful |= !fine;
-        let len = u32::try_from(place.len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-        Ok(Some(Record { offset: place.offset, len, slot }))
+        let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
+        let len = u32::try_from(place.len).map_err(|_| too_large())?;
+        let id_at = u32::try_from(place.id.0).map_err(|_| too_large())?;
+        let id_len = u16::try_from(place.id.1).map_err(|_| too_large())?;
+        Ok(Some(Record { offset: place.offset, len, slot, id_at, id_len }))
     }
 }
 

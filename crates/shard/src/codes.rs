@@ -3,13 +3,16 @@
 //! A code is a number in base 4. Its digits are `!`, `,`, `:`, `;` for 0 to 3: in the order of their bytes, so that
 //! codes of one width compare as text exactly like their numbers.
 
-use crate::{Sequence, Slot, sequence::SEQUENCE_CODE_LEN};
+use crate::{
+    Sequence, Slot,
+    sequence::{SEQUENCE_CODE_LEN, TASK_CODE_LEN, task_code},
+};
 
 /// The member that every stored document carries and no client ever sees.
 pub const INTERNAL_FIELD: &str = "_miroir";
 /// The path of the codes that are filtered on.
 pub const SLOT_FIELD: &str = "_miroir.s";
-/// The path of the order of insertion.
+/// The path of the order of insertion: the place of a document's first write.
 pub const SEQUENCE_FIELD: &str = "_miroir.n";
 /// The finest level of shards: one slot each.
 pub const MAX_SHARD_BITS: u32 = 14;
@@ -27,9 +30,11 @@ const MAX_SHARD_CODE_LEN: usize = 15;
 const OPEN: &[u8] = b"\"_miroir\":{\"s\":[\"";
 const BETWEEN: &[u8] = b"\",\"";
 const MIDDLE: &[u8] = b"\"],\"n\":\"";
+const AGAIN: &[u8] = b"\",\"w\":\"";
 const CLOSE: &[u8] = b"\"}";
 const FRAME_LEN: usize = OPEN.len() + BETWEEN.len() + MIDDLE.len() + CLOSE.len();
-const CAPACITY: usize = FRAME_LEN + MAX_SHARD_CODE_LEN + SLOT_CODE_LEN + SEQUENCE_CODE_LEN;
+const AGAIN_LEN: usize = AGAIN.len() + TASK_CODE_LEN;
+const CAPACITY: usize = FRAME_LEN + MAX_SHARD_CODE_LEN + SLOT_CODE_LEN + SEQUENCE_CODE_LEN + AGAIN_LEN;
 
 /// The internal member of one document, as JSON text without a comma on either side.
 #[derive(Clone, Copy)]
@@ -38,11 +43,13 @@ pub struct InternalField {
     len: usize,
 }
 
-/// Writes the internal member `"_miroir":{"s":["<shard>","<slot>"],"n":"<sequence>"}`.
+/// Writes the internal member `"_miroir":{"s":["<shard>","<slot>"],"n":"<first>"}`, with `"w":"<again>"` in it where the
+/// document is there already and `again` is the uid of the write that writes it again.
 ///
 /// `shard_bits` is the level of the shard code ([`ShardMap::code_bits`](crate::ShardMap::code_bits)), at most
-/// [`MAX_SHARD_BITS`]. All members of one level have the same length, [`internal_field_len`].
-pub fn internal_field(slot: Slot, shard_bits: u32, sequence: Sequence) -> InternalField {
+/// [`MAX_SHARD_BITS`]. All members of one level have the same length, [`internal_field_len`], but for those of documents
+/// that are written again.
+pub fn internal_field(slot: Slot, shard_bits: u32, first: Sequence, again: Option<u32>) -> InternalField {
     let mut field = InternalField { bytes: [0; CAPACITY], len: 0 };
     let bits = shard_bits.min(MAX_SHARD_BITS);
     field.push(OPEN);
@@ -50,12 +57,16 @@ pub fn internal_field(slot: Slot, shard_bits: u32, sequence: Sequence) -> Intern
     field.push(BETWEEN);
     encode(u64::from(slot.index()), field.grow(SLOT_CODE_LEN));
     field.push(MIDDLE);
-    field.push(&sequence.code());
+    field.push(&first.code());
+    if let Some(task) = again {
+        field.push(AGAIN);
+        field.push(&task_code(task));
+    }
     field.push(CLOSE);
     field
 }
 
-/// The length of every internal member whose shard code has this level.
+/// The length of every internal member whose shard code has this level, as a document has it that is written first.
 pub const fn internal_field_len(shard_bits: u32) -> usize {
     let bits = if shard_bits > MAX_SHARD_BITS { MAX_SHARD_BITS } else { shard_bits };
     FRAME_LEN + shard_code_len(bits) + SLOT_CODE_LEN + SEQUENCE_CODE_LEN
@@ -142,10 +153,15 @@ mod tests {
 
     #[test]
     fn the_member_reads_as_documented() {
-        let field = internal_field(slot(0b10_01_11_00_01_10_11), 8, Sequence { task: 1, ordinal: 2 });
+        let of =
+            |again| internal_field(slot(0b10_01_11_00_01_10_11), 8, Sequence { task: 1, ordinal: 2 }, again);
         assert_eq!(
-            String::from_utf8_lossy(field.as_bytes()),
+            String::from_utf8_lossy(of(None).as_bytes()),
             r#""_miroir":{"s":[":,;!",":,;!,:;"],"n":"!!!!!!!!!!!!!!!,!!!!!!!!!!!!!!!:"}"#
+        );
+        assert_eq!(
+            String::from_utf8_lossy(of(Some(3)).as_bytes()),
+            r#""_miroir":{"s":[":,;!",":,;!,:;"],"n":"!!!!!!!!!!!!!!!,!!!!!!!!!!!!!!!:","w":"!!!!!!!!!!!!!!!;"}"#
         );
     }
 
@@ -156,7 +172,7 @@ mod tests {
                 for sequence in
                     [Sequence { task: 0, ordinal: 0 }, Sequence { task: u32::MAX, ordinal: u32::MAX }]
                 {
-                    let field = internal_field(slot(index), bits, sequence);
+                    let field = internal_field(slot(index), bits, sequence, None);
                     assert_eq!(field.as_bytes().len(), internal_field_len(bits));
                     let json = format!("{{{field:?}}}");
                     let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");

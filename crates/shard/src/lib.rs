@@ -25,7 +25,7 @@ pub use self::{
     map::{Group, Node, NodeId, Owner, OwnerState, ShardId, ShardMap},
     plan::{Move, diff},
     search::{Ask, SearchPlan},
-    sequence::{SEQUENCE_CODE_LEN, Sequence},
+    sequence::{SEQUENCE_CODE_LEN, Sequence, task_of_code},
     slot::{SLOTS, Slot, SlotSet},
     stored::StoredMapError,
 };

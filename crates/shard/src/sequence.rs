@@ -4,8 +4,10 @@ use crate::codes::{decode, encode};
 
 /// How many characters the code of a [`Sequence`] has.
 pub const SEQUENCE_CODE_LEN: usize = 32;
+/// How many characters the code of a write has.
+pub(crate) const TASK_CODE_LEN: usize = 16;
 
-/// The write that brought a document and the document's place in that write's payload.
+/// The write that brought a document first and the document's place in that write's payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sequence {
     /// The log uid of the write.
@@ -32,6 +34,19 @@ impl Sequence {
     }
 }
 
+/// The code of a write.
+pub(crate) fn task_code(task: u32) -> [u8; TASK_CODE_LEN] {
+    let mut code = [0; TASK_CODE_LEN];
+    encode(u64::from(task), &mut code);
+    code
+}
+
+/// The log uid of the write that has this code; `None` if none has.
+pub fn task_of_code(code: &[u8]) -> Option<u32> {
+    let value = if code.len() == TASK_CODE_LEN { decode(code)? } else { return None };
+    u32::try_from(value).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +62,7 @@ mod tests {
         fn codes_compare_as_the_places_do(a in sequence(), b in sequence()) {
             prop_assert_eq!(a.code().cmp(&b.code()), a.cmp(&b));
             prop_assert_eq!(Sequence::from_code(&a.code()), Some(a));
+            prop_assert_eq!(task_of_code(&task_code(a.task)), Some(a.task));
         }
     }
 
@@ -55,5 +71,6 @@ mod tests {
         let code = Sequence { task: 7, ordinal: 9 }.code();
         assert_eq!(Sequence::from_code(&code[1..]), None);
         assert_eq!(Sequence::from_code(&[b'a'; SEQUENCE_CODE_LEN]), None);
+        assert_eq!((task_of_code(&code), task_of_code(&[b'a'; TASK_CODE_LEN])), (None, None));
     }
 }

@@ -38,13 +38,6 @@ pub(crate) const ALLOWED: &[Allowance] = &[
         },
         reduce: |body| drop_members(body, &TOTALS),
     },
-    // A document that was written again tells when it was last written, a node lists it where it first was. Of a group, it
-    // may be the one that is left.
-    Allowance {
-        name: "documents written again",
-        applies: |probe| probe.is_about("rewritten"),
-        reduce: |body| drop_members(body, &["hits", "results", "facetDistribution", "facetStats"]),
-    },
     // A value that is spelled in several ways keeps the spelling of one of its documents.
     Allowance { name: "spelling", applies: |_| true, reduce: spelling },
     // Counts of several indexes are put in order, and cut, by the spelling.

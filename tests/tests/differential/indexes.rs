@@ -197,13 +197,22 @@ impl Index {
     }
 }
 
-/// A few documents as they are, and a few only in part.
+/// A few documents as they are, in another order; a few only in part; and a few several times, without waiting in between.
 fn write_again(client: &Client, path: &str, documents: &[Value]) {
-    let whole: Value = documents.iter().step_by(11).cloned().collect();
+    let whole: Value = documents.iter().step_by(11).rev().cloned().collect();
     client.post(path).json(&whole).succeeds();
     let part = |film: &Value| json!({ "id": film["id"], "seen": true });
     let parts: Value = documents.iter().skip(3).step_by(13).map(part).collect();
     client.put(path).json(&parts).succeeds();
+    let rounds = (0..8).map(|round| {
+        let few: Value = documents.iter().skip(round).step_by(29).take(20).cloned().collect();
+        let request = if round % 2 == 0 { client.post(path) } else { client.put(path) };
+        request.json(&few).accepted()
+    });
+    for task in rounds.collect::<Vec<_>>() {
+        let task = client.ended(task);
+        assert_eq!(task["status"], "succeeded", "{task}");
+    }
 }
 
 fn rewritten() -> Value {

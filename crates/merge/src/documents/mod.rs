@@ -17,7 +17,7 @@ use self::source::Listing;
 use crate::{
     MergeError,
     error::InNode,
-    kway::{AHEAD, merge},
+    kway::merge,
     record::{Record, Shape},
     scan::{Cursor, push_count},
 };
@@ -41,8 +41,7 @@ pub struct DocumentsSpec {
 impl DocumentsSpec {
     /// How many documents each node has to be asked for.
     pub fn node_limit(&self) -> usize {
-        let needed = self.offset.saturating_add(self.limit);
-        if self.limit == 0 { needed } else { needed.saturating_add(AHEAD) }
+        self.offset.saturating_add(self.limit)
     }
 }
 

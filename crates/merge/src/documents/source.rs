@@ -1,12 +1,12 @@
 //! One node's listing of documents, read from front to back.
 
-use std::{cmp::Ordering, collections::VecDeque};
+use std::cmp::Ordering;
 
 use super::sort::{Held, SortKey};
 use crate::{
     MergeError,
     error::InNode,
-    kway::{AHEAD, Source, next_of},
+    kway::Source,
     record::{Record, Shape},
     scan::{Cursor, Scan, count},
     search::order_sequences,
@@ -21,19 +21,10 @@ pub(super) struct Listing<'a, 's> {
     sort: &'s [SortKey],
     is_first: bool,
     is_read: bool,
-    document: Document<'a>,
-    /// The next documents, as far as they were looked at: see [`AHEAD`].
-    ahead: VecDeque<Document<'a>>,
-    /// The earliest place among the current document and the next ones that are sorted the same.
-    sequence: &'a [u8],
-    total: Option<u64>,
-}
-
-/// A document, and what it holds for the sort.
-#[derive(Default)]
-struct Document<'a> {
     record: Record<'a>,
+    /// What the current document holds for the sort.
     held: Vec<Held<'a>>,
+    total: Option<u64>,
 }
 
 impl<'a, 's> Listing<'a, 's> {
@@ -51,9 +42,8 @@ impl<'a, 's> Listing<'a, 's> {
             sort,
             is_first: true,
             is_read: false,
-            document: Document::default(),
-            ahead: VecDeque::new(),
-            sequence: &[],
+            record: Record::default(),
+            held: Vec::new(),
             total: None,
         };
         listing.read_head().in_node(node, 0)?;
@@ -82,34 +72,21 @@ impl<'a, 's> Listing<'a, 's> {
 
     /// Makes the next document the current one.
     fn read_document(&mut self) -> Scan<bool> {
-        let (mut ahead, spare) = (std::mem::take(&mut self.ahead), std::mem::take(&mut self.document));
-        let read = |document: &mut Document<'a>| self.read(document);
-        let next = next_of(&mut ahead, AHEAD, spare, read, |document, next| document.held == next.held)?;
-        self.ahead = ahead;
-        let Some((next, ties)) = next else { return Ok(false) };
-        self.document = next;
-        let ties = self.ahead.iter().take(ties).map(|document| &document.record);
-        self.sequence = self.document.record.earliest(ties);
-        Ok(true)
-    }
-
-    fn read(&mut self, document: &mut Document<'a>) -> Scan<bool> {
         if self.is_read || !self.cursor.element(&mut self.is_first)? {
             self.is_read = true;
             return Ok(false);
         }
-        document.record.read(&mut self.cursor, self.shape)?;
-        document.held.clear();
+        self.record.read(&mut self.cursor, self.shape)?;
+        self.held.clear();
         for key in self.sort {
-            document.held.push(key.read(document.record.text())?);
+            self.held.push(key.read(self.record.text())?);
         }
         Ok(true)
     }
 
     /// Appends the current document.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), MergeError> {
-        let record = &self.document.record;
-        record.write(self.shape, out).in_node(self.node, record.base())
+        self.record.write(self.shape, out).in_node(self.node, self.record.base())
     }
 
     /// The total that follows the documents.
@@ -136,13 +113,10 @@ impl Source for Listing<'_, '_> {
     }
 
     fn order(&self, other: &Self) -> Ordering {
-        let (own, others) = (&self.document, &other.document);
-        let held = own.held.iter().zip(&others.held);
+        let held = self.held.iter().zip(&other.held);
         let mut by_sort = self.sort.iter().zip(held).map(|(key, (left, right))| key.order(left, right));
         let order = by_sort.find(|order| order.is_ne()).unwrap_or(Ordering::Equal);
-        order
-            .then_with(|| order_sequences(self.sequence, other.sequence))
-            .then_with(|| order_sequences(own.record.sequence(), others.record.sequence()))
+        order.then_with(|| order_sequences(self.record.sequence(), other.record.sequence()))
     }
 }
 
@@ -152,6 +126,6 @@ impl<'a> Item<'a> for Listing<'a, '_> {
     }
 
     fn item(&self) -> &Record<'a> {
-        &self.document.record
+        &self.record
     }
 }

@@ -1,46 +1,8 @@
 //! Merging ordered sources, one item at a time, no further than asked.
 
-use std::{cmp::Ordering, collections::VecDeque, ops::ControlFlow};
+use std::{cmp::Ordering, ops::ControlFlow};
 
-use crate::{MergeError, scan::Scan};
-
-/// How many of the next hits of the same rank are looked at for the place of a hit in the order of insertion.
-///
-/// A document that was written again tells the place of the last write, while its node still lists it where it first was.
-/// It cannot have come later than the documents that the node lists after it: the earliest place among them is nearer to
-/// its own, and it does not hold up those behind it. So many, and not all that the answer holds, so that a hit has one
-/// place whatever the page; nodes are asked for as many hits more.
-pub(crate) const AHEAD: usize = 6;
-
-/// Takes the next item of a source from those that were read `ahead`, and tells how many of these, up to `most`, are the
-/// `same` as it and follow it: no more is read than it takes to tell. `spare` is an item of no more use, to read into.
-pub(crate) fn next_of<T: Default>(
-    ahead: &mut VecDeque<T>,
-    most: usize,
-    mut spare: T,
-    mut read: impl FnMut(&mut T) -> Scan<bool>,
-    same: impl Fn(&T, &T) -> bool,
-) -> Scan<Option<(T, usize)>> {
-    let mut read_ahead = |ahead: &mut VecDeque<T>| {
-        let is_read = read(&mut spare)?;
-        if is_read {
-            ahead.push_back(std::mem::take(&mut spare));
-        }
-        Ok(is_read)
-    };
-    if ahead.is_empty() {
-        read_ahead(ahead)?;
-    }
-    let Some(next) = ahead.pop_front() else { return Ok(None) };
-    let mut ties = 0;
-    while ties < most
-        && (ties < ahead.len() || read_ahead(ahead)?)
-        && ahead.get(ties).is_some_and(|tie| same(&next, tie))
-    {
-        ties += 1;
-    }
-    Ok(Some((next, ties)))
-}
+use crate::MergeError;
 
 /// A node's items in the node's order.
 pub(crate) trait Source {
@@ -90,29 +52,6 @@ fn advance<S: Source>(sources: &mut [S], index: usize, waiting: &mut Vec<usize>)
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The items in their turn with their ties, and how many were read after the first turn.
-    fn turns(numbers: &[u32], most: usize) -> (Vec<(u32, usize)>, usize) {
-        let (mut ahead, mut rest) = (VecDeque::new(), numbers.iter());
-        let mut turns = Vec::new();
-        let mut read_first = None;
-        loop {
-            let read = |item: &mut u32| Ok(rest.next().map(|number| *item = *number).is_some());
-            let next = next_of(&mut ahead, most, 0, read, |left, right| left / 10 == right / 10);
-            let Some(turn) = next.expect("no errors") else { break };
-            turns.push(turn);
-            read_first.get_or_insert(numbers.len() - rest.len());
-        }
-        (turns, read_first.unwrap_or_default())
-    }
-
-    #[test]
-    fn no_more_is_read_than_tells_ties() {
-        assert_eq!(turns(&[10, 11, 20, 30], 6), (vec![(10, 1), (11, 0), (20, 0), (30, 0)], 3));
-        assert_eq!(turns(&[10, 11, 12, 13, 14], 2), (vec![(10, 2), (11, 2), (12, 2), (13, 1), (14, 0)], 3));
-        assert_eq!(turns(&[10, 11], 0), (vec![(10, 0), (11, 0)], 1));
-        assert_eq!(turns(&[], 6), (vec![], 0));
-    }
 
     struct Numbers(Vec<u32>, Option<u32>);
 

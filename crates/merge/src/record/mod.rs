@@ -108,16 +108,6 @@ impl<'a> Record<'a> {
         self.sequence
     }
 
-    /// The earliest place in the order of insertion among this document and those of `ahead`, which a node lists after it:
-    /// see [`AHEAD`](crate::kway::AHEAD).
-    pub(crate) fn earliest<'r>(&'r self, ahead: impl Iterator<Item = &'r Record<'a>>) -> &'a [u8]
-    where
-        'a: 'r,
-    {
-        let places = ahead.map(Record::sequence).chain([self.sequence()]);
-        places.filter(|place| !place.is_empty()).min().unwrap_or_default()
-    }
-
     /// The `_rankingScore`, as written.
     pub(crate) fn score(&self) -> Option<&'a [u8]> {
         self.score

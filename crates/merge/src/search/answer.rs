@@ -1,13 +1,13 @@
 //! One node's answer to a search, read from front to back as the merge needs it.
 
-use std::{cmp::Ordering, collections::VecDeque};
+use std::cmp::Ordering;
 
 use crate::{
     MergeError,
     envelope::Envelope,
     error::InNode,
     keys::{Details, Weights},
-    kway::{AHEAD, Source, next_of},
+    kway::Source,
     record::{Record, Shape},
     scan::{Cursor, Scan, count, number},
     whereabouts::Item,
@@ -21,10 +21,6 @@ pub(crate) struct Answer<'a, 's> {
     ranking: Ranking,
     state: State,
     record: Record<'a>,
-    /// The next hits, as far as they were looked at: see [`AHEAD`].
-    ahead: VecDeque<Record<'a>>,
-    /// The earliest place among the current hit and the next ones that rank the same.
-    sequence: &'a [u8],
     details: Details<'a>,
     score: f64,
     only_semantic: bool,
@@ -80,8 +76,6 @@ impl<'a, 's> Answer<'a, 's> {
             ranking,
             state: State::FirstHit,
             record: Record::default(),
-            ahead: VecDeque::new(),
-            sequence: &[],
             details: Details::default(),
             score: 0.0,
             only_semantic: false,
@@ -105,21 +99,6 @@ impl<'a, 's> Answer<'a, 's> {
 
     /// Makes the next hit the current one.
     fn read_hit(&mut self) -> Scan<bool> {
-        let most = if let Ranking::None = self.ranking { 0 } else { AHEAD };
-        let (mut ahead, spare) = (std::mem::take(&mut self.ahead), std::mem::take(&mut self.record));
-        let read = |record: &mut Record<'a>| self.read_record(record);
-        let next = next_of(&mut ahead, most, spare, read, |hit, next| hit.details() == next.details())?;
-        self.ahead = ahead;
-        let Some((next, ties)) = next else { return Ok(false) };
-        self.record = next;
-        self.sequence = self.record.earliest(self.ahead.iter().take(ties));
-        if let Ranking::Hybrid(_) = self.ranking {
-            self.score = self.record.score().and_then(number).unwrap_or(0.0);
-        }
-        Ok(true)
-    }
-
-    fn read_record(&mut self, record: &mut Record<'a>) -> Scan<bool> {
         let mut first = self.state == State::FirstHit;
         if self.state == State::Tail {
             return Ok(false);
@@ -129,7 +108,10 @@ impl<'a, 's> Answer<'a, 's> {
             return Ok(false);
         }
         self.state = State::Hits;
-        record.read(&mut self.cursor, self.shape)?;
+        self.record.read(&mut self.cursor, self.shape)?;
+        if let Ranking::Hybrid(_) = self.ranking {
+            self.score = self.record.score().and_then(number).unwrap_or(0.0);
+        }
         Ok(true)
     }
 
@@ -196,9 +178,7 @@ impl Source for Answer<'_, '_> {
                 self.details.order_hybrid(self.score, &other.details, other.score, weights)
             }
         };
-        by_rules
-            .then_with(|| order_sequences(self.sequence, other.sequence))
-            .then_with(|| order_sequences(self.record.sequence(), other.record.sequence()))
+        by_rules.then_with(|| order_sequences(self.record.sequence(), other.record.sequence()))
     }
 }
 

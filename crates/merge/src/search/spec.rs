@@ -1,9 +1,6 @@
 //! What the client asked for, as far as the merge has to know it.
 
-use crate::{
-    facets::{FacetRanks, FacetSpec},
-    kway::AHEAD,
-};
+use crate::facets::{FacetRanks, FacetSpec};
 
 /// What a merged search answer is made of and looks like.
 ///
@@ -97,10 +94,10 @@ pub(crate) struct Window {
 
 impl SearchSpec {
     /// How many hits each node has to be asked for: `limit` (with `offset` 0) or `hitsPerPage` (with `page` 1). Those of
-    /// the page and of the pages before it, and a few that tell how those stand among equals.
+    /// the page and of the pages before it.
     pub fn node_limit(&self) -> usize {
         let Window { skip, take } = self.window();
-        if take == 0 { 0 } else { skip.saturating_add(take).saturating_add(AHEAD) }
+        if take == 0 { 0 } else { skip.saturating_add(take) }
     }
 
     /// How many hits are left out, where only such are.
@@ -168,10 +165,10 @@ mod tests {
     #[test]
     fn nodes_are_asked_for_all_pages_up_to_this_one() {
         let limit = |page, hits_per_page| spec(Paging::Page { page, hits_per_page }, Some(1000)).node_limit();
-        assert_eq!((limit(1, 20), limit(3, 20), limit(0, 20), limit(5, 0)), (20 + AHEAD, 60 + AHEAD, 0, 0));
+        assert_eq!((limit(1, 20), limit(3, 20), limit(0, 20), limit(5, 0)), (20, 60, 0, 0));
         assert_eq!(limit(usize::MAX, usize::MAX), 0);
         let skipped = |offset, limit| spec(Paging::Window { offset, limit }, Some(1000)).only_skipped();
         assert_eq!((skipped(33, 0), skipped(33, 1), skipped(2000, 5)), (33, 0, 1000));
-        assert_eq!(spec(Paging::Window { offset: 3, limit: 2 }, None).node_limit(), 5 + AHEAD);
+        assert_eq!(spec(Paging::Window { offset: 3, limit: 2 }, None).node_limit(), 5);
     }
 }

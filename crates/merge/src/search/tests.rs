@@ -246,23 +246,6 @@ fn duplicates_count_where_no_hits_are_wanted() {
     assert!(text.starts_with(r#"{"hits":[],"#) && text.contains(r#""estimatedTotalHits":1"#), "{text}");
 }
 
-#[test]
-fn documents_written_again_stand_near_where_they_first_were() {
-    let hit = |id: u32, written: u32| format!(r#"{{"id":{id},"_miroir":{{"n":"{written:03}"}}}}"#);
-    let node = |hits: &[String]| {
-        let (all, total) = (hits.join(","), hits.len());
-        Bytes::from(format!(r#"{{"hits":[{all}],"query":"","estimatedTotalHits":{total}}}"#))
-    };
-    // The second document was written again, and the node still lists it second.
-    let nodes = [node(&[hit(1, 1), hit(2, 90), hit(5, 5)]), node(&[hit(3, 3), hit(4, 4), hit(6, 6)])];
-    let ids = |spec: SearchSpec| {
-        let answer: serde_json::Value =
-            serde_json::from_slice(&merge_search(&nodes, &spec).unwrap()).unwrap();
-        answer["hits"].as_array().unwrap().iter().map(|hit| hit["id"].as_u64().unwrap()).collect::<Vec<_>>()
-    };
-    assert_eq!(ids(SearchSpec::default()), [1, 3, 4, 2, 5, 6]);
-}
-
 /// A hit with a group, one after the other by place and score.
 fn of_group(id: u32, group: &str) -> String {
     let score = format!(r#""score":{}"#, 1.0 - f64::from(id) / 100.0);

@@ -32,10 +32,25 @@ fn body(spool: &[u8], index: &[u8], part: Part, wants: impl FnMut(Slot) -> bool)
 fn the_internal_field_comes_first_and_the_rest_is_untouched() {
     let (spool, index) = spooled("[{ \"id\" : \"b\",\n\"x\":1.0}]");
     let part = parts(&mut reader(&index), BITS, u64::MAX, |_| true).expect("parts")[0];
-    let field = internal_field(Slot::of("b"), BITS, Sequence { task: 5, ordinal: 0 });
+    let field = internal_field(Slot::of("b"), BITS, Sequence { task: 5, ordinal: 0 }, None);
     let expected = format!("{{{field:?}, \"id\" : \"b\",\n\"x\":1.0}}\n");
     assert_eq!(String::from_utf8(body(&spool, &index, part, |_| true)).expect("UTF-8"), expected);
     assert_eq!(part, Part { first: 0, end: 1, documents: 1, bytes: expected.len() as u64 });
+}
+
+#[test]
+fn documents_that_are_there_keep_their_place() {
+    let (spool, index) = spooled(r#"[{"id":"a"},{"id":"b"},{"id":"c"}]"#);
+    let wants = |slot| slot != Slot::of("a");
+    let part = parts(&mut reader(&index), BITS, u64::MAX, wants).expect("parts")[0];
+    let place = Sequence { task: 2, ordinal: 7 };
+    let frames = Frames::new(Cursor::new(&spool), reader(&index), part, 5, BITS, wants).expect("frames");
+    let frames = frames.with_firsts(vec![First { ordinal: 1, place }]);
+    let body = frames.collect::<io::Result<Vec<Bytes>>>().expect("chunks").concat();
+    let again = internal_field(Slot::of("b"), BITS, place, Some(5));
+    let new = internal_field(Slot::of("c"), BITS, Sequence { task: 5, ordinal: 2 }, None);
+    let expected = format!("{{{again:?},\"id\":\"b\"}}\n{{{new:?},\"id\":\"c\"}}\n");
+    assert_eq!(String::from_utf8(body).expect("UTF-8"), expected);
 }
 
 #[test]

@@ -7,6 +7,11 @@ use xxhash_rust::xxh3::xxh3_64;
 /// So many ids are told apart; what comes behind them is counted as it is.
 const MOST: usize = 1 << 21;
 
+/// What stands for an id where many are kept.
+pub fn id_hash(id: &str) -> u64 {
+    xxh3_64(id.as_bytes())
+}
+
 /// Counts ids.
 #[derive(Debug, Default)]
 pub(super) struct Distinct {
@@ -16,11 +21,6 @@ pub(super) struct Distinct {
 }
 
 impl Distinct {
-    /// What stands for an id.
-    pub(super) fn hash(id: &str) -> u64 {
-        xxh3_64(id.as_bytes())
-    }
-
     /// Notes the id of the next document.
     pub(super) fn note(&mut self, hash: u64) {
         self.count += 1;

@@ -2,7 +2,11 @@
 
 use std::io::Read;
 
-use super::{PrimaryKey, SplitError, scan, window::Window};
+use super::{
+    PrimaryKey, SplitError,
+    scan::{self, Id},
+    window::Window,
+};
 use crate::rules::Special;
 
 /// Reads documents one after another.
@@ -16,6 +20,8 @@ pub(crate) struct DocumentReader<R> {
 pub(crate) struct Place {
     pub(crate) offset: u64,
     pub(crate) len: usize,
+    /// The value that is its id: where it begins in the document, and its length.
+    pub(crate) id: (usize, usize),
 }
 
 impl<R: Read> DocumentReader<R> {
@@ -35,13 +41,15 @@ impl<R: Read> DocumentReader<R> {
         }
         let (len, seen) = self.window.parse(|bytes| {
             let (len, document) = scan::document(bytes, key)?;
-            Ok((len, document.id.map(|id| look(&id, document.special))))
+            // The id is a part of the bytes.
+            let place = |id: &Id<'_>| (id.written.as_ptr().addr() - bytes.as_ptr().addr(), id.written.len());
+            Ok((len, document.id.map(|id| (place(&id), look(&id.text, document.special)))))
         })?;
-        let seen = match seen {
+        let (id, seen) = match seen {
             Ok(seen) => seen,
             Err(found) => return Err(found.into_error(&self.window.rest()[..len], key)),
         };
-        let place = Place { offset: self.window.offset(), len };
+        let place = Place { offset: self.window.offset(), len, id };
         self.window.consume(len);
         Ok(Some((place, seen)))
     }

@@ -22,11 +22,19 @@ pub(super) enum NoId {
     Reserved(String),
 }
 
-type Id<'de> = Result<Cow<'de, str>, NoId>;
+/// The id of a document.
+pub(super) struct Id<'de> {
+    /// The value that it is, as it is written.
+    pub(super) written: &'de str,
+    /// Its text.
+    pub(super) text: Cow<'de, str>,
+}
+
+type FoundId<'de> = Result<Id<'de>, NoId>;
 
 /// What is to be known of a document.
 pub(super) struct Document<'de> {
-    pub(super) id: Id<'de>,
+    pub(super) id: FoundId<'de>,
     pub(super) special: Special<'de>,
 }
 
@@ -83,9 +91,8 @@ impl NoId {
     }
 }
 
-/// The id that a value is.
-fn id_of(value: &RawValue) -> Id<'_> {
-    let text = value.get();
+/// The text of the id that a value is, given as it is written.
+fn id_of(text: &str) -> Result<Cow<'_, str>, NoId> {
     if let Some(plain) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'))
         && document::is_valid_id(plain)
     {
@@ -100,15 +107,20 @@ fn id_of(value: &RawValue) -> Id<'_> {
     document::id_text(&value).map(Cow::Owned).map_err(NoId::Invalid)
 }
 
+/// The text of the id that a value is, given as it is written; `None` where it is none.
+pub(crate) fn id_text(written: &str) -> Option<Cow<'_, str>> {
+    id_of(written).ok()
+}
+
 /// Looks at the value of a field that the path goes through, and sets `found`.
-fn look_into<'de, E: serde::de::Error>(
+pub(super) fn look_into<'de, E: serde::de::Error>(
     value: &'de RawValue,
     rest: &str,
-    found: &mut Option<Cow<'de, str>>,
+    found: &mut Option<Id<'de>>,
 ) -> Result<Result<(), NoId>, E> {
     let id = if rest.is_empty() {
-        match id_of(value) {
-            Ok(id) => id,
+        match id_of(value.get()) {
+            Ok(text) => Id { written: value.get(), text },
             Err(none) => return Ok(Err(none)),
         }
     } else {
@@ -168,7 +180,7 @@ impl<'de> Visitor<'de> for DocumentVisitor<'_> {
 struct NestedVisitor<'a>(&'a str);
 
 impl<'de> Visitor<'de> for NestedVisitor<'_> {
-    type Value = Result<Option<Cow<'de, str>>, NoId>;
+    type Value = Result<Option<Id<'de>>, NoId>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a map")
@@ -189,7 +201,7 @@ impl<'de> Visitor<'de> for NestedVisitor<'_> {
 }
 
 /// What a field is to the path of the id, or to the engine.
-enum Field<'a> {
+pub(super) enum Field<'a> {
     Other,
     Vectors,
     Geo,
@@ -197,7 +209,7 @@ enum Field<'a> {
     OnPath(&'a str),
 }
 
-struct FieldSeed<'a>(&'a str);
+pub(super) struct FieldSeed<'a>(pub(super) &'a str);
 
 impl<'de, 'a> DeserializeSeed<'de> for FieldSeed<'a> {
     type Value = Field<'a>;

@@ -45,8 +45,8 @@ fn documents_are_found_with_their_slots() {
     assert_eq!(
         records,
         [
-            Record { offset: 0, len: 25, slot: Slot::of("1") },
-            Record { offset: 26, len: spool.len() as u32 - 27, slot: Slot::of("b-2") },
+            Record { offset: 0, len: 25, slot: Slot::of("1"), id_at: 6, id_len: 1 },
+            Record { offset: 26, len: spool.len() as u32 - 27, slot: Slot::of("b-2"), id_at: 24, id_len: 5 },
         ]
     );
 }
@@ -143,7 +143,8 @@ fn documents_longer_than_the_window_are_read() {
     let records: Vec<_> = Split::new(Slow(spool.as_bytes(), 4099), PrimaryKey::new("id"))
         .map(|record| record.expect("a document"))
         .collect();
-    assert_eq!(records[3], Record { offset: spool.len() as u64 - 8, len: 8, slot: ids[3] });
+    let last = Record { offset: spool.len() as u64 - 8, len: 8, slot: ids[3], id_at: 6, id_len: 1 };
+    assert_eq!(records[3], last);
 }
 
 #[test]
@@ -202,7 +203,11 @@ proptest! {
         let expected = document::document_id(document.as_object().expect("an object"), key);
         match (split(&spool, key), expected) {
             (Ok(records), Ok(id)) => {
-                prop_assert_eq!(records, [Record { offset: 0, len: spool.len() as u32, slot: Slot::of(&id) }]);
+                let [record] = records[..] else { panic!("{records:?}") };
+                prop_assert_eq!((record.offset, record.len), (0, spool.len() as u32));
+                prop_assert_eq!(record.slot, Slot::of(&id));
+                let written = &spool[record.id_at as usize..][..record.id_len.into()];
+                prop_assert_eq!(id_text(written).expect("an id"), id);
             }
             (Err(SplitError::Document(found)), Err(expected)) => {
                 // which of several errors is first is a matter of the order of fields

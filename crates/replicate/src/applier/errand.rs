@@ -269,7 +269,8 @@ impl Applier {
         let code_bits = self.share.at(0).code_bits;
         let owned = Owned { slots: slots.clone(), among_others: true, code_bits };
         let steps = if slots.is_empty() { Vec::new() } else { document_steps(&group[0], &owned) };
-        let tasks = self.carrier.send(group, &steps, &slots, code_bits).await.map_err(Failure::Node)?;
+        let sent = self.carrier.send(group, &steps, &slots, code_bits, &mut self.firsts).await;
+        let tasks = sent.map_err(Failure::Node)?;
         let given: Vec<u32> = tasks.iter().filter_map(|task| task.uid).collect();
         given.iter().for_each(|uid| self.tasks.has_given(*uid));
         Ok(given)

@@ -58,6 +58,7 @@ impl Applier {
                 break;
             }
             let Some(dispatch) = self.window.pop() else { break };
+            dispatch.tasks.iter().filter_map(|task| task.uid).for_each(|uid| self.firsts.has_ended(uid));
             if let Some(error) = dispatch.error() {
                 tracing::info!(node = self.node.name(), %error, entry = dispatch.first, "not applied");
                 self.shared.failures.record(dispatch.first, error).await?;

@@ -8,11 +8,13 @@ mod dispatch;
 mod errand;
 mod error;
 mod exchanges;
+mod firsts;
 mod follow;
 mod known;
 mod lacking;
 mod node_tasks;
 mod pace;
+mod request;
 mod send;
 mod share;
 mod starts;
@@ -40,6 +42,7 @@ use self::{
     dispatch::{Dispatch, Exchange},
     error::ApplyError,
     exchanges::Exchanges,
+    firsts::Firsts,
     node_tasks::Queue,
     pace::{Backoff, Poll, Rest},
     share::Share,
@@ -87,6 +90,7 @@ pub(crate) struct Applier {
     exchanges: Exchanges,
     share: Share,
     window: Window,
+    firsts: Firsts,
     rest: Rest,
     /// A task of the node that was open when what is under way was begun anew: as long as it is, the node may do together
     /// with it what is sent alone now.
@@ -139,6 +143,7 @@ impl Applier {
             exchanges: Exchanges::before(position),
             share,
             window: Window::new(position),
+            firsts: Firsts::default(),
             rest: Rest::default(),
             unsettled: None,
             judged: 0,
@@ -256,6 +261,7 @@ impl Applier {
 
     fn restart(&mut self) {
         self.window.restart();
+        self.firsts.forget();
         self.rest = Rest::default();
         self.ahead.clear();
     }
@@ -277,7 +283,7 @@ impl Applier {
                 return Ok(Filled { sent, all: false });
             }
             self.read_ahead(next).await?;
-            if self.window.must_wait(&self.ahead[0]) {
+            if self.window.must_wait(&self.ahead[0]) || self.firsts.must_wait(self.window.is_empty()) {
                 return Ok(Filled { sent, all: false });
             }
             let accepted_last = self.sender.accepted_range(next);
@@ -335,7 +341,9 @@ impl Applier {
         }
         self.shared.progress.sends(self.node.name(), last.uid() + 1);
         self.exchanges.note(first);
-        let tasks = self.sender.send(group, &steps, &owned.slots, owned.code_bits).await?;
+        exchanged(first).into_iter().for_each(|index| self.firsts.forget_index(index));
+        let sent = self.sender.send(group, &steps, &owned.slots, owned.code_bits, &mut self.firsts).await;
+        let tasks = sent?;
         tasks.iter().filter_map(|task| task.uid).for_each(|uid| self.tasks.has_given(uid));
         if !tasks.is_empty() {
             self.rest.sends(flows(first).then(|| group.iter().map(Work::bytes).sum()));

@@ -4,19 +4,21 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
-use miroir_log::LogError;
-use miroir_nodes::{Body, Node, NodeRequest, full};
-use miroir_protocol::{
-    error::{Code, ResponseError},
-    tasks::Kind,
-};
-use miroir_shard::{SLOT_FIELD, SlotSet};
+use miroir_nodes::{Node, NodeRequest, full};
+use miroir_protocol::{error::Code, tasks::Kind};
+use miroir_shard::SlotSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{dispatch::NodeTask, error::ApplyError, lacking::Lacking};
+use super::{
+    dispatch::NodeTask,
+    error::ApplyError,
+    firsts::{Firsts, Flight},
+    lacking::Lacking,
+    request::{Payload, Reply, is_about_the_tag, reply},
+};
 use crate::{
-    payloads::{Payloads, Piece},
+    payloads::Payloads,
     steps::{Content, Step},
     tag::{Tag, TagText, mark},
     work::Work,
@@ -43,26 +45,6 @@ pub(crate) struct Sender {
     tags: bool,
     /// The settings that the node's version does not have.
     lacking: Lacking,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Accepted {
-    task_uid: u32,
-}
-
-/// What a node said to a request.
-enum Reply {
-    Accepted(u32),
-    /// It will never take it: the write's own fault.
-    Refused(ResponseError),
-}
-
-/// What is sent, as often as it has to be.
-enum Payload<'a> {
-    Json(Option<&'a Value>),
-    Documents(Piece),
-    Copies(Bytes),
 }
 
 // === impl Sender ===
@@ -115,13 +97,14 @@ impl Sender {
     }
 
     /// Sends the steps of a group of entries, but for those the node has accepted, and gives the node's tasks. A step
-    /// that the node refuses ends the group.
+    /// that the node refuses ends the group. Documents that the node has keep the place of their first write.
     pub(crate) async fn send(
         &mut self,
         group: &[Work],
         steps: &[Step],
         slots: &Arc<SlotSet>,
         code_bits: u32,
+        firsts: &mut Firsts,
     ) -> Result<Vec<NodeTask>, ApplyError> {
         let (first, last) = (&group[0].entry, &group[group.len() - 1].entry);
         let mark = Some(mark(first, last));
@@ -146,19 +129,19 @@ impl Sender {
                     pieces.into_iter().map(Payload::Documents).collect()
                 }
             };
-            for payload in payloads {
+            for mut payload in payloads {
+                let mut flight = Flight::new(&group[group.len() - 1].entry, slots);
+                if let Payload::Documents(piece) = &mut payload {
+                    firsts.learn(&self.node, &mut flight, piece).await?;
+                }
                 let tag = Tag { first, last, step: number, mark };
                 let known = self.accepted.contains_key(&tag);
-                let found = match (step.found_as, resumed) {
-                    (Some(kind), Some(before)) => self.found_behind(before, kind).await?,
-                    _ => None,
-                };
-                let task = match found {
-                    Some(uid) => NodeTask::found(uid, step.done),
-                    None => self.task(tag, step, &payload).await?,
-                };
+                let task = self.found_or_sent(tag, step, &payload, resumed).await?;
                 resumed = task.uid.filter(|_| known);
                 number += 1;
+                if let Some(uid) = task.uid {
+                    firsts.has_sent(flight, uid);
+                }
                 let refused = task.error().is_some();
                 tasks.push(task);
                 if refused {
@@ -167,6 +150,24 @@ impl Sender {
             }
         }
         Ok(tasks)
+    }
+
+    /// The node's task for a part of a step, where `resumed` is the one for the step before if an earlier try had sent that.
+    async fn found_or_sent(
+        &mut self,
+        tag: Tag,
+        step: &Step,
+        payload: &Payload<'_>,
+        resumed: Option<u32>,
+    ) -> Result<NodeTask, ApplyError> {
+        let found = match (step.found_as, resumed) {
+            (Some(kind), Some(before)) => self.found_behind(before, kind).await?,
+            _ => None,
+        };
+        match found {
+            Some(uid) => Ok(NodeTask::found(uid, step.done)),
+            None => self.task(tag, step, payload).await,
+        }
     }
 
     /// The node's task of this type behind the one for the step before, where it has accepted one.
@@ -311,58 +312,4 @@ impl Sender {
         let answer = self.node.ask_once(request, TIMEOUT).await?;
         reply(answer.status, &answer.body)
     }
-}
-
-// === impl Payload ===
-
-impl Payload<'_> {
-    fn body(&self) -> Result<Body, LogError> {
-        match self {
-            Self::Json(body) => Ok(full(body.map(Value::to_string).unwrap_or_default())),
-            Self::Documents(piece) => piece.body(),
-            Self::Copies(documents) => Ok(full(documents.clone())),
-        }
-    }
-
-    fn content_type(&self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Self::Json(_) => "application/json",
-            Self::Documents(_) | Self::Copies(_) => "application/x-ndjson",
-        })
-    }
-}
-
-fn reply(status: StatusCode, body: &[u8]) -> Result<Reply, ApplyError> {
-    let unwilling = || ApplyError::Unwilling {
-        status,
-        message: String::from_utf8_lossy(body).chars().take(500).collect(),
-    };
-    if status.is_success() {
-        let accepted: Accepted = serde_json::from_slice(body).map_err(|_| unwilling())?;
-        return Ok(Reply::Accepted(accepted.task_uid));
-    }
-    // Keys, overload and the node's own trouble pass; what it says of the write itself stays.
-    let about_the_write = matches!(
-        status,
-        StatusCode::BAD_REQUEST
-            | StatusCode::NOT_FOUND
-            | StatusCode::CONFLICT
-            | StatusCode::PAYLOAD_TOO_LARGE
-            | StatusCode::UNSUPPORTED_MEDIA_TYPE
-    );
-    if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) && body.is_empty() {
-        return Ok(Reply::Refused(ResponseError::new(
-            Code::MiroirNotSupported,
-            "A node does not know this operation: its version of Meilisearch is too old.",
-        )));
-    }
-    let error: ResponseError = serde_json::from_slice(body).map_err(|_| unwilling())?;
-    if !about_the_write {
-        return Err(unwilling());
-    }
-    Ok(Reply::Refused(error.without_attribute(SLOT_FIELD)))
-}
-
-fn is_about_the_tag(error: &ResponseError) -> bool {
-    error.message().contains("customMetadata")
 }

@@ -23,7 +23,7 @@ use self::{
 };
 pub(crate) use self::{
     doubts::{Doubtful, Open},
-    piece::Piece,
+    piece::{Document, Piece},
 };
 use crate::work::Work;
 

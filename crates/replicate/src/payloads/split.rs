@@ -71,6 +71,11 @@ impl StoredSplit {
         self.summary.doubtful
     }
 
+    /// The primary key that the ids were found under.
+    pub(super) fn primary_key(&self) -> &str {
+        &self.primary_key
+    }
+
     /// Whether it was found under this primary key, and where it matters by these rules.
     pub(super) fn is_of(&self, primary_key: &str, rules: Option<&Rules>) -> bool {
         self.primary_key == primary_key && rules.is_none_or(|rules| *self.rules == *rules)

@@ -2,6 +2,7 @@
 
 mod fake;
 mod faults;
+mod firsts;
 mod indexes;
 mod moving;
 mod refused;

@@ -1,13 +1,17 @@
 //! Which of several versions of a document is right.
 //!
-//! In this order: the one that most copies have; the one that the log wrote last, or deleted last; the one of a copy that
-//! nobody but the gateway has written to. Where none of these tells, nothing is changed.
+//! In this order: the one that most copies have; the one that the log wrote last, or deleted last, and of such that differ in
+//! nothing but where they were written first the one that was written earlier; the one of a copy that nobody but the gateway has
+//! written to. Where none of these tells, nothing is changed.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::{
+    cmp::Reverse,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+};
 
 use miroir_log::{Operation, Selection};
 use miroir_protocol::document::id_text;
-use miroir_shard::{INTERNAL_FIELD, Sequence};
+use miroir_shard::{INTERNAL_FIELD, Sequence, task_of_code};
 use serde_json::{Value, value::RawValue};
 
 use crate::work::Work;
@@ -19,7 +23,11 @@ pub(super) struct Version {
     pub(super) text: String,
     /// The same for the same content, in whatever order.
     pub(super) digest: u64,
-    /// The entry that wrote it; none where it does not say.
+    /// The same for the same content but for where the document was written first.
+    content: u64,
+    /// Where that was; none where it does not say.
+    first: Option<Sequence>,
+    /// The entry that wrote it last; none where it does not say.
     pub(super) task: Option<u32>,
 }
 
@@ -37,16 +45,25 @@ impl Version {
     pub(super) fn read(text: &RawValue, primary_key: Option<&str>) -> Option<(String, Self)> {
         let mut document: Value = serde_json::from_str(text.get()).ok()?;
         let id = id_text(document.get(primary_key?)?).ok()?;
-        let code = document[INTERNAL_FIELD]["n"].as_str().map(str::to_owned);
+        let code = |name| document[INTERNAL_FIELD][name].as_str().map(str::as_bytes);
+        let first = code("n").and_then(Sequence::from_code);
+        let task = code("w").and_then(task_of_code).or(first.map(|first| first.task));
         document.as_object_mut()?.remove("_vectors");
-        let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(canonical(&document));
-        let task = code.and_then(|code| Sequence::from_code(code.as_bytes())).map(|sequence| sequence.task);
+        let digest = digest(&document);
+        if let Some(Value::Object(internal)) = document.get_mut(INTERNAL_FIELD) {
+            internal.retain(|name, _| name == "s");
+        }
+        let content = self::digest(&document);
         let text = text
             .get()
             .strip_suffix(r#","_vectors":{}}"#)
             .map_or_else(|| text.get().to_owned(), |rest| format!("{rest}}}"));
-        Some((id, Self { text, digest, task }))
+        Some((id, Self { text, digest, content, first, task }))
     }
+}
+
+fn digest(document: &Value) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(canonical(document))
 }
 
 /// The text of a value with its members in order.
@@ -85,10 +102,10 @@ pub(super) fn of<'a>(
         return Verdict::Right(None);
     }
     let known = versions.iter().flatten().filter(|version| version.task.is_some());
-    let newest = known.max_by_key(|version| version.task);
+    let newest = known.max_by_key(|version| (version.task, Reverse(version.first)));
     let task = newest.and_then(|newest| newest.task);
     let rivals = versions.iter().flatten().filter(|version| version.task == task);
-    if let Some(newest) = newest.filter(|newest| rivals.clone().all(|rival| rival.digest == newest.digest))
+    if let Some(newest) = newest.filter(|newest| rivals.clone().all(|rival| rival.content == newest.content))
         && deleted.is_none()
     {
         return Verdict::Right(Some(newest));
@@ -120,6 +137,8 @@ pub(super) fn deletes(work: &Work, id: &str, task: u32) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use miroir_shard::{Slot, internal_field};
+
     use super::*;
 
     fn version(text: &str) -> Version {
@@ -155,6 +174,19 @@ mod tests {
         assert_eq!(of(&[Some(&old), Some(&new)], &[0, 5], None), Verdict::Right(Some(&new)));
         assert_eq!(of(&[None, Some(&new)], &[0, 0], None), Verdict::Right(Some(&new)));
         assert_eq!(of(&[None, Some(&new)], &[0, 0], Some(true)), Verdict::Right(None));
+    }
+
+    #[test]
+    fn what_was_written_first_keeps_its_earliest_place() {
+        let again = |first: u32| {
+            let field = internal_field(Slot::of("1"), 8, Sequence { task: first, ordinal: 0 }, Some(9));
+            version(&format!(r#"{{"id":1,"a":"same",{}}}"#, String::from_utf8_lossy(field.as_bytes())))
+        };
+        let (early, late) = (again(3), again(5));
+        assert_eq!(early.task, Some(9));
+        assert_eq!(of(&[Some(&late), Some(&early)], &[0, 0], None), Verdict::Right(Some(&early)));
+        let other = written(9, "other");
+        assert_eq!(of(&[Some(&other), Some(&early)], &[0, 0], None), Verdict::Undecided);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) enum Bug {
     LogForgetsTheLast,
     /// The applier: two writes change places.
     WritesOvertake,
+    /// The applier: the nodes of one group are taken to have none of the documents that they are sent.
+    PlacesAreForgotten,
     /// The applier: what a node has accepted is not recognised by its tag, so it is sent again.
     TagsAreNotRecognised,
     /// The applier: a swap that a node says it has done counts as done.
@@ -55,6 +57,9 @@ impl Bug {
     pub(crate) fn answer(self, node: &FakeNode, method: &Method, uri: &Uri, body: &Bytes) -> Answer {
         node.with_state(|state| match self {
             Self::TagsAreNotRecognised => answer(state, method, &without_tag(uri), body),
+            Self::PlacesAreForgotten if node.name.starts_with("g0") && asks_for_ids(uri, body) => {
+                answer(state, method, uri, &Bytes::from_static(br#"{"ids":[],"limit":0}"#))
+            }
             Self::CopyLacksADocument if reads_all(uri, body) => without_one(state, method, uri, body),
             Self::ScanSeesNothing if reads_all(uri, body) => {
                 let nothing = r#"{"filter":"_miroir.s IN []","limit":0}"#;
@@ -105,6 +110,12 @@ impl Bug {
 fn reads_all(uri: &Uri, body: &Bytes) -> bool {
     let limit = || serde_json::from_slice::<Value>(body).ok()?["limit"].as_u64();
     uri.path().ends_with("/documents/fetch") && limit().is_some_and(|limit| limit > 1_000_000)
+}
+
+/// Whether a request is about single documents: appliers ask so where those were written first.
+fn asks_for_ids(uri: &Uri, body: &Bytes) -> bool {
+    let names_ids = || serde_json::from_slice::<Value>(body).is_ok_and(|asked| asked["ids"].is_array());
+    uri.path().ends_with("/documents/fetch") && names_ids()
 }
 
 /// Answers as if the node had one document less, where it has some.

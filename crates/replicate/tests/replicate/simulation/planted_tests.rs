@@ -40,6 +40,7 @@ found! {
     a_map_that_has_unfinished_copies_read: FillingIsRead in CALM;
     a_log_that_forgets_its_last_commit: LogForgetsTheLast in CHANGING;
     an_applier_whose_writes_overtake_each_other: WritesOvertake in CALM;
+    an_applier_that_forgets_where_documents_were_first: PlacesAreForgotten in STAYING;
     an_applier_that_does_not_know_what_it_has_sent: TagsAreNotRecognised in CHANGING;
     an_applier_that_believes_what_a_node_says_of_a_swap: SwapsAreBelieved in STAYING;
     editions_that_do_not_show_in_documents: EditionsLeaveNoMark in STAYING;

@@ -1,6 +1,6 @@
 //! How a run ends: nothing goes wrong any more, everything comes to rest, and is as it should be.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use miroir_log::Log;
 use miroir_protocol::tasks::TaskStatus;
@@ -124,6 +124,7 @@ impl World<'_> {
             let name = if self.setting.changing { "" } else { &node.name };
             holds_just_its_own(node, &map, &histories[name])?;
         }
+        same_places(self.nodes.iter().filter(|node| map.node_id(&node.name).is_some()))?;
         let went_well = |uid| histories.values().all(|history| history.went_well(uid));
         Ok((0..self.gateway().log.positions().next).map(went_well).collect())
     }
@@ -139,4 +140,25 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether all copies of a document say that it was written at the same places.
+fn same_places<'a>(nodes: impl Iterator<Item = &'a FakeNode>) -> Result<(), Violation> {
+    let mut known = BTreeMap::new();
+    for node in nodes {
+        for uid in INDEXES {
+            for (id, document) in node.index(uid).into_iter().flat_map(|index| index.documents) {
+                let places = document["_miroir"].clone();
+                let first = known.entry((uid, id)).or_insert_with(|| (places.clone(), node.name.clone()));
+                if first.0 != places {
+                    let (uid, id) = (uid, &document["id"]);
+                    return Err(format!(
+                        "{id} of {uid}: {places} on {}, {} on {}",
+                        node.name, first.0, first.1
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
 }
