@@ -84,9 +84,11 @@ async fn an_index_that_is_emptied_begins_anew() {
     let first = rig.add("movies", &movies(0..3)).await;
     rig.succeeded(first).await;
     node.hold(true);
+    rig.add("movies", &long_movies([8, 9])).await;
+    is_sent(&rig, 2).await;
     rig.append("movies", Operation::DocumentDeletion { selection: Selection::All }).await;
     let last = rig.add("movies", &movies([2, 1])).await;
-    is_sent(&rig, 3).await;
+    is_sent(&rig, 4).await;
     node.hold(false);
     rig.succeeded(last).await;
     assert_eq!([2, 1].map(|id| place(node, id)), [(last, 0, false), (last, 1, false)]);
