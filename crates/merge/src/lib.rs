@@ -35,8 +35,8 @@ pub use self::{
     facet_search::{FacetSearchSpec, FacetSurvey, merge_facet_search, merge_surveyed_facet_search},
     facets::{FacetOrder, FacetRanks, FacetSpec},
     federated::{
-        Alone, FederatedQuery, FederatedSpec, MergedFacets, are_many, facets_in_doubt_of, hits_in_doubt,
-        is_in_doubt, merge_federated, words_are_enough,
+        Alone, FederatedQuery, FederatedSpec, MergedFacets, are_many, facets_cut_in_ties_of,
+        facets_in_doubt_of, hits_in_doubt, is_in_doubt, merge_federated, words_are_enough,
     },
     search::{
         LocatedHits, Paging, SearchSpec, facet_ranks, facets_cut_in_ties, facets_in_doubt, groups_overlap,

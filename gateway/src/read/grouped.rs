@@ -11,12 +11,13 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use miroir_log::IndexRecord;
-use miroir_merge::{FederatedSpec, Paging, are_many, facets_in_doubt_of};
+use miroir_merge::{FederatedSpec, Paging, are_many, facets_cut_in_ties_of, facets_in_doubt_of};
 use miroir_protocol::search::{Federation, SearchQuery};
 
 use super::{
     asked::AskedSearch,
     facets::facet_spec,
+    ranks::all_values,
     scatter::Terms,
     search::{ask, merged, new_request_uid},
     survey::MOST_COUNTED,
@@ -66,8 +67,18 @@ pub(super) async fn count(
             }
         }
     });
+    let cut = facets_cut_in_ties_of(answers, spec).unwrap_or_default();
+    // Where an index has one search alone, its page has found them out.
+    let cut = cut.iter().filter_map(|(uid, cut)| {
+        let mut of_index = parts.iter().filter(|part| part.index.uid == *uid);
+        of_index.next().filter(|_| of_index.next().is_some()).map(|part| (part.index, cut))
+    });
+    let ranks = join_all(cut.map(|(index, cut)| async move {
+        Some((index.uid.clone(), all_values(gateway, index, cut, terms).await?))
+    }));
     // What cannot be counted is what the nodes say.
-    let counts: Vec<_> = join_all(counts).await;
+    let (counts, ranks): (Vec<_>, Vec<_>) = tokio::join!(join_all(counts), ranks);
+    spec.facet_ranks = ranks.into_iter().flatten().collect();
     for (uid, counts) in needed.indexes.into_iter().zip(counts) {
         match counts {
             Some(Counts::Told(answer)) => _ = spec.counted.insert(uid.to_owned(), answer),

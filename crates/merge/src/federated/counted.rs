@@ -11,7 +11,7 @@ use super::{
     hits::Members,
 };
 use crate::{
-    MergeError, Paging, SearchSpec,
+    FacetSpec, MergeError, Paging, SearchSpec,
     envelope::Envelope,
     error::InNode,
     facets::MANY_CANDIDATES,
@@ -25,13 +25,7 @@ use crate::{
 ///
 /// If an answer is cut, or not what Meilisearch sends.
 pub fn are_many(answers: &[Bytes]) -> Result<bool, MergeError> {
-    let mut found = 0u64;
-    for (node, text) in answers.iter().enumerate() {
-        let (mut members, mut cursor) = (Members::default(), Cursor::new(text));
-        let head = members.read_head(&mut cursor);
-        head.and_then(|()| members.read_tail(&mut cursor, true)).in_node(node, 0)?;
-        found = found.saturating_add(members.total.unwrap_or_default());
-    }
+    let found = facets_of(answers)?.1.into_iter().flatten().fold(0, u64::saturating_add);
     Ok(found > MANY_CANDIDATES)
 }
 
@@ -46,16 +40,9 @@ pub fn facets_in_doubt_of(
     spec: &FederatedSpec,
     most: u64,
 ) -> Result<Vec<String>, MergeError> {
-    let mut facets = ByIndex::new();
-    for (node, text) in answers.iter().enumerate() {
-        let (mut members, mut cursor) = (Members::default(), Cursor::new(text));
-        let head = members.read_head(&mut cursor);
-        head.and_then(|()| members.read_tail(&mut cursor, true)).in_node(node, 0)?;
-        if answers.len() < 2 || members.total.is_none_or(|total| total > most) {
-            return Ok(Vec::new());
-        }
-        let Some(text) = members.facets_by_index else { continue };
-        read_facets(node, text, &mut facets).in_node(node, 0)?;
+    let (facets, found) = facets_of(answers)?;
+    if answers.len() < 2 || found.iter().any(|found| found.is_none_or(|found| found > most)) {
+        return Ok(Vec::new());
     }
     let mut in_doubt = Vec::new();
     for (index, facets) in &facets {
@@ -66,6 +53,46 @@ pub fn facets_in_doubt_of(
         }
     }
     Ok(in_doubt)
+}
+
+/// The attributes, by index, whose lists by count are cut between equal counts: see
+/// [`facets_cut_in_ties`](crate::facets_cut_in_ties).
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn facets_cut_in_ties_of(
+    answers: &[Bytes],
+    spec: &FederatedSpec,
+) -> Result<BTreeMap<String, Vec<String>>, MergeError> {
+    let mut all = BTreeMap::new();
+    if !spec.facets.values().any(FacetSpec::has_counts) {
+        return Ok(all);
+    }
+    for (index, facets) in facets_of(answers)?.0 {
+        let Some(listed) = spec.facets.get(index.as_ref()) else { continue };
+        let cut = facets.cut_in_ties(listed)?;
+        if !cut.is_empty() {
+            all.insert(index.into_owned(), cut);
+        }
+    }
+    Ok(all)
+}
+
+/// The facets that the answers list, and how many documents each says are found.
+fn facets_of(answers: &[Bytes]) -> Result<(ByIndex<'_>, Vec<Option<u64>>), MergeError> {
+    let (mut facets, mut found) = (ByIndex::new(), Vec::with_capacity(answers.len()));
+    for (node, text) in answers.iter().enumerate() {
+        let (mut members, mut cursor) = (Members::default(), Cursor::new(text));
+        let head = members.read_head(&mut cursor);
+        head.and_then(|()| members.read_tail(&mut cursor, true)).in_node(node, 0)?;
+        found.push(members.total);
+        members
+            .facets_by_index
+            .map_or(Ok(()), |text| read_facets(node, text, &mut facets))
+            .in_node(node, 0)?;
+    }
+    Ok((facets, found))
 }
 
 /// What is told of all hits, by index.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{FederatedSpec, MergedFacets, counted::Counted, hits::Members};
 use crate::{
-    FacetOrder, FacetSpec, MergeError,
+    FacetOrder, FacetRanks, FacetSpec, MergeError,
     error::InNode,
     facets::{Distribution, Listing, Stats},
     scan::{Cursor, Scan, count, push_count, unescape},
@@ -50,6 +50,11 @@ impl<'a> Facets<'a> {
         self.distribution.is_in_doubt(spec, &self.stats)
     }
 
+    /// The attributes whose lists by count are cut between equal counts.
+    pub(super) fn cut_in_ties(&self, spec: &FacetSpec) -> Result<Vec<String>, MergeError> {
+        self.distribution.cut_in_ties(spec, &self.stats)
+    }
+
     /// The distribution and the statistics: of the documents, where they are known, else of what nodes counted less what is
     /// left out.
     fn written(
@@ -58,11 +63,12 @@ impl<'a> Facets<'a> {
         candidates: u64,
         duplicates: &[(usize, &'a [u8])],
         documents: Option<&[(usize, &'a [u8])]>,
+        ranks: Option<&FacetRanks>,
     ) -> Result<Listed<'static>, MergeError> {
         let counted = documents.map(|documents| self.distribution.stats_of(documents)).transpose()?;
         let stats = counted.as_ref().unwrap_or(&self.stats);
         let candidates = documents.map_or(candidates, |documents| documents.len() as u64);
-        let listing = Listing { spec, candidates, stats, duplicates, documents, groups: None, ranks: None };
+        let listing = Listing { spec, candidates, stats, duplicates, documents, groups: None, ranks };
         let (mut distribution, mut statistics) = (Vec::new(), Vec::new());
         self.distribution.write(&listing, &mut distribution)?;
         stats.write(&[], &mut statistics);
@@ -96,7 +102,8 @@ pub(super) fn write_facets<'a>(
             Some((distribution, stats)) => (Cow::Borrowed(distribution), Cow::Borrowed(stats)),
             None => {
                 let documents = counted.documents_of(index);
-                facets.written(spec_of_index, candidates, dropped.of_index(index), documents)?
+                let ranks = spec.facet_ranks.get(index.as_ref());
+                facets.written(spec_of_index, candidates, dropped.of_index(index), documents, ranks)?
             }
         };
         together.add(&distribution, spec_of_index).in_node(0, 0)?;

@@ -295,3 +295,30 @@ fn indexes_whose_facets_are_spelled_differently_are_told() {
     assert_eq!(in_doubt("red", 1), ["i0"]);
     assert!(in_doubt("Red", 1).is_empty() && in_doubt("red", 0).is_empty());
 }
+
+#[test]
+fn lists_that_are_cut_between_equal_counts_keep_what_one_node_keeps() {
+    let answer = |facets: &str| {
+        let facets = format!(r#","facetsByIndex":{{"i0":{{"distribution":{{"a":{facets}}},"stats":{{}}}}}}"#);
+        node(&[hit(1, 1, 0.9)], &facets)
+    };
+    let answers = [answer(r#"{"v01":1,"v02":1,"v20":1}"#), answer(r#"{"v39":1,"v03":2}"#)];
+    let listed =
+        |max_values| FacetSpec { max_values, order: crate::FacetOrder::Count, ..FacetSpec::default() };
+    let by_count = |max_values| FederatedSpec {
+        facets: [("i0".to_owned(), listed(max_values))].into(),
+        ..spec(Paging::default())
+    };
+    let cut = |max_values| facets_cut_in_ties_of(&answers, &by_count(max_values)).unwrap();
+    assert_eq!(cut(3), [("i0".to_owned(), vec!["a".to_owned()])].into());
+    assert!(cut(1).is_empty() && cut(9).is_empty());
+    let all: Vec<String> = (0..40).map(|number| format!(r#""v{number:02}":1"#)).collect();
+    let all = format!(
+        r#"{{"hits":[],"query":"","estimatedTotalHits":9,"facetDistribution":{{"a":{{{}}}}},"facetStats":{{}}}}"#,
+        all.join(",")
+    );
+    let ranks = crate::facet_ranks(&[all.into()]).unwrap();
+    let spec = FederatedSpec { facet_ranks: [("i0".to_owned(), ranks)].into(), ..by_count(3) };
+    let values = merged(&answers, &spec)["facetsByIndex"]["i0"]["distribution"]["a"].to_string();
+    assert!(values.contains("v01") && values.contains("v02") && values.contains("v03"), "{values}");
+}
