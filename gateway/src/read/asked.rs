@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     facets::{facet_spec, max_total_hits, named_facets},
     filter::narrowed,
+    formatting::{formatted, restrict_formatting},
     pins::slots_of_filter,
     reserved::guarded_search,
     survey::{Groups, MOST_COUNTED, NO_GROUPS, extra_facet, surveyed},
@@ -264,14 +265,6 @@ fn without_parents(counted: &[String], client: &SearchQuery, displayed: &Display
     counted.iter().filter(|name| !is_parent(name)).cloned().collect()
 }
 
-/// The attributes that `_formatted` shows because they are highlighted or cropped.
-fn formatted(client: &SearchQuery, displayed: &Displayed) -> BTreeSet<String> {
-    let highlighted = client.attributes_to_highlight.iter().flatten().map(String::as_str);
-    let cropped = client.attributes_to_crop.iter().flatten();
-    let cropped = cropped.map(|crop| crop.split(':').next().unwrap_or_default());
-    displayed.named(&highlighted.chain(cropped).map(str::to_owned).collect())
-}
-
 /// The member that holds a nested attribute, where the client retrieves nothing of it: without the attribute, nodes would
 /// send nothing of it, not even empty lists of objects.
 fn whole_member(name: &str, retrieved: &BTreeSet<String>) -> Option<String> {
@@ -289,30 +282,6 @@ fn by_words(query: &mut SearchQuery) -> Option<Second> {
     }
     hybrid.semantic_ratio = SemanticRatio::try_from(NEVER_CONTENT).ok()?;
     Some(Second::Words(SearchQuery { hybrid: None, vector: None, media: None, ..query.clone() }))
-}
-
-/// Highlighting and cropping show attributes too.
-fn restrict_formatting(query: &mut SearchQuery, displayed: &Displayed) {
-    let Displayed::Only(_) = displayed else { return };
-    if let Some(names) = &query.attributes_to_highlight {
-        query.attributes_to_highlight = Some(displayed.named(names));
-    }
-    if let Some(names) = query.attributes_to_crop.take() {
-        let all: Vec<String> = names.iter().filter_map(|name| length_of(name, "*")).collect();
-        let wanted: BTreeSet<String> =
-            names.iter().map(|name| name.split(':').next().unwrap_or_default().to_owned()).collect();
-        let allowed = displayed.named(&wanted);
-        let with_length = |name: &String| {
-            let own = names.iter().find_map(|crop| length_of(crop, name)).or_else(|| all.first().cloned());
-            own.map_or_else(|| name.clone(), |length| format!("{name}{length}"))
-        };
-        query.attributes_to_crop = Some(allowed.iter().map(with_length).collect());
-    }
-}
-
-/// The `:length` of `crop` where it is about `name`.
-fn length_of(crop: &str, name: &str) -> Option<String> {
-    Some(crop.strip_prefix(name)?).filter(|rest| rest.is_empty() || rest.starts_with(':')).map(str::to_owned)
 }
 
 /// The facets that a client asks for: an empty list asks for none, and the answer says nothing of them.

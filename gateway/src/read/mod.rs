@@ -10,6 +10,7 @@ mod facets;
 mod federated;
 pub(crate) mod fields;
 mod filter;
+mod formatting;
 mod grouped;
 pub(crate) mod multi_search;
 mod pins;
