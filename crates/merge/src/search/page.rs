@@ -19,7 +19,7 @@ pub(crate) struct Taken<'a> {
     pub(crate) semantic: u64,
     /// Hits that another one with the same distinct value came before, with their nodes.
     pub(crate) duplicates: Vec<(usize, &'a [u8])>,
-    /// Whether other hits may be on the page: see [`page_in_doubt`](super::page_in_doubt).
+    /// Whether other hits may be on the page: see [`page_in_doubt`].
     pub(crate) in_doubt: bool,
     /// Of each answer, how many hits it takes to tell the page.
     pub(crate) read: Vec<usize>,
