@@ -177,12 +177,16 @@ impl Cluster {
         json!({ "name": name, "url": url, "key": NODE_KEY, "group": "g1" })
     }
 
-    /// Waits until every node has applied everything that was written, as far as the gateway knows.
+    /// Waits until every node has applied everything that is written by now, as far as the gateway knows. What is written
+    /// meanwhile is not waited for.
     pub fn wait_until_applied(&self) {
         let operators = self.gateway.operators();
+        let mut written = None;
         eventually("every node has caught up", || {
             let fleet = operators.get("/nodes").try_send().ok()?.body;
-            fleet["nodes"].as_array()?.iter().all(|node| node["behind"] == 0).then_some(())
+            let written = *written.get_or_insert(fleet["log"].as_u64()?);
+            let has_applied = |node: &Value| node["applied"].as_u64() >= Some(written);
+            fleet["nodes"].as_array()?.iter().all(has_applied).then_some(())
         });
     }
 
