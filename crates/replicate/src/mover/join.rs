@@ -1,7 +1,9 @@
 //! A node becomes a member: empty, but with every index as it is at one place in the log, from where its part of it starts.
 
+use std::sync::Arc;
+
 use http::Method;
-use miroir_log::Catalog;
+use miroir_log::{Catalog, IndexRecord};
 use miroir_nodes::{HealthState, NEWEST_ENDED, Node};
 use miroir_protocol::settings::Settings;
 use serde_json::{Value, json};
@@ -50,6 +52,7 @@ impl Mover {
             return Err(Remote(node).failed("it cannot be told what nodes are to have"));
         }
         let newest = newest_ended(node).await?;
+        has_indexes(node, &catalog).await?;
         self.log.forget_node(name).await?;
         if let Some(last) = position.checked_sub(1) {
             self.log.advance(name, last, newest).await?;
@@ -121,6 +124,19 @@ impl Mover {
         }
         Remote(node).patch("/experimental-features", &Value::Object(wanted)).await
     }
+}
+
+/// That a node loses its data after its newest task was looked up is found out by its health. If it lost them before, while it was
+/// given its indexes, one of these is not there, or lacks what only the first request for it says.
+async fn has_indexes(node: &Node, catalog: &Catalog) -> Result<(), MoveError> {
+    let held = Remote(node).listed().await?;
+    let is_held = |wanted: &Arc<IndexRecord>| {
+        held.iter().any(|index| index.uid == wanted.uid && index.primary_key == wanted.primary_key)
+    };
+    if catalog.indexes.values().all(is_held) {
+        return Ok(());
+    }
+    Err(Remote(node).failed("it has lost indexes that it had just been given"))
 }
 
 /// The newest task that has ended on a node.

@@ -49,6 +49,8 @@ pub(crate) enum MoveError {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listed {
     pub(crate) uid: String,
+    #[serde(default)]
+    pub(crate) primary_key: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -104,10 +106,15 @@ impl Remote<'_> {
         self.ask::<Value>(request).await.map(drop)
     }
 
-    /// The indexes that there are.
+    /// The names of the indexes that there are.
     pub(crate) async fn indexes(&self) -> Result<Vec<String>, MoveError> {
+        Ok(self.listed().await?.into_iter().map(|index| index.uid).collect())
+    }
+
+    /// The indexes that there are.
+    pub(crate) async fn listed(&self) -> Result<Vec<Listed>, MoveError> {
         let list: List<Listed> = self.ask(NodeRequest::get(self.path("/indexes?limit=1000000")?)).await?;
-        Ok(list.results.into_iter().map(|index| index.uid).collect())
+        Ok(list.results)
     }
 
     /// How many documents there are, of all indexes.

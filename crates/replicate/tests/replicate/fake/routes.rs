@@ -42,7 +42,9 @@ pub(crate) fn answer(state: &mut State, method: &Method, uri: &Uri, body: &Bytes
             Ok(of_index(state, uid, |index| Value::Object(index.settings.clone())))
         }
         (&Method::GET, ["indexes"]) => {
-            let results: Vec<Value> = state.indexes.keys().map(|uid| json!({ "uid": uid })).collect();
+            let listed =
+                |(uid, index): (&String, &Index)| json!({ "uid": uid, "primaryKey": index.primary_key });
+            let results: Vec<Value> = state.indexes.iter().map(listed).collect();
             Ok(json_answer(StatusCode::OK, json!({ "results": results })))
         }
         (&Method::POST, ["indexes", uid, "documents", "fetch"]) => Ok(fetch(state, uid, body)),
