@@ -14,13 +14,11 @@ use http::{StatusCode, Uri};
 use miroir_log::{Entry, Operation, Selection};
 use miroir_nodes::{Node, NodeRequest};
 use miroir_payload::{PrimaryKey, held_places, id_hash};
-use miroir_protocol::tasks::TaskStatus;
 use miroir_shard::{SEQUENCE_FIELD, Sequence, SlotSet};
-use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::error::ApplyError;
+use super::{dispatch::Report, error::ApplyError, node_tasks::NodeTasks};
 use crate::payloads::{Document, Piece};
 
 /// How many documents a node is asked for at once.
@@ -72,13 +70,14 @@ impl Firsts {
     pub(crate) async fn learn(
         &mut self,
         node: &Node,
+        tasks: &NodeTasks,
         flight: &mut Flight,
         piece: &mut Piece,
     ) -> Result<(), ApplyError> {
         if self.is_deaf {
             return Ok(());
         }
-        self.settle(node, flight).await?;
+        self.settle(tasks, flight).await?;
         let index = &flight.index;
         let ids = piece.ids().await?;
         let is_unknown = |document: &Document| self.under_way(index, document).is_none();
@@ -101,11 +100,12 @@ impl Firsts {
     }
 
     /// Waits until the node is done with all that only it can tell what it deletes.
-    async fn settle(&mut self, node: &Node, next: &Flight) -> Result<(), ApplyError> {
+    async fn settle(&mut self, tasks: &NodeTasks, next: &Flight) -> Result<(), ApplyError> {
         let unclear = self.flights.iter().filter(|flight| flight.is_unclear && flight.index == next.index);
         let Some(task) = unclear.map(|flight| flight.task).max() else { return Ok(()) };
         let began = Instant::now();
-        while !has_ended(node, task).await? {
+        while *tasks.look(&[task]).await?.get(&task).ok_or(ApplyError::Forgotten(next.entry))? == Report::Open
+        {
             if began.elapsed() > LONGEST_WAIT {
                 return Err(ApplyError::Trouble(format!("it does not get on with task {task}")));
             }
@@ -225,21 +225,6 @@ impl Flight {
         }
         flight
     }
-}
-
-/// Whether a node is done with a task, one way or the other.
-async fn has_ended(node: &Node, task: u32) -> Result<bool, ApplyError> {
-    #[derive(Deserialize)]
-    struct Found {
-        status: TaskStatus,
-    }
-    let path = format!("/tasks/{task}").parse().unwrap_or_else(|_| Uri::from_static("/tasks"));
-    let answer = node.ask(&NodeRequest::get(path), LOOK).await?;
-    let found: Found = serde_json::from_slice(&answer.body).map_err(|error| ApplyError::Unwilling {
-        status: answer.status,
-        message: format!("unreadable task: {error}"),
-    })?;
-    Ok(found.status.is_finished())
 }
 
 #[cfg(test)]

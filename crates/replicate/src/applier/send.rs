@@ -15,6 +15,7 @@ use super::{
     error::ApplyError,
     firsts::{Firsts, Flight},
     lacking::Lacking,
+    node_tasks::NodeTasks,
     request::{Payload, Reply, is_about_the_tag, reply},
 };
 use crate::{
@@ -34,6 +35,7 @@ pub(crate) struct Sender {
     node: Node,
     payloads: Arc<Payloads>,
     log: String,
+    tasks: NodeTasks,
     /// What the node has accepted already, by tag.
     accepted: BTreeMap<Tag, u32>,
     /// The last entry of which it has accepted anything. What had to end before that has ended, and must not be done again
@@ -52,10 +54,12 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn new(node: Node, payloads: Arc<Payloads>, log: String) -> Self {
         let accepted = BTreeMap::new();
+        let tasks = NodeTasks::new(node.clone(), log.clone());
         Self {
             node,
             payloads,
             log,
+            tasks,
             accepted,
             reached: 0,
             retries: true,
@@ -132,7 +136,7 @@ impl Sender {
             for mut payload in payloads {
                 let mut flight = Flight::new(&group[group.len() - 1].entry, slots);
                 if let Payload::Documents(piece) = &mut payload {
-                    firsts.learn(&self.node, &mut flight, piece).await?;
+                    firsts.learn(&self.node, &self.tasks, &mut flight, piece).await?;
                 }
                 let tag = Tag { first, last, step: number, mark };
                 let known = self.accepted.contains_key(&tag);

@@ -240,11 +240,11 @@ mod tests {
 
     use super::*;
 
-    fn request(body: &Value) -> MultiSearch {
+    pub(super) fn request(body: &Value) -> MultiSearch {
         MultiSearch::from_json(body.to_string().as_bytes()).expect("good")
     }
 
-    fn federation(body: &Value) -> Federation {
+    pub(super) fn federation(body: &Value) -> Federation {
         request(&json!({"federation": body, "queries": []})).federation.expect("one")
     }
 

@@ -130,17 +130,10 @@ pub(super) fn counted(federation: &Federation, index: &IndexRecord) -> Vec<Strin
 
 #[cfg(test)]
 mod tests {
-    use miroir_protocol::search::MultiSearch;
-
-    use super::*;
-
-    fn request(body: &Value) -> MultiSearch {
-        MultiSearch::from_json(body.to_string().as_bytes()).expect("good")
-    }
-
-    fn federation(body: &Value) -> Federation {
-        request(&json!({"federation": body, "queries": []})).federation.expect("one")
-    }
+    use super::{
+        super::tests::{federation, request},
+        *,
+    };
 
     fn asked(query: Value) -> Asked {
         let mut request = request(&json!({"federation": {}, "queries": [query]}));
