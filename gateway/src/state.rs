@@ -15,6 +15,7 @@ use crate::{
         rules::RuleBook,
     },
     keys::ApiKeys,
+    read::ranks::KnownFacets,
     room::Room,
     telemetry::Messages,
     webhooks::Webhooks,
@@ -52,6 +53,8 @@ pub(crate) struct Inner {
     pub rules: RuleBook,
     /// What nodes are to have beside documents and settings.
     pub mirror: Arc<Mirror>,
+    /// The facets whose values are known.
+    pub facets: KnownFacets,
     /// What the filters count.
     pub metrics: MetricRegistry,
     /// Where dumps and snapshots are written.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use miroir_log::IndexRecord;
 use miroir_merge::{Paging, SearchSpec, facets_in_doubt, groups_overlap, page_in_doubt, words_may_be_enough};
-use miroir_protocol::search::{SearchQuery, SemanticRatio};
+use miroir_protocol::search::{HybridQuery, SearchQuery, SemanticRatio};
 use miroir_shard::SEQUENCE_FIELD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     facets::{facet_spec, max_total_hits, named_facets},
@@ -39,8 +39,11 @@ enum Second {
     Words(SearchQuery),
 }
 
-/// A semantic ratio with which no node is content with the hits by words.
-const NEVER_CONTENT: f32 = 0.6;
+/// A semantic ratio with which no node is content with the hits by words, and has nearly none before those by vector.
+const NEVER_CONTENT: f32 = 0.999;
+
+/// Parameters of a search that a federated one has only for the whole.
+pub(super) const PAGING: [&str; 4] = ["offset", "limit", "page", "hitsPerPage"];
 
 /// How many hits nodes are asked for that are not given, to see whether documents are of several groups each.
 const SAMPLE: usize = 20;
@@ -61,7 +64,7 @@ impl AskedSearch {
             (_, None) if facets_may_be_in_doubt(client) => {
                 Some(Second::LaterSurvey(surveyed(&asked.query, client, None)))
             }
-            _ => by_words(&mut asked.query),
+            _ => by_words(&mut asked.query, asked.spec.weighted),
         };
         asked.second = second.map(Box::new);
         asked
@@ -82,7 +85,8 @@ impl AskedSearch {
             limit = limit.max(spec.only_skipped());
         }
         if client.is_paged() {
-            if limit == 0 && spec.distinct.is_some() {
+            // By a vector, a node that looks for no hits groups none of those that it counts.
+            if limit == 0 && spec.distinct.is_some() && client.hybrid.is_none() {
                 limit = SAMPLE;
             }
             query.page = Some(1);
@@ -151,7 +155,7 @@ impl AskedSearch {
     /// and the words.
     pub(super) fn halves(&self) -> Option<[Self; 2]> {
         let mut both = self.query.clone();
-        match by_words(&mut both)? {
+        match by_words(&mut both, false)? {
             Second::Words(words) => Some([self.instead(&both), self.instead(&words)]),
             Second::Survey(_) | Second::LaterSurvey(_) => None,
         }
@@ -196,6 +200,18 @@ impl AskedSearch {
             Some(_) => serde_json::to_vec(&self.query(filter)),
         };
         bytes.expect("a query that was JSON is JSON").into()
+    }
+
+    /// The body for a node that is to tell what it weighs each hit with, too.
+    pub(super) fn weighted_body(&self, index: &str, filter: Option<&str>) -> Bytes {
+        let query = SearchQuery { facets: None, ..self.query(filter) };
+        let hits = query.hits_per_page.filter(|_| query.is_paged()).unwrap_or(query.limit);
+        let mut query = json!(query);
+        if let Some(members) = query.as_object_mut() {
+            members.retain(|name, _| !PAGING.contains(&name.as_str()));
+            members.insert("indexUid".to_owned(), index.into());
+        }
+        json!({ "federation": { "limit": hits }, "queries": [query] }).to_string().into()
     }
 
     /// The query for a node.
@@ -250,8 +266,22 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
         distinct,
         distinct_twice: client.distinct.is_some(),
         semantic_ratio: client.hybrid.as_ref().map(|hybrid| hybrid.semantic_ratio.get()),
+        weighted: sorts_among_words(client, settings),
         ..SearchSpec::default()
     }
+}
+
+/// Whether it takes more than a hit's score to tell how it compares with one of the other half of a hybrid search: a rule that sorts
+/// stands among those about words.
+fn sorts_among_words(client: &SearchQuery, settings: &Value) -> bool {
+    let is_between = |hybrid: &HybridQuery| (0.0..1.0).contains(&hybrid.semantic_ratio.get());
+    let rules = settings["rankingRules"].as_array();
+    let rules: Vec<&str> = rules.into_iter().flatten().filter_map(Value::as_str).collect();
+    let sorts = |rule: &&str| rule.ends_with(":asc") || rule.ends_with(":desc");
+    let last = rules.iter().rposition(|rule| !sorts(rule) && *rule != "sort");
+    let own = rules.iter().position(sorts);
+    client.hybrid.as_ref().is_some_and(is_between)
+        && (client.sort.as_ref().is_some_and(|sort| !sort.is_empty()) || own < last && own.is_some())
 }
 
 fn vectors_member() -> String {
@@ -267,17 +297,18 @@ fn without_parents(counted: &[String], client: &SearchQuery, displayed: &Display
 
 /// The member that holds a nested attribute, where the client retrieves nothing of it: without the attribute, nodes would
 /// send nothing of it, not even empty lists of objects.
-fn whole_member(name: &str, retrieved: &BTreeSet<String>) -> Option<String> {
+pub(super) fn whole_member(name: &str, retrieved: &BTreeSet<String>) -> Option<String> {
     let (member, _) = name.split_once('.')?;
     (!retrieved.iter().any(|other| is_within(other, member))).then(|| member.to_owned())
 }
 
-/// Where a node could be content with the hits by words of a hybrid search, it is asked for these and for both halves.
-fn by_words(query: &mut SearchQuery) -> Option<Second> {
+/// Where a node could be content with the hits by words of a hybrid search, or compares the two halves as only hits of all nodes
+/// tell, it is asked for the words and for both halves.
+fn by_words(query: &mut SearchQuery, weighted: bool) -> Option<Second> {
     let hybrid = query.hybrid.as_mut()?;
     let ratio = hybrid.semantic_ratio.get();
     let has_words = query.q.as_deref().is_some_and(|words| !words.trim().is_empty());
-    if ratio == 0.0 || !has_words || !words_may_be_enough(ratio) {
+    if ratio == 0.0 || !has_words || (!weighted && !words_may_be_enough(ratio)) {
         return None;
     }
     hybrid.semantic_ratio = SemanticRatio::try_from(NEVER_CONTENT).ok()?;
@@ -291,8 +322,6 @@ fn facets_of(client: &SearchQuery) -> Option<&Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn asked(settings: Value, body: Value, counted: &[&str]) -> AskedSearch {

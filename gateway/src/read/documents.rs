@@ -17,6 +17,7 @@ use miroir_shard::{INTERNAL_FIELD, SEQUENCE_FIELD, ShardId};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
+    asked::whole_member,
     deep,
     filter::narrowed,
     pins::{slots_of_filter, slots_of_ids},
@@ -89,6 +90,7 @@ fn asked(query: &BrowseQuery) -> (BrowseQuery, DocumentsSpec) {
         fields.retain(|field| field != INTERNAL_FIELD);
         fields.extend(extra.iter().cloned());
         fields.push(SEQUENCE_FIELD.to_owned());
+        strip.extend(extra.iter().filter_map(|name| whole_member(name, &wanted)));
         strip.extend(extra);
     }
     let spec = DocumentsSpec { offset: query.offset, limit: query.limit, sort, strip };

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use miroir_log::IndexRecord;
-use miroir_merge::{FederatedSpec, Paging, are_many, facets_cut_in_ties_of, facets_in_doubt_of};
+use miroir_merge::{FederatedSpec, Paging, are_many, facets_in_doubt_of, tied_facets_of};
 use miroir_protocol::search::{Federation, SearchQuery};
 
 use super::{
@@ -67,14 +67,14 @@ pub(super) async fn count(
             }
         }
     });
-    let cut = facets_cut_in_ties_of(answers, spec).unwrap_or_default();
+    let tied = tied_facets_of(answers, spec).unwrap_or_default();
     // Where an index has one search alone, its page has found them out.
-    let cut = cut.iter().filter_map(|(uid, cut)| {
+    let tied = tied.iter().filter_map(|(uid, tied)| {
         let mut of_index = parts.iter().filter(|part| part.index.uid == *uid);
-        of_index.next().filter(|_| of_index.next().is_some()).map(|part| (part.index, cut))
+        of_index.next().filter(|_| of_index.next().is_some()).map(|part| (part.index, tied))
     });
-    let ranks = join_all(cut.map(|(index, cut)| async move {
-        Some((index.uid.clone(), all_values(gateway, index, cut, terms).await?))
+    let ranks = join_all(tied.map(|(index, tied)| async move {
+        Some((index.uid.clone(), all_values(gateway, index, tied, terms).await?))
     }));
     // What cannot be counted is what the nodes say.
     let (counts, ranks): (Vec<_>, Vec<_>) = tokio::join!(join_all(counts), ranks);

@@ -14,7 +14,7 @@ mod formatting;
 mod grouped;
 pub(crate) mod multi_search;
 mod pins;
-mod ranks;
+pub(crate) mod ranks;
 pub(crate) mod remotes;
 pub(crate) mod reserved;
 pub(crate) mod scatter;

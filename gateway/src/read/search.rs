@@ -8,7 +8,7 @@ use miroir_filters::{
     extensions::{RequestId, Reusable},
 };
 use miroir_log::IndexRecord;
-use miroir_merge::{SearchSpec, merge_hybrid, merge_ungrouped, page_in_doubt};
+use miroir_merge::{SearchSpec, merge_hybrid, merge_ungrouped, page_in_doubt, words_suffice};
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::{Code, ResponseError},
@@ -113,6 +113,13 @@ impl Question<'_> {
             };
             return (page, besides.map_or(Second::None, |besides| Second::Surveyed(besides.answers)));
         };
+        if by_words && asked.spec.weighted {
+            let (page, words) = tokio::join!(of_page, self.weighted(scope, &besides));
+            return match words {
+                Ok(words) => (page, words),
+                Err(error) => (page.and(Err(error)), Second::None),
+            };
+        }
         let besides = self.gather(scope, &besides);
         let (page, besides) = tokio::join!(of_page, besides);
         match besides {
@@ -122,6 +129,22 @@ impl Question<'_> {
             // Without it, facets are counted as far as the page tells.
             Err(_) => (page, Second::None),
         }
+    }
+
+    /// Asks every node for the words of a hybrid search and what it weighs their hits with; where that is more than it knows, or
+    /// the words are enough, for the words alone.
+    async fn weighted(&self, scope: &Scope<'_>, words: &AskedSearch) -> Result<Second, ResponseError> {
+        let request = |target: &Target| {
+            let body = words.weighted_body(&self.index.uid, target.filter.as_deref());
+            NodeRequest::query(Uri::from_static("/multi-search"), body).for_merge()
+        };
+        match scatter(self.gateway, scope, self.terms, request).await {
+            Err(error) if error.code_name() == "feature_not_enabled" => {}
+            Err(error) => return Err(error),
+            Ok(gathered) if words_suffice(&gathered.answers, &words.spec).unwrap_or_default() => {}
+            Ok(gathered) => return Ok(Second::Weighted(gathered.answers)),
+        }
+        Ok(Second::ByWords(self.gather(scope, words).await?.answers))
     }
 
     /// Asks every node for hits that it does not group, where those that it groups do not tell which ones come first.
@@ -240,6 +263,8 @@ enum Second {
     None,
     Surveyed(Vec<Bytes>),
     ByWords(Vec<Bytes>),
+    /// The same with what nodes weigh each hit with.
+    Weighted(Vec<Bytes>),
 }
 
 fn merge(
@@ -252,7 +277,10 @@ fn merge(
     let body = match second {
         Second::None => merge_ungrouped(&answers, ungrouped, &[], spec),
         Second::Surveyed(surveyed) => merge_ungrouped(&answers, ungrouped, surveyed, spec),
-        Second::ByWords(by_words) => merge_hybrid(&answers, by_words, spec),
+        Second::Weighted(by_words) => merge_hybrid(&answers, by_words, spec),
+        Second::ByWords(by_words) => {
+            merge_hybrid(&answers, by_words, &SearchSpec { weighted: false, ..spec.clone() })
+        }
     };
     let body = body.map_err(|error| merge_failed(&error))?;
     Ok(Merged { body, missing })

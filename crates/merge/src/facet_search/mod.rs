@@ -10,7 +10,7 @@ use self::values::{Found, arrange};
 use crate::{
     FacetOrder, MergeError,
     error::InNode,
-    facets::strings_held,
+    facets::{fold, normalize, strings_held},
     scan::{Cursor, Scan, count, push_count},
     search::counted,
 };
@@ -90,12 +90,14 @@ pub fn merge_surveyed_facet_search(
     };
     values.iter_mut().for_each(|value| value.count = 0);
     let matches_all = spec.facet_query.as_deref().is_none_or(str::is_empty);
+    // A node says nothing of a value of which it counts no document; with a typo, it alone can tell which values match.
+    let query = fold(normalize(Cow::Borrowed(spec.facet_query.as_deref().unwrap_or_default())));
     let matching: BTreeSet<String> = values.iter().map(|value| value.normal().to_owned()).collect();
     for (node, document) in documents {
         for value in strings_held(document, &survey.facet).in_node(node, 0)? {
             let Cow::Borrowed(text) = value.text else { continue };
             let found = Found::new(text, 1, spec.facet_query.is_some());
-            if matches_all || matching.contains(found.normal()) {
+            if matches_all || found.begins_with(&query) || matching.contains(found.normal()) {
                 values.push(found);
             }
         }
@@ -237,6 +239,7 @@ mod tests {
         };
         assert_eq!(counts(None), ["Comedy=1", "Drama=2", "Zoo=1"]);
         assert_eq!(counts(Some("d")), ["Comedy=1", "Drama=2"], "what the nodes say that matches");
+        assert_eq!(counts(Some("Zo")), ["Comedy=1", "Drama=2", "Zoo=1"], "and what begins with the query");
     }
 
     #[test]

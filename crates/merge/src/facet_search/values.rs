@@ -36,6 +36,11 @@ impl<'a> Found<'a> {
         &self.normal
     }
 
+    /// Whether the value begins with a query that was folded like it.
+    pub(super) fn begins_with(&self, query: &str) -> bool {
+        self.folded.starts_with(query)
+    }
+
     fn order(&self, other: &Self) -> Ordering {
         self.folded.cmp(&other.folded).then_with(|| self.normal.cmp(&other.normal))
     }

@@ -25,7 +25,7 @@ pub use self::{ranks::FacetRanks, values::FacetOrder};
 
 use self::{
     groups::Groups,
-    values::{Value, Walk, are_spelled_differently, arrange, is_cut_in_a_tie, may_have_numerals},
+    values::{Ties, Value, Walk, are_spelled_differently, arrange, may_have_numerals, ties},
 };
 use crate::{
     MergeError,
@@ -66,6 +66,15 @@ impl FacetSpec {
             FacetOrder::Name => Walk::Names,
         }
     }
+}
+
+/// An attribute whose list by count holds values with equal counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TiedFacet {
+    /// Its name.
+    pub attribute: String,
+    /// Whether the list is cut between such values, so that not all of them are in it.
+    pub is_cut: bool,
 }
 
 /// The merged `facetDistribution`.
@@ -130,17 +139,21 @@ impl<'a> Distribution<'a> {
         Ok(stats)
     }
 
-    /// The attributes whose lists by count are cut between equal counts.
-    pub(crate) fn cut_in_ties(&self, spec: &FacetSpec, stats: &Stats<'a>) -> Result<Vec<String>, MergeError> {
-        let mut cut = Vec::new();
+    /// The attributes whose lists by count hold equal counts.
+    pub(crate) fn tied(&self, spec: &FacetSpec, stats: &Stats<'a>) -> Result<Vec<TiedFacet>, MergeError> {
+        let mut tied = Vec::new();
         for (name, attribute) in &self.0 {
-            if spec.order_of(name) == FacetOrder::Count
-                && is_cut_in_a_tie(&mut attribute.listed(name, stats)?, spec.max_values)
-            {
-                cut.push(name.clone().into_owned());
+            if spec.order_of(name) != FacetOrder::Count {
+                continue;
             }
+            let is_cut = match ties(&mut attribute.listed(name, stats)?, spec.max_values) {
+                Ties::None => continue,
+                Ties::Listed => false,
+                Ties::Cut => true,
+            };
+            tied.push(TiedFacet { attribute: name.clone().into_owned(), is_cut });
         }
-        Ok(cut)
+        Ok(tied)
     }
 
     /// Whether the nodes' lists alone do not tell how one node would list an attribute: they spell a string in different ways, or

@@ -8,7 +8,7 @@
 //!
 //! The tree grows otherwise where documents came in many batches: it is taken to be as one batch leaves it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::values::{Kind, Value};
 use crate::scan::order_numbers;
@@ -20,9 +20,9 @@ const LEAST_GROUPS: usize = 5;
 /// With so many new values at once, a node builds a facet's tree anew, to its full height.
 const ANEW: usize = 1_000;
 
-/// All values that an index holds for some attributes.
+/// All values that an index holds for some attributes; cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct FacetRanks(BTreeMap<String, Ranks>);
+pub struct FacetRanks(BTreeMap<String, Arc<Ranks>>);
 
 /// All values of one attribute, in their order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,7 +36,7 @@ pub(super) struct Ranks {
 impl FacetRanks {
     /// Adds values as nodes list them, in any order.
     pub(super) fn add(&mut self, attribute: &str, values: &[Value<'_>]) {
-        let ranks = self.0.entry(attribute.to_owned()).or_default();
+        let ranks = Arc::make_mut(self.0.entry(attribute.to_owned()).or_default());
         for value in values {
             match value.kind() {
                 Kind::Number(number) => ranks.numbers.push(*number),
@@ -50,7 +50,23 @@ impl FacetRanks {
     }
 
     pub(super) fn of(&self, attribute: &str) -> Option<&Ranks> {
-        self.0.get(attribute)
+        self.0.get(attribute).map(Arc::as_ref)
+    }
+
+    /// Those of one attribute alone: none where nobody holds it.
+    pub fn only(&self, attribute: &str) -> Self {
+        let ranks = self.0.get_key_value(attribute).map(|(name, ranks)| (name.clone(), ranks.clone()));
+        Self(ranks.into_iter().collect())
+    }
+
+    /// Adds those of other attributes.
+    pub fn join(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// How many values there are.
+    pub fn count(&self) -> usize {
+        self.0.values().map(|ranks| ranks.numbers.len() + ranks.texts.len()).sum()
     }
 }
 

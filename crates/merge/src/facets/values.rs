@@ -168,24 +168,35 @@ fn order_by_counts(values: &mut Vec<Value<'_>>, ranks: Option<&Ranks>) {
     values.extend(placed.into_iter().map(|(_, value)| value));
 }
 
-/// Whether a list by counts is cut between values with equal counts.
-pub(super) fn is_cut_in_a_tie(values: &mut Vec<Value<'_>>, max_values: usize) -> bool {
+/// Where in a list by counts values with equal counts stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ties {
+    /// Nowhere.
+    None,
+    /// In it: all of them are listed.
+    Listed,
+    /// At its end: some are cut off.
+    Cut,
+}
+
+/// Where a list by counts has values with equal counts.
+pub(super) fn ties(values: &mut Vec<Value<'_>>, max_values: usize) -> Ties {
     sum_up(values, Walk::Counts);
-    if values.len() <= max_values {
-        return false;
-    }
     order_by_counts(values, None);
     let numbers = values.iter().take_while(|value| value.is_number()).count();
-    let cuts_in = |values: &[Value<'_>], at: usize| match (
-        at.checked_sub(1).and_then(|last| values.get(last)),
-        values.get(at),
-    ) {
-        (Some(last), Some(next)) => last.count == next.count,
-        _ => false,
-    };
     let (of_numbers, of_texts) = values.split_at(numbers);
-    cuts_in(of_numbers, max_values)
-        || max_values.checked_sub(numbers).is_some_and(|left| cuts_in(of_texts, left))
+    let left = max_values.checked_sub(numbers);
+    if are_equal_before(of_numbers, max_values) || left.is_some_and(|left| are_equal_before(of_texts, left)) {
+        return Ties::Cut;
+    }
+    let are_equal = |values: &[Value<'_>]| (1..values.len()).any(|at| are_equal_before(values, at));
+    if are_equal(of_numbers) || are_equal(of_texts) { Ties::Listed } else { Ties::None }
+}
+
+/// Whether the value there has the same count as the one before it.
+fn are_equal_before(values: &[Value<'_>], at: usize) -> bool {
+    let last = at.checked_sub(1).and_then(|last| values.get(last));
+    last.zip(values.get(at)).is_some_and(|(last, next)| last.count == next.count)
 }
 
 /// Cuts as Meilisearch does. When it walks the index it stops at the value that makes the list exactly full, once for

@@ -14,7 +14,7 @@ use crate::{
     FacetSpec, MergeError, Paging, SearchSpec,
     envelope::Envelope,
     error::InNode,
-    facets::MANY_CANDIDATES,
+    facets::{MANY_CANDIDATES, TiedFacet},
     scan::Cursor,
     search::{Documents, Left, Told, left},
 };
@@ -55,25 +55,24 @@ pub fn facets_in_doubt_of(
     Ok(in_doubt)
 }
 
-/// The attributes, by index, whose lists by count are cut between equal counts: see
-/// [`facets_cut_in_ties`](crate::facets_cut_in_ties).
+/// The attributes, by index, whose lists by count hold equal counts: see [`tied_facets`](crate::tied_facets).
 ///
 /// # Errors
 ///
 /// If an answer is cut, or not what Meilisearch sends.
-pub fn facets_cut_in_ties_of(
+pub fn tied_facets_of(
     answers: &[Bytes],
     spec: &FederatedSpec,
-) -> Result<BTreeMap<String, Vec<String>>, MergeError> {
+) -> Result<BTreeMap<String, Vec<TiedFacet>>, MergeError> {
     let mut all = BTreeMap::new();
     if !spec.facets.values().any(FacetSpec::has_counts) {
         return Ok(all);
     }
     for (index, facets) in facets_of(answers)?.0 {
         let Some(listed) = spec.facets.get(index.as_ref()) else { continue };
-        let cut = facets.cut_in_ties(listed)?;
-        if !cut.is_empty() {
-            all.insert(index.into_owned(), cut);
+        let tied = facets.tied(listed)?;
+        if !tied.is_empty() {
+            all.insert(index.into_owned(), tied);
         }
     }
     Ok(all)

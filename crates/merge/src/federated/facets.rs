@@ -9,7 +9,7 @@ use super::{FederatedSpec, MergedFacets, counted::Counted, hits::Members};
 use crate::{
     FacetOrder, FacetRanks, FacetSpec, MergeError,
     error::InNode,
-    facets::{Distribution, Listing, Stats},
+    facets::{Distribution, Listing, Stats, TiedFacet},
     scan::{Cursor, Scan, count, push_count, unescape},
 };
 
@@ -50,9 +50,9 @@ impl<'a> Facets<'a> {
         self.distribution.is_in_doubt(spec, &self.stats)
     }
 
-    /// The attributes whose lists by count are cut between equal counts.
-    pub(super) fn cut_in_ties(&self, spec: &FacetSpec) -> Result<Vec<String>, MergeError> {
-        self.distribution.cut_in_ties(spec, &self.stats)
+    /// The attributes whose lists by count hold equal counts.
+    pub(super) fn tied(&self, spec: &FacetSpec) -> Result<Vec<TiedFacet>, MergeError> {
+        self.distribution.tied(spec, &self.stats)
     }
 
     /// The distribution and the statistics: of the documents, where they are known, else of what nodes counted less what is

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 pub use self::{
     alone::{Alone, is_in_doubt, words_are_enough},
-    counted::{are_many, facets_cut_in_ties_of, facets_in_doubt_of},
+    counted::{are_many, facets_in_doubt_of, tied_facets_of},
 };
 
 use self::{
@@ -51,7 +51,7 @@ pub struct FederatedSpec {
     /// The same where no single answer tells it: of every index, and of each of its queries, all documents that it finds, as
     /// [`merge_surveyed`](crate::merge_surveyed) has it.
     pub surveyed: BTreeMap<String, Vec<Vec<Bytes>>>,
-    /// By index, all values of the facets whose lists are [cut between equal counts](facets_cut_in_ties_of), where they are known.
+    /// By index, all values of the facets whose lists [hold equal counts](tied_facets_of), where they are known.
     pub facet_ranks: BTreeMap<String, FacetRanks>,
     /// The hits of every query by itself, where the answers to all of them do not tell which come first: empty, or one for each
     /// query.

@@ -29,6 +29,12 @@ pub(crate) struct Weights {
     pub(crate) keyword: f64,
 }
 
+/// What a hit of the one half of a hybrid search is compared by with a hit of the other.
+enum Step<'d, 'a> {
+    Score(f64),
+    Sort(&'d Rule<'a>),
+}
+
 impl Weights {
     /// Of a semantic ratio, as a node computes them: in single precision.
     pub(crate) fn of_ratio(ratio: f32) -> Self {
@@ -120,10 +126,11 @@ impl<'a> Details<'a> {
         (self.rules.len() != other.rules.len()).then_some(level)
     }
 
-    /// [`order`](Self::order) for a hybrid search, given the `_rankingScore` of both.
+    /// [`order`](Self::order) for a hybrid search, given how each hit does by the rules before the first one that sorts, as one
+    /// score.
     ///
-    /// Hits of one half compare by their rules. A hit of the one half meets a hit of the other by the sort rules that
-    /// come before any score, then by score times weight.
+    /// Hits of one half compare by their rules. A hit of the one half meets a hit of the other step by step: what the rules say
+    /// between two that sort is one step, and counts as much as its half weighs.
     pub(crate) fn order_hybrid(
         &self,
         score: f64,
@@ -134,36 +141,77 @@ impl<'a> Details<'a> {
         if self.is_semantic() == other.is_semantic() {
             return self.order(other);
         }
-        for (left, right) in self.pairs(other) {
-            if !matches!(left, Rule::Sort { .. } | Rule::Geo { .. })
-                || std::mem::discriminant(left) != std::mem::discriminant(right)
-            {
-                break;
-            }
-            let order = left.order(right);
+        let (mut left, mut right) = (self.steps(score, weights), other.steps(other_score, weights));
+        loop {
+            let order = match (left.next(), right.next()) {
+                // Of equals, a node takes the hit of the vectors first.
+                (None, None) => return other.is_semantic().cmp(&self.is_semantic()),
+                (left, right) if left.is_none() || right.is_none() => {
+                    return left.is_none().cmp(&right.is_none());
+                }
+                (Some(Step::Score(left)), Some(Step::Score(right))) => {
+                    let is_same = (left - right).abs() <= f64::EPSILON;
+                    if is_same {
+                        Ordering::Equal
+                    } else {
+                        right.partial_cmp(&left).unwrap_or(Ordering::Equal)
+                    }
+                }
+                (Some(Step::Sort(left)), Some(Step::Sort(right))) => left.order(right),
+                (Some(Step::Score(score)), _) => {
+                    if score == 0.0 {
+                        Ordering::Greater
+                    } else {
+                        Ordering::Less
+                    }
+                }
+                (_, Some(Step::Score(score))) => {
+                    if score == 0.0 {
+                        Ordering::Less
+                    } else {
+                        Ordering::Greater
+                    }
+                }
+                _ => Ordering::Equal,
+            };
             if order.is_ne() {
                 return order;
             }
         }
-        let (left, right) = (self.weighted(score, weights), other.weighted(other_score, weights));
-        if (left - right).abs() <= f64::EPSILON {
-            // Of equals, a node takes the hit of the vectors first.
-            return other.is_semantic().cmp(&self.is_semantic());
-        }
-        right.partial_cmp(&left).unwrap_or(Ordering::Equal)
     }
 
-    fn weighted(&self, score: f64, weights: Weights) -> f64 {
-        let vector = self.rules.iter().find_map(|placed| match &placed.rule {
-            Rule::Vector(similarity) => Some(similarity * weights.semantic),
-            _ => None,
-        });
-        vector.unwrap_or(score * weights.keyword)
+    /// What a hit is compared by with one of the other half; `first` is the score of the first step that has one by words.
+    /// Later ones are not known, and taken for the same.
+    fn steps(&self, first: f64, weights: Weights) -> impl Iterator<Item = Step<'_, 'a>> {
+        let mut next = first * weights.keyword;
+        let mut in_words = false;
+        self.rules.iter().filter_map(move |placed| match &placed.rule {
+            Rule::Vector(similarity) => Some(Step::Score(similarity * weights.semantic)),
+            rule @ (Rule::Sort { .. } | Rule::Geo { .. }) => {
+                in_words = false;
+                Some(Step::Sort(rule))
+            }
+            _ if in_words => None,
+            _ => {
+                in_words = true;
+                Some(Step::Score(std::mem::replace(&mut next, weights.keyword)))
+            }
+        })
     }
 
     /// Whether the hit was found by its vector.
     pub(crate) fn is_semantic(&self) -> bool {
         self.rules.iter().any(|placed| matches!(placed.rule, Rule::Vector(_)))
+    }
+
+    /// How near the hit's vector is, where that is the first rule, and whether others follow.
+    pub(crate) fn nearness(&self) -> Option<(f64, bool)> {
+        match self.rules.as_slice() {
+            [Placed { rule: Rule::Vector(similarity), .. }, others @ ..] => {
+                Some((*similarity, !others.is_empty()))
+            }
+            _ => None,
+        }
     }
 
     /// Where the hit is pinned.
@@ -253,10 +301,36 @@ mod tests {
     fn hybrid_hits_meet_by_weighted_score() {
         let weights = Weights { semantic: 0.25, keyword: 0.75 };
         let keyword = details(WORDS);
-        let vector = details(r#"{"vectorSort":{"order":0,"similarity":0.9}}"#);
+        let vector =
+            details(r#"{"vectorSort":{"order":0,"similarity":0.9},"year:desc":{"order":1,"value":2000.0}}"#);
         assert_eq!(keyword.order_hybrid(0.5, &vector, 0.9, weights), Ordering::Less);
         assert_eq!(keyword.order_hybrid(0.2, &vector, 0.9, weights), Ordering::Greater);
         assert_eq!(keyword.order_hybrid(0.3, &vector, 0.9, weights), Ordering::Greater);
         assert!(vector.is_semantic() && !keyword.is_semantic());
+    }
+
+    #[test]
+    fn hybrid_hits_with_the_same_score_meet_by_what_sorts() {
+        let weights = Weights { semantic: 0.5, keyword: 0.5 };
+        let keyword = details(
+            r#"{"words":{"order":0,"score":1.0},"year:desc":{"order":1,"value":2000.0},"exactness":{"order":2,"score":0.1}}"#,
+        );
+        let vector = |year: u32| {
+            format!(
+                r#"{{"vectorSort":{{"order":0,"similarity":1.0}},"year:desc":{{"order":1,"value":{year}.0}}}}"#
+            )
+        };
+        let order = |year| keyword.order_hybrid(1.0, &details(&vector(year)), 1.0, weights);
+        assert_eq!((order(1999), order(2001)), (Ordering::Less, Ordering::Greater));
+        assert_eq!(order(2000), Ordering::Less, "what was looked at more closely");
+        let text = vector(2000);
+        let same = details(&text);
+        let short = details(WORDS);
+        assert_eq!(
+            short.order_hybrid(1.0, &same, 1.0, weights),
+            Ordering::Greater,
+            "of equals, the vector's"
+        );
+        assert_eq!(same.order_hybrid(1.0, &short, 1.0, weights), Ordering::Less);
     }
 }

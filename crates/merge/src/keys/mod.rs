@@ -9,5 +9,5 @@ pub(crate) use self::{
     details::{Details, Weights},
     rule::{direction, similarity},
     value::{SortValue, order_distances},
-    weighted::Weighted,
+    weighted::{Weighted, first_score},
 };

@@ -67,6 +67,26 @@ impl<'a> Weighted<'a> {
     }
 }
 
+/// The first score among the `weightedScoreValues` of a hit's `_federation`: how it does by the rules before the first one that
+/// sorts.
+pub(crate) fn first_score(federation: &[u8]) -> Scan<Option<f64>> {
+    let mut cursor = Cursor::new(federation);
+    cursor.enter_object()?;
+    let mut first = true;
+    while let Some(key) = cursor.key(&mut first)? {
+        let value = cursor.value()?;
+        if key == b"weightedScoreValues" {
+            let mut weighted = Weighted::default();
+            weighted.read(0.0, value)?;
+            return Ok(weighted.values.iter().find_map(|value| match value {
+                Value::Score(score) => Some(*score),
+                Value::Sort { .. } | Value::Geo { .. } => None,
+            }));
+        }
+    }
+    Ok(None)
+}
+
 impl<'a> Value<'a> {
     fn read(cursor: &mut Cursor<'a>) -> Scan<Self> {
         let mut value = None;

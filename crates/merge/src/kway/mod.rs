@@ -35,6 +35,35 @@ pub(crate) fn merge<S: Source>(
     Ok(())
 }
 
+/// The same of two lists, the first of which `sources` up to `second` make, and the others the second: each is merged by itself, and
+/// only the next items of both are compared. So it goes where items of one list do not compare with the other's as they do among
+/// themselves. Of equals, that of the first list is taken.
+pub(crate) fn merge_lists<S: Source>(
+    sources: &mut [S],
+    second: usize,
+    mut take: impl FnMut(&mut S) -> Result<ControlFlow<()>, MergeError>,
+) -> Result<(), MergeError> {
+    let mut lists = [Vec::new(), Vec::new()];
+    for index in 0..sources.len() {
+        advance(sources, index, &mut lists[usize::from(index >= second)])?;
+    }
+    loop {
+        let heads = [&lists[0], &lists[1]].map(|list| list.last().and_then(|index| sources.get(*index)));
+        let list = match heads {
+            [None, None] => break,
+            [Some(first), Some(second)] => usize::from(first.order(second).is_gt()),
+            [first, _] => usize::from(first.is_none()),
+        };
+        let Some(next) = lists[list].pop() else { break };
+        let Some(source) = sources.get_mut(next) else { break };
+        if take(source)?.is_break() {
+            break;
+        }
+        advance(sources, next, &mut lists[list])?;
+    }
+    Ok(())
+}
+
 fn advance<S: Source>(sources: &mut [S], index: usize, waiting: &mut Vec<usize>) -> Result<(), MergeError> {
     let Some(source) = sources.get_mut(index) else { return Ok(()) };
     if !source.advance()? {
@@ -82,6 +111,38 @@ mod tests {
     fn equals_keep_the_order_of_their_sources() {
         let sources: &[&[u32]] = &[&[11, 31], &[], &[12, 13, 22], &[10]];
         assert_eq!(merged(sources, 99).0, [11, 12, 13, 10, 22, 31]);
+    }
+
+    /// An item of one list comes by its number, and before one of another list if its twentieth is smaller.
+    struct Sided(Numbers, bool);
+
+    impl Source for Sided {
+        fn advance(&mut self) -> Result<bool, MergeError> {
+            self.0.advance()
+        }
+
+        fn order(&self, other: &Self) -> Ordering {
+            if self.1 == other.1 {
+                return self.0.1.cmp(&other.0.1);
+            }
+            let coarse = |sided: &Self| sided.0.1.map(|number| number / 20);
+            coarse(self).cmp(&coarse(other))
+        }
+    }
+
+    #[test]
+    fn of_two_lists_only_the_next_items_are_compared() {
+        let source =
+            |numbers: &[u32], side| Sided(Numbers(numbers.iter().rev().copied().collect(), None), side);
+        let mut sources =
+            [source(&[1, 45], false), source(&[30], false), source(&[2, 19], true), source(&[41], true)];
+        let mut taken = Vec::new();
+        merge_lists(&mut sources, 2, |source| {
+            taken.extend(source.0.1);
+            Ok(if taken.len() == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
+        .unwrap();
+        assert_eq!(taken, [1, 2, 19, 30, 45]);
     }
 
     #[test]

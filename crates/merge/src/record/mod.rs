@@ -29,6 +29,7 @@ pub(crate) struct Record<'a> {
     sequence: &'a [u8],
     score: Option<&'a [u8]>,
     details: Option<&'a [u8]>,
+    federation: Option<&'a [u8]>,
     watched: Vec<&'a [u8]>,
 }
 
@@ -51,7 +52,7 @@ impl<'a> Record<'a> {
         self.edits.clear();
         self.edits.reserve(4);
         self.watched.clear();
-        (self.sequence, self.score, self.details) = (&[], None, None);
+        (self.sequence, self.score, self.details, self.federation) = (&[], None, None, None);
         cursor.enter_object()?;
         let start = cursor.at() - 1;
         let only_underscores = shape.only_underscores();
@@ -64,7 +65,7 @@ impl<'a> Record<'a> {
             let end = cursor.at() - start;
             if let Some(action) = shape.action(key) {
                 let from = end_before(key, before);
-                if key.starts_with(b"_ranking") {
+                if key.starts_with(b"_ranking") || key == b"_federation" {
                     // What has the same name before it is the document's own: nodes write theirs last.
                     self.edits.retain(|edit| edit.key != key);
                 }
@@ -87,6 +88,7 @@ impl<'a> Record<'a> {
             b"_miroir" => self.sequence = sequence(value)?,
             b"_rankingScore" => self.score = Some(value),
             b"_rankingScoreDetails" => self.details = Some(value),
+            b"_federation" => self.federation = Some(value),
             _ => {}
         }
         Ok(())
@@ -111,6 +113,11 @@ impl<'a> Record<'a> {
     /// The `_rankingScore`, as written.
     pub(crate) fn score(&self) -> Option<&'a [u8]> {
         self.score
+    }
+
+    /// The `_federation`, as written.
+    pub(crate) fn federation(&self) -> Option<&'a [u8]> {
+        self.federation
     }
 
     /// The `_rankingScoreDetails`, as written.

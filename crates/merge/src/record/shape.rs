@@ -11,6 +11,8 @@ pub(crate) struct Shape<'s> {
     pub(crate) is_hit: bool,
     /// Whether `_federation` is what a search of several queries adds.
     pub(crate) is_federated: bool,
+    /// Whether `_federation` is what a node adds for the merge alone.
+    pub(crate) is_weighted: bool,
     /// The server that `_federation` says the hit is from.
     pub(crate) remote: Option<&'s str>,
     /// The query that `_federation` says the hit is from, where its node was asked this one alone.
@@ -84,6 +86,7 @@ impl<'s> Shape<'s> {
                 b"_formatted" if self.is_hit => Some(Action::Formatted),
                 b"_matchesPosition" if self.is_hit => Some(Action::Matches),
                 b"_federation" if self.is_federated => Some(Action::Federation),
+                b"_federation" if self.is_weighted => Some(Action::Drop),
                 _ => self.strip_action(key),
             };
             return action;

@@ -6,7 +6,7 @@ use crate::{
     MergeError,
     envelope::Envelope,
     error::InNode,
-    keys::{Details, Weights},
+    keys::{Details, Weights, first_score},
     kway::Source,
     record::{Record, Shape},
     scan::{Cursor, Scan, count, number},
@@ -24,6 +24,8 @@ pub(crate) struct Answer<'a, 's> {
     details: Details<'a>,
     score: f64,
     only_semantic: bool,
+    /// Whether the node tells what it weighed each hit with.
+    weighted: bool,
     members: Members<'a>,
 }
 
@@ -79,6 +81,7 @@ impl<'a, 's> Answer<'a, 's> {
             details: Details::default(),
             score: 0.0,
             only_semantic: false,
+            weighted: false,
             members: Members::default(),
         };
         answer.members.read_head(&mut answer.cursor).in_node(node, 0)?;
@@ -88,6 +91,11 @@ impl<'a, 's> Answer<'a, 's> {
     /// The same with only the hits that were found by their vector.
     pub(crate) fn only_semantic(self) -> Self {
         Self { only_semantic: true, ..self }
+    }
+
+    /// The same of hits with what their node weighed them with.
+    pub(crate) fn weighted(self, weighted: bool) -> Self {
+        Self { weighted, ..self }
     }
 
     /// Reads what follows the hits; those that were not taken are stepped over.
@@ -110,7 +118,9 @@ impl<'a, 's> Answer<'a, 's> {
         self.state = State::Hits;
         self.record.read(&mut self.cursor, self.shape)?;
         if let Ranking::Hybrid(_) = self.ranking {
-            self.score = self.record.score().and_then(number).unwrap_or(0.0);
+            let told = self.record.federation().filter(|_| self.weighted);
+            let first = told.map(first_score).transpose()?.flatten();
+            self.score = first.or_else(|| self.record.score().and_then(number)).unwrap_or(0.0);
         }
         Ok(true)
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::{
     answer::{Answer, Members, Ranking},
     merge_search,
+    nearest::Last,
     page::write_hits,
     shape_of_hits,
     spec::{SearchSpec, Window},
@@ -31,14 +32,15 @@ pub fn words_may_be_enough(semantic_ratio: f32) -> bool {
 /// and score details of all hits up to the page's end.
 ///
 /// Of `answers`, the hits by vector count, and the totals; a higher ratio finds all of them that the true one needs, and
-/// maybe more.
+/// maybe more. The two halves are made one list as a node does: it compares the first hit of each that is left. Where `by_words`
+/// are [weighted](SearchSpec::weighted), that they are [not enough](words_suffice) is known.
 ///
 /// # Errors
 ///
 /// If an answer is cut, or not what Meilisearch sends.
 pub fn merge_hybrid(answers: &[Bytes], by_words: &[Bytes], spec: &SearchSpec) -> Result<Vec<u8>, MergeError> {
     let weights = Weights::of_ratio(spec.semantic_ratio.unwrap_or_default());
-    if are_enough(by_words, weights, spec)? {
+    if !spec.weighted && words_suffice(by_words, spec)? {
         let mut spec = SearchSpec { semantic_ratio: None, ..spec.clone() };
         spec.extra.push(("semanticHitCount".to_owned(), "0".to_owned()));
         return merge_search(by_words, &spec);
@@ -48,18 +50,22 @@ pub fn merge_hybrid(answers: &[Bytes], by_words: &[Bytes], spec: &SearchSpec) ->
     }
     let shape = shape_of_hits(spec);
     let ranking = Ranking::Hybrid(weights);
+    let of_words = Shape { is_weighted: spec.weighted, ..shape_of_hits(spec) };
     let halves = answers.iter().map(|text| (text, true)).chain(by_words.iter().map(|text| (text, false)));
     let opened: Result<Vec<_>, _> = halves
         .enumerate()
         .map(|(place, (text, semantic))| {
-            let answer = Answer::open(place, text, &shape, ranking)?;
-            Ok(if semantic { answer.only_semantic() } else { answer })
+            if semantic {
+                return Ok(Answer::open(place, text, &shape, ranking)?.only_semantic());
+            }
+            Ok(Answer::open(place, text, &of_words, ranking)?.weighted(spec.weighted))
         })
         .collect();
     let mut opened = opened?;
     let mut out = Vec::with_capacity(answers.iter().map(Bytes::len).max().unwrap_or_default() + 512);
     out.extend_from_slice(b"{\"hits\":[");
-    let taken = write_hits(&mut opened, spec, &shape, true, &mut out)?;
+    let last = Last::of(answers, spec)?;
+    let taken = write_hits(&mut opened, spec, &shape, (Some(answers.len()), last), &mut out)?;
     let members: Result<Vec<Members<'_>>, _> =
         opened.iter_mut().take(answers.len()).map(Answer::close).collect();
     write_members(&members?, &taken, None, spec, &mut out)?;
@@ -68,7 +74,12 @@ pub fn merge_hybrid(answers: &[Bytes], by_words: &[Bytes], spec: &SearchSpec) ->
 
 /// Whether one node with all documents would be content with the words: there are as many hits as the page needs, and all
 /// of them are good.
-fn are_enough(by_words: &[Bytes], weights: Weights, spec: &SearchSpec) -> Result<bool, MergeError> {
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn words_suffice(by_words: &[Bytes], spec: &SearchSpec) -> Result<bool, MergeError> {
+    let weights = Weights::of_ratio(spec.semantic_ratio.unwrap_or_default());
     let Window { skip, take } = spec.window();
     let needed = skip.saturating_add(take);
     let shape = Shape::of_hit(&[], &[], None);
@@ -141,6 +152,42 @@ mod tests {
         assert!(answer.starts_with(r#"{"hits":[{"id":1},{"id":9},{"id":2}],"#), "{answer}");
         assert!(answer.contains(r#""estimatedTotalHits":50"#), "{answer}");
         assert!(answer.ends_with(r#""semanticHitCount":1}"#), "{answer}");
+    }
+
+    #[test]
+    fn what_the_rules_before_the_sort_say_decides_between_the_halves() {
+        let hit = |id: u32, details: &str, score: f64, first: f64| {
+            let values = format!(
+                r#"[{{"weightedScore":{first}}},{{"sort":{{"asc":false,"value":1}}}},{{"weightedScore":1.0}}]"#
+            );
+            format!(
+                r#"{{"id":{id},"_miroir":{{"n":"{id:03}"}},"_federation":{{"indexUid":"a","weightedScoreValues":{values}}},"_rankingScore":{score},"_rankingScoreDetails":{details}}}"#
+            )
+        };
+        let by_words = |year: u32, exact: f64| {
+            format!(
+                r#"{{"words":{{"order":0,"score":1.0}},"year:desc":{{"order":1,"value":{year}}},"exactness":{{"order":2,"score":{exact}}}}}"#
+            )
+        };
+        let words = |hits: &[String]| {
+            Bytes::from(format!(
+                r#"{{"hits":[{}],"limit":4,"offset":0,"estimatedTotalHits":3}}"#,
+                hits.join(",")
+            ))
+        };
+        // The better hit by words comes later, as its year does; it stays behind, and the vector behind both.
+        let words = [
+            words(&[hit(1, &by_words(2001, 0.1), 0.5, 1.0)]),
+            words(&[hit(2, &by_words(2000, 1.0), 1.0, 1.0)]),
+        ];
+        let both = [answer(&[(9, "vectorSort", 0.75)], 7, r#","semanticHitCount":1"#), answer(&[], 7, "")];
+        let merged = |weighted| {
+            let spec = SearchSpec { semantic_ratio: Some(0.5), weighted, ..SearchSpec::default() };
+            String::from_utf8(merge_hybrid(&both, &words, &spec).unwrap()).unwrap()
+        };
+        let answer = merged(true);
+        assert!(answer.starts_with(r#"{"hits":[{"id":1},{"id":2},{"id":9}],"#), "{answer}");
+        assert!(merged(false).contains(r#"{"hits":[{"id":9},{"id":1,"#), "by the score of all rules");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod deep;
 mod distinct;
 mod groups;
 mod hybrid;
+mod nearest;
 mod page;
 mod ranks;
 mod spec;
@@ -21,9 +22,9 @@ pub(crate) use self::{
 pub use self::{
     deep::{LocatedHits, locate_hits},
     groups::groups_overlap,
-    hybrid::{merge_hybrid, words_may_be_enough},
+    hybrid::{merge_hybrid, words_may_be_enough, words_suffice},
     page::page_in_doubt,
-    ranks::{facet_ranks, facets_cut_in_ties, facets_in_doubt, total_hits},
+    ranks::{facet_ranks, facets_in_doubt, tied_facets, total_hits},
     spec::{Paging, SearchSpec},
 };
 
@@ -31,6 +32,7 @@ use bytes::Bytes;
 
 use self::{
     answer::{Answer, Members, Ranking},
+    nearest::Last,
     page::{Taken, write_hits},
     survivors::survivors,
 };
@@ -115,10 +117,11 @@ pub fn merge_ungrouped(
     let mut out = Vec::with_capacity(longest + 512);
     out.extend_from_slice(b"{\"hits\":[");
     let start = out.len();
-    let mut taken = write_hits(&mut opened, spec, &shape, false, &mut out)?;
+    let last = Last::of(answers, spec)?;
+    let mut taken = write_hits(&mut opened, spec, &shape, (None, last), &mut out)?;
     if !ungrouped.is_empty() {
         out.truncate(start);
-        let hits = write_hits(&mut open(ungrouped, &shape, spec)?, spec, &shape, false, &mut out)?;
+        let hits = write_hits(&mut open(ungrouped, &shape, spec)?, spec, &shape, (None, None), &mut out)?;
         taken.semantic = hits.semantic;
     }
     let members: Result<Vec<_>, _> = opened.iter_mut().map(Answer::close).collect();

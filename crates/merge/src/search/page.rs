@@ -7,10 +7,16 @@ use bytes::Bytes;
 use super::{
     answer::Answer,
     distinct::{Distinct, Values, has_empty},
+    nearest::Last,
     open, shape_of_hits,
     spec::{SearchSpec, Window},
 };
-use crate::{MergeError, error::InNode, kway::merge, record::Shape};
+use crate::{
+    MergeError,
+    error::InNode,
+    kway::{merge, merge_lists},
+    record::Shape,
+};
 
 /// What the hits say about the whole.
 #[derive(Debug, Default)]
@@ -38,7 +44,7 @@ pub fn page_in_doubt(answers: &[Bytes], spec: &SearchSpec, limit: Option<usize>)
         return Ok(false);
     }
     let shape = shape_of_hits(spec);
-    let taken = write_hits(&mut open(answers, &shape, spec)?, spec, &shape, false, &mut Vec::new())?;
+    let taken = write_hits(&mut open(answers, &shape, spec)?, spec, &shape, (None, None), &mut Vec::new())?;
     Ok(match limit {
         None => taken.in_doubt,
         Some(limit) => taken.read.iter().any(|read| *read >= limit),
@@ -62,14 +68,17 @@ struct Page<'w, 'a> {
     looked_for: usize,
     /// The documents that came before, by their place in the order of insertion, where one may come twice.
     met: Option<HashSet<&'a [u8], foldhash::fast::RandomState>>,
+    /// Of the documents equally near to a vector, the last one.
+    last: Option<Last<'a>>,
 }
 
-/// Appends the hits of the page, with commas between them. `twice` says that a document may be in several answers.
+/// Appends the hits of the page, with commas between them. Of a hybrid search whose halves were asked for by themselves, so many
+/// answers are the first `half`; a document may be in both. `last` is the last document that is found by its vector.
 pub(crate) fn write_hits<'a>(
     answers: &mut [Answer<'a, '_>],
     spec: &SearchSpec,
     shape: &Shape<'_>,
-    twice: bool,
+    (half, last): (Option<usize>, Option<Last<'a>>),
     out: &mut Vec<u8>,
 ) -> Result<Taken<'a>, MergeError> {
     let window = spec.window();
@@ -88,20 +97,33 @@ pub(crate) fn write_hits<'a>(
         values: spec.distinct_twice.then(Values::default),
         kept: 0,
         looked_for: spec.looked_for(),
-        met: twice.then(HashSet::default),
+        met: half.map(|_| HashSet::default()),
+        last,
     };
     if spec.pinned {
-        page.write_with_pins(answers)?;
+        page.write_with_pins(answers, half)?;
     } else {
-        merge(answers, |answer| page.take(answer))?;
+        in_order(answers, half, |answer| page.take(answer))?;
     }
     page.taken.duplicates.extend(page.distinct.map(Distinct::into_dropped).unwrap_or_default());
     Ok(page.taken)
 }
 
+/// Calls `take` with the answer that holds the next hit, until it breaks.
+fn in_order<'a, 's>(
+    answers: &mut [Answer<'a, 's>],
+    half: Option<usize>,
+    take: impl FnMut(&mut Answer<'a, 's>) -> Result<ControlFlow<()>, MergeError>,
+) -> Result<(), MergeError> {
+    match half {
+        Some(half) => merge_lists(answers, half, take),
+        None => merge(answers, take),
+    }
+}
+
 impl<'a> Page<'_, 'a> {
     fn take(&mut self, answer: &mut Answer<'a, '_>) -> Result<ControlFlow<()>, MergeError> {
-        if !self.keeps(answer) {
+        if self.is_left_out(answer)? || !self.keeps(answer) {
             return Ok(ControlFlow::Continue(()));
         }
         if self.is_next_wanted() {
@@ -109,6 +131,12 @@ impl<'a> Page<'_, 'a> {
         }
         self.seen += 1;
         Ok(self.is_done())
+    }
+
+    fn is_left_out(&self, answer: &mut Answer<'a, '_>) -> Result<bool, MergeError> {
+        let Some(last) = &self.last else { return Ok(false) };
+        let nearness = answer.details()?.nearness();
+        Ok(nearness.is_some_and(|(similarity, _)| last.leaves_out(similarity, answer.record().sequence())))
     }
 
     fn keeps(&mut self, answer: &Answer<'a, '_>) -> bool {
@@ -163,11 +191,15 @@ impl<'a> Page<'_, 'a> {
 
     /// Pinned documents first look for their places among all others: a node that holds one may have been asked too
     /// few of its other hits before it comes up.
-    fn write_with_pins(&mut self, answers: &mut [Answer<'a, '_>]) -> Result<(), MergeError> {
+    fn write_with_pins(
+        &mut self,
+        answers: &mut [Answer<'a, '_>],
+        half: Option<usize>,
+    ) -> Result<(), MergeError> {
         let mut pins = Vec::new();
         let mut others = Vec::new();
         let (mut text, mut semantic) = (Vec::new(), Vec::new());
-        merge(answers, |answer| {
+        in_order(answers, half, |answer| {
             let start = text.len();
             let pin = answer.details()?.pin();
             if pin.is_none() && !self.keeps(answer) {

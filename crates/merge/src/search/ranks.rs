@@ -10,22 +10,22 @@ use super::{
 use crate::{
     MergeError,
     error::InNode,
-    facets::{Distribution, FacetRanks, Stats},
+    facets::{Distribution, FacetRanks, Stats, TiedFacet},
     record::Shape,
 };
 
-/// The attributes whose values are listed by count, and cut between values with equal counts: which of them are left is
-/// told by [`all values of the index`](facet_ranks).
+/// The attributes whose values are listed by count, with equal counts among them: in which order these come, and which are left
+/// where the list is cut between them, is told by [`all values of the index`](facet_ranks).
 ///
 /// # Errors
 ///
 /// If an answer is cut, or not what Meilisearch sends.
-pub fn facets_cut_in_ties(answers: &[Bytes], spec: &SearchSpec) -> Result<Vec<String>, MergeError> {
+pub fn tied_facets(answers: &[Bytes], spec: &SearchSpec) -> Result<Vec<TiedFacet>, MergeError> {
     let Some(facets) = spec.facets.as_ref().filter(|facets| facets.has_counts()) else {
         return Ok(Vec::new());
     };
     let (distribution, stats) = facets_of(answers)?;
-    distribution.cut_in_ties(facets, &stats)
+    distribution.tied(facets, &stats)
 }
 
 /// Whether the answers alone do not tell how one node would list the facets: see [`merge_surveyed`](crate::merge_surveyed). Not
@@ -116,13 +116,18 @@ mod tests {
     }
 
     #[test]
-    fn lists_that_are_cut_between_equal_counts_are_found() {
+    fn lists_with_equal_counts_are_found() {
         let answers =
             [answer(r#"{"a":{"x":3,"y":1},"b":{"x":1}}"#), answer(r#"{"a":{"y":1,"z":2},"b":{"y":2}}"#)];
-        let cut = |max_values| facets_cut_in_ties(&answers, &spec(max_values)).unwrap();
-        assert_eq!((cut(1), cut(2), cut(3)), (vec![], vec!["a".to_owned()], vec![]));
+        let tied = |max_values| {
+            let tied = tied_facets(&answers, &spec(max_values)).unwrap().into_iter();
+            tied.map(|facet| format!("{} {}", facet.attribute, facet.is_cut)).collect::<Vec<_>>()
+        };
+        assert_eq!(tied(1), ["a false"]);
+        assert_eq!(tied(2), ["a true"]);
+        assert_eq!(tied(3), ["a false"]);
         let by_name = SearchSpec { facets: Some(FacetSpec::default()), ..spec(2) };
-        assert!(facets_cut_in_ties(&answers, &by_name).unwrap().is_empty());
+        assert!(tied_facets(&answers, &by_name).unwrap().is_empty());
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub struct SearchSpec {
     pub strip_formatted: Vec<String>,
     /// The facets to answer with; `None` if the client asked for none.
     pub facets: Option<FacetSpec>,
-    /// All values of the facets whose lists are [cut between equal counts](crate::facets_cut_in_ties), where they are known.
+    /// All values of the facets whose lists [hold equal counts](crate::tied_facets), where they are known.
     pub facet_ranks: Option<FacetRanks>,
     /// Facets that the nodes were asked for beyond what the client wants.
     pub strip_facets: Vec<String>,
@@ -55,6 +55,9 @@ pub struct SearchSpec {
     pub distinct_twice: bool,
     /// The semantic ratio of a hybrid search.
     pub semantic_ratio: Option<f32>,
+    /// Whether the answers by words of a [hybrid search](crate::merge_hybrid) tell what nodes weighed each hit with, as a federated
+    /// search does.
+    pub weighted: bool,
     /// Whether the answers may hold pinned documents. They are then found and placed before any other hit, for which
     /// all hits of all answers have to be read.
     pub pinned: bool,

@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use http::Uri;
-use miroir_merge::{Alone, FederatedSpec, Paging, is_in_doubt, words_are_enough};
+use miroir_merge::{Alone, FederatedQuery, FederatedSpec, Paging, is_in_doubt, words_are_enough};
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{error::ResponseError, search::Federation};
 use miroir_shard::ShardId;
@@ -42,6 +42,7 @@ impl Singly<'_> {
         // What is left out of a page is not counted.
         (self.spec.distinct.is_some() && is_paged)
             || self.asked.iter().any(|query| self.shares(query) || query.search.halves().is_some())
+            || self.ends_early()
             || hits_in_doubt(answers, self.spec).unwrap_or_default()
     }
 
@@ -49,6 +50,17 @@ impl Singly<'_> {
     fn shares(&self, query: &Asked) -> bool {
         let others = self.asked.iter().filter(|other| other.index.uid == query.index.uid);
         self.spec.distinct.is_none() && query.search.spec.distinct.is_some() && others.count() > 1
+    }
+
+    /// Whether an index gives fewer hits than the pages up to this one have, so that more hits of others come: nodes, which give more,
+    /// may have no room left for these.
+    fn ends_early(&self) -> bool {
+        let most = most_hits(self.spec.paging);
+        let mut queries = self.spec.queries.iter();
+        let gives_fewer =
+            |query: &FederatedQuery| query.search.max_total_hits.is_some_and(|given| given < most);
+        let first = queries.clone().next().map(|query| &query.index);
+        queries.clone().any(gives_fewer) && queries.any(|query| Some(&query.index) != first)
     }
 
     /// Asks them, and tells which shards are missing.

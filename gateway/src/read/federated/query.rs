@@ -13,13 +13,14 @@ use miroir_protocol::{
 use serde_json::{Value, json};
 
 use super::super::{
-    asked::AskedSearch, facets::named_facets, grouped::Part, multi_search::index_of_query, remotes,
+    asked::{AskedSearch, PAGING},
+    facets::named_facets,
+    grouped::Part,
+    multi_search::index_of_query,
+    remotes,
     search::metadata,
 };
 use crate::state::Gateway;
-
-/// Parameters of a search that only the federation has.
-const PAGING: [&str; 4] = ["offset", "limit", "page", "hitsPerPage"];
 
 /// One query, and what nodes are asked for it.
 pub(super) struct Asked {
