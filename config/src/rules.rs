@@ -2,13 +2,13 @@
 //!
 //! They work on the tree, each on what it finds, so that they also speak up in a file with other errors.
 
-use std::{collections::BTreeMap, net::SocketAddr, str::FromStr};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use miroir_filters::{Filter, auth::AuthConfig};
 
 use crate::{
     ConfigError, FilterConfig, defaults,
-    file::{LogConfig, SearchConfig},
+    file::{BackupConfig, LogConfig, SearchConfig},
     tree::{Place, Tree},
     units::{Address, DurationText, Name, NodeUrl, SizeText},
 };
@@ -20,6 +20,7 @@ pub(crate) fn check_values(root: &Tree, errors: &mut Vec<ConfigError>) {
     check_replicas(root, errors);
     check_listeners(root, errors);
     check_limits(root, errors);
+    check_directories(root, errors);
 }
 
 /// Checks the filters, each on its own and all as a chain.
@@ -170,6 +171,23 @@ fn check_limits(root: &Tree, errors: &mut Vec<ConfigError>) {
     let payload_at = ("log.max_payload", find(root, &["log", "max_payload"]), log.max_payload);
     let backlog_at = ("log.max_backlog", find(root, &["log", "max_backlog"]), log.max_backlog);
     errors.extend(not_above::<SizeText, _>(payload_at, backlog_at, |text| text.0));
+}
+
+/// Backups among the log's files would be taken for some of them, or be removed together with them.
+fn check_directories(root: &Tree, errors: &mut Vec<ConfigError>) {
+    let backup = find(root, &["backup", "directory"]);
+    let log = find(root, &["log", "directory"]);
+    let path = |tree: Option<&Tree>, default: PathBuf| {
+        let text = tree.and_then(Tree::text).map_or(default, PathBuf::from);
+        std::path::absolute(&text).unwrap_or(text)
+    };
+    if path(backup, BackupConfig::default().directory) == path(log, LogConfig::default().directory)
+        && let Some(tree) = backup.or(log)
+    {
+        let named = if backup.is_some() { "backup.directory" } else { "log.directory" };
+        let error = ConfigError::new(tree.place, named, "the log and the backups have the same directory");
+        errors.push(error.hint("give each of them one of its own"));
+    }
 }
 
 type Limit<'a, T> = (&'a str, Option<&'a Tree>, T);

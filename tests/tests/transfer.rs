@@ -1,6 +1,8 @@
 //! Content that comes from elsewhere or goes there: dumps, imports, exports.
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path, process::Command};
+use std::{
+    collections::BTreeMap, fs::File, io::Read, os::unix::fs::PermissionsExt, path::Path, process::Command,
+};
 
 use miroir_tests::{Client, MASTER_KEY, cluster, data, eventually, lone_node};
 use serde_json::{Value, json};
@@ -90,6 +92,8 @@ fn a_dump_is_everything_and_comes_back_over_other_nodes() {
     let task = from.client().post("/dumps").succeeds();
     let uid = task["details"]["dumpUid"].as_str().expect("its name");
     let dump = from.backup_directory().join(format!("{uid}.dump"));
+    let mode = std::fs::metadata(&dump).expect("the dump").permissions().mode();
+    assert_eq!(mode & 0o077, 0, "nobody else reads the embedders' keys");
     let files = files(&dump);
     assert!(files["metadata.json"].contains("\"dumpVersion\":\"V6\""));
     assert_eq!(files["indexes/films/documents.jsonl"].lines().count(), 1_200);

@@ -1,6 +1,9 @@
 //! Scalars: numbers, booleans, words and texts.
 
-use std::fs::{self, File};
+use std::{
+    fs::File,
+    io::{self, Read},
+};
 
 use serde_json::{Value, json};
 
@@ -9,6 +12,9 @@ use crate::{
     tree::{Place, Scalar},
     units::{check_format, describe_format},
 };
+
+/// The longest secret that a file may hold, in bytes: more is no secret, and may be without end.
+const LONGEST_SECRET: u64 = 64 << 10;
 
 /// The words of an enumeration.
 pub(super) fn words(schema: &Value) -> impl Iterator<Item = &str> {
@@ -141,8 +147,16 @@ impl Checker<'_> {
         let (text, written) = (&scalar.text, &scalar.written);
         let format = format_of(schema);
         if let Err(problem) = check_format(format, text) {
-            let names_itself = problem.starts_with('`');
-            let message = if names_itself { problem } else { format!("`{written}` is not valid: {problem}") };
+            let message = if problem.starts_with('`') {
+                problem
+            } else if has_user(text) {
+                if text == written {
+                    self.hidden.push(place);
+                }
+                format!("the URL is not valid: {problem}")
+            } else {
+                format!("`{written}` is not valid: {problem}")
+            };
             return self.error(place, path, message, format!("expected {}", expected(schema)));
         }
         let length = text.chars().count() as u64;
@@ -170,18 +184,41 @@ impl Checker<'_> {
             }
             return match scalar.text.as_str() {
                 "" => self.error(place, path, "the secret is empty", "leave the key out for none"),
-                secret => json!(secret),
+                secret => self.sendable(place, path, secret),
             };
         };
-        match fs::read_to_string(file) {
+        match read_secret(file) {
             Ok(secret) if secret.trim().is_empty() => {
                 self.error(place, path, format!("the file `{file}` is empty"), "it must hold the secret")
             }
-            Ok(secret) => json!(secret.trim_end_matches(['\r', '\n'])),
+            Ok(secret) => self.sendable(place, path, secret.trim_end_matches(['\r', '\n'])),
             Err(error) => {
                 let hint = "paths are relative to the directory in which the program is started";
                 self.error(place, path, format!("`{file}` cannot be read: {error}"), hint)
             }
         }
     }
+
+    /// A secret that can be sent in a header, as keys are.
+    fn sendable(&mut self, place: Place, path: &str, secret: &str) -> Value {
+        if secret.chars().any(char::is_control) {
+            let message = "the secret has a line break or another control character in it";
+            return self.error(place, path, message, "it must be one line of text");
+        }
+        json!(secret)
+    }
+}
+
+/// Whether a text is a URL with a user, and so perhaps with a password.
+fn has_user(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, behind)| behind.contains('@'))
+}
+
+fn read_secret(file: &str) -> io::Result<String> {
+    let mut secret = String::new();
+    let read = File::open(file)?.take(LONGEST_SECRET + 1).read_to_string(&mut secret)?;
+    if read as u64 > LONGEST_SECRET {
+        return Err(io::Error::other("it is too long for a secret"));
+    }
+    Ok(secret)
 }

@@ -3,8 +3,9 @@
 mod beside;
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, BufWriter, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -127,13 +128,19 @@ fn failed(error: &io::Error) -> ResponseError {
 /// Packs a draft into a file, which takes its name once it is complete, and puts the manifest beside it.
 fn pack(directory: &Path, target: &Path, manifest: &Value) -> io::Result<()> {
     let new = directory.with_extension("packed");
-    let file = File::create(&new)?;
+    let file = create_private(&new)?;
     let mut archive = tar::Builder::new(GzEncoder::new(BufWriter::new(file), Compression::default()));
     archive.append_dir_all(".", directory)?;
     let file = archive.into_inner()?.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     fs::rename(&new, target)?;
     fs::write(target.with_extension("manifest.json"), format!("{manifest:#}\n"))
+}
+
+/// Creates a file, or empties one that a crash has left, for nobody else to read: dumps hold what authorizes embedders and
+/// webhooks.
+fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 // === impl Draft ===
@@ -144,6 +151,7 @@ impl Draft {
         if directory.exists() {
             fs::remove_dir_all(&directory)?;
         }
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         fs::create_dir_all(directory.join("indexes"))?;
         fs::create_dir_all(directory.join("tasks").join("update_files"))?;
         Ok(Self { directory })
@@ -154,7 +162,7 @@ impl Draft {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        Ok(BufWriter::new(File::create(path)?))
+        Ok(BufWriter::new(create_private(&path)?))
     }
 
     fn text(&self, path: &str, text: &str) -> io::Result<()> {
