@@ -59,9 +59,15 @@ pub enum LogError {
         /// The epoch that was given.
         given: u64,
     },
-    /// The payload was trimmed, or its file was taken away.
+    /// The payload was trimmed: every node had applied the entry.
+    #[error("the payload was let go of")]
+    PayloadTrimmed,
+    /// The payload's file was taken away.
     #[error("the payload {0} is gone")]
     PayloadGone(String),
+    /// The payload is not what was written.
+    #[error("the payload {0} has changed")]
+    PayloadDamaged(String),
     /// The key of a write is that of another write.
     #[error("another write has this key")]
     KeyReused,
@@ -77,6 +83,11 @@ impl LogError {
     /// Whether the call failed because there was no room.
     pub fn is_storage_full(&self) -> bool {
         matches!(self, Self::StorageFull)
+    }
+
+    /// Whether the bytes of a payload that is still needed are lost, so that trying again helps nobody.
+    pub fn is_lost_payload(&self) -> bool {
+        matches!(self, Self::PayloadGone(_) | Self::PayloadDamaged(_))
     }
 
     /// Whether it is certain that the call changed nothing, even after the next start. When a sync
@@ -114,7 +125,8 @@ impl From<SpoolError> for LogError {
         match error {
             SpoolError::Full => Self::StorageFull,
             SpoolError::Gone(name) => Self::PayloadGone(name),
-            SpoolError::Damaged(name) => Self::Damaged(format!("the payload {name} has changed")),
+            SpoolError::Trimmed => Self::PayloadTrimmed,
+            SpoolError::Damaged(name) => Self::PayloadDamaged(name),
             SpoolError::Io(error) => Self::Io(error),
         }
     }

@@ -29,7 +29,7 @@ pub use self::{
     operation::{Export, ExportIndex, Method, Operation, Selection},
     payload_ref::{PayloadContent, PayloadRef},
     record_kind::RecordKind,
-    spool::{INLINE_LIMIT, PayloadReader, Pump, Spool, SpoolError, SpoolFile},
+    spool::{CheckedReader, INLINE_LIMIT, PayloadReader, Pump, Spool, SpoolError, SpoolFile},
     sqlite::{SqliteLog, SqliteOptions},
     uids::Uids,
 };

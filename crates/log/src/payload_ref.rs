@@ -11,6 +11,9 @@ pub struct PayloadRef {
     pub bytes: u64,
     /// How many there are.
     pub documents: u64,
+    /// The XXH3 hash of their bytes; none where an older version wrote them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<u64>,
     /// Where they are.
     pub content: PayloadContent,
 }

@@ -78,7 +78,10 @@ impl Failures {
     /// Has the copies of what the write is about compared. Settings are looked at after every change all the same.
     async fn keep_in_mind(&self, work: &Work) -> Result<(), LogError> {
         let slots = match &work.entry.operation {
-            Operation::DocumentAdditionOrUpdate { .. } => Some(self.payloads.slots(work).await?),
+            Operation::DocumentAdditionOrUpdate { .. } => match self.payloads.slots(work).await {
+                Err(error) if error.is_lost_payload() => None,
+                slots => Some(slots?),
+            },
             Operation::DocumentDeletion { selection: Selection::ByIds { ids } } => {
                 Some(ids.iter().map(|id| Slot::of(id)).collect::<SlotSet>())
             }

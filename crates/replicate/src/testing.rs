@@ -59,7 +59,7 @@ pub(crate) fn addition(bytes: u64) -> Operation {
     Operation::DocumentAdditionOrUpdate {
         method: Method::Replace,
         primary_key: None,
-        payload: PayloadRef { bytes, documents: 1, content },
+        payload: PayloadRef { bytes, documents: 1, checksum: None, content },
         allow_index_creation: true,
         skip_creation: false,
     }

@@ -4,6 +4,7 @@
 //! so an entry never names a file that could be missing. A file that no entry names, left by a
 //! crash in between, is swept away when the log is opened.
 
+mod checksum;
 mod pump;
 mod reader;
 mod writer;
@@ -19,7 +20,11 @@ use std::{
     sync::Arc,
 };
 
-pub use self::{pump::Pump, reader::PayloadReader, writer::SpoolFile};
+pub use self::{
+    pump::Pump,
+    reader::{CheckedReader, PayloadReader},
+    writer::SpoolFile,
+};
 use crate::{
     error::is_full,
     failpoints::Failpoints,
@@ -39,10 +44,13 @@ pub enum SpoolError {
     /// The disk is full. What was written of the payload is removed.
     #[error("no space left for the payload")]
     Full,
-    /// The payload is not there (any more).
+    /// The payload is not needed any more.
+    #[error("the payload was let go of")]
+    Trimmed,
+    /// The payload's file is not there.
     #[error("the payload {0} is gone")]
     Gone(String),
-    /// The payload is not as long as it was.
+    /// The payload is not what was written.
     #[error("the payload {0} has changed: the write log is damaged")]
     Damaged(String),
     /// Reading or writing failed.
@@ -84,19 +92,20 @@ impl Spool {
         SpoolFile::new(self.clone())
     }
 
-    /// Opens a payload for reading.
+    /// Opens a payload for reading. Its length is looked at, its bytes are where it is
+    /// [checked](PayloadReader::checked).
     pub fn open(&self, payload: &PayloadRef) -> Result<PayloadReader, SpoolError> {
         match &payload.content {
-            PayloadContent::Inline { bytes } => Ok(PayloadReader::inline(bytes.clone())),
+            PayloadContent::Inline { bytes } => Ok(PayloadReader::inline(bytes.clone(), payload.checksum)),
             PayloadContent::File { name } => match File::open(self.path(name)) {
                 Ok(file) if file.metadata()?.len() == payload.bytes => {
-                    Ok(PayloadReader::file(file, payload.bytes))
+                    Ok(PayloadReader::file(file, name.clone(), payload))
                 }
                 Ok(_) => Err(SpoolError::Damaged(name.clone())),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SpoolError::Gone(name.clone())),
                 Err(error) => Err(error.into()),
             },
-            PayloadContent::Removed => Err(SpoolError::Gone("of an entry that was trimmed".to_owned())),
+            PayloadContent::Removed => Err(SpoolError::Trimmed),
         }
     }
 

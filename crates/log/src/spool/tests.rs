@@ -1,4 +1,7 @@
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    os::unix::fs::FileExt,
+};
 
 use bytes::Bytes;
 
@@ -64,6 +67,40 @@ fn a_payload_that_is_not_as_long_as_it_was_is_not_read() {
     let path = spool.directory().join(payload.file().expect("a file"));
     File::options().write(true).open(path).expect("there").set_len(INLINE_LIMIT as u64).expect("cut");
     assert!(matches!(spool.open(&payload), Err(SpoolError::Damaged(_))));
+}
+
+#[test]
+fn a_payload_with_a_byte_that_is_another_is_found_out_by_who_reads_all_of_it() {
+    let (_directory, spool) = spool();
+    for bytes in [100, 2 * INLINE_LIMIT] {
+        let mut file = spool.create();
+        for chunk in vec![b'x'; bytes].chunks(1_000) {
+            file.write_all(chunk).expect("writes");
+        }
+        let payload = file.finish(3).expect("finishes");
+        let check = |payload: &PayloadRef| {
+            let mut reader = spool.open(payload).expect("opens").checked();
+            reader.read_exact(&mut [0; 10]).expect("reads");
+            reader.finish()
+        };
+        check(&payload).expect("as it was written");
+        let content = match &payload.content {
+            PayloadContent::Inline { bytes } => {
+                let mut other = bytes.to_vec();
+                other[50] ^= 1;
+                PayloadContent::Inline { bytes: other.into() }
+            }
+            content => {
+                let path = spool.directory().join(payload.file().expect("a file"));
+                let file = File::options().write(true).open(path).expect("there");
+                file.write_all_at(b"y", INLINE_LIMIT as u64).expect("writes");
+                content.clone()
+            }
+        };
+        let damaged = PayloadRef { content, ..payload };
+        assert!(matches!(check(&damaged), Err(SpoolError::Damaged(_))), "{bytes}");
+        check(&PayloadRef { checksum: None, ..damaged }).expect("an older version's is taken as it is");
+    }
 }
 
 #[test]

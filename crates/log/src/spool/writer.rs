@@ -5,7 +5,9 @@ use std::{
     io::{self, BufWriter, Write},
 };
 
-use super::{INLINE_LIMIT, SUFFIX, Spool, SpoolError};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{INLINE_LIMIT, SUFFIX, Spool, SpoolError, checksum::Checksum};
 use crate::payload_ref::{PayloadContent, PayloadRef};
 
 /// How much is written to the file at once.
@@ -24,7 +26,12 @@ pub struct SpoolFile {
 #[derive(Debug)]
 enum Held {
     Memory(Vec<u8>),
-    File { name: String, file: BufWriter<File> },
+    File {
+        name: String,
+        file: BufWriter<File>,
+        /// Of what was written.
+        checksum: Checksum,
+    },
     Finished,
 }
 
@@ -49,9 +56,11 @@ impl SpoolFile {
     ///
     /// An inline payload becomes durable together with its entry.
     pub fn finish(mut self, documents: u64) -> Result<PayloadRef, SpoolError> {
-        let content = match &mut self.held {
-            Held::Memory(bytes) => PayloadContent::Inline { bytes: std::mem::take(bytes).into() },
-            Held::File { name, file } => {
+        let (checksum, content) = match &mut self.held {
+            Held::Memory(bytes) => {
+                (xxh3_64(bytes), PayloadContent::Inline { bytes: std::mem::take(bytes).into() })
+            }
+            Held::File { name, file, checksum } => {
                 self.spool.failpoints.io("spool.flush")?;
                 file.flush()?;
                 self.spool.failpoints.io("spool.sync")?;
@@ -59,12 +68,12 @@ impl SpoolFile {
                 // The file's name is durable only once its directory is.
                 File::open(self.spool.directory())?.sync_all()?;
                 self.spool.failpoints.io("spool.synced")?;
-                PayloadContent::File { name: name.clone() }
+                (checksum.get(), PayloadContent::File { name: name.clone() })
             }
-            Held::Finished => PayloadContent::Removed,
+            Held::Finished => (0, PayloadContent::Removed),
         };
         self.held = Held::Finished;
-        Ok(PayloadRef { bytes: self.bytes, documents, content })
+        Ok(PayloadRef { bytes: self.bytes, documents, checksum: Some(checksum), content })
     }
 
     fn spill(&mut self) -> io::Result<()> {
@@ -73,8 +82,10 @@ impl SpoolFile {
         let file = File::create_new(self.spool.path(&name))?;
         let mut file = BufWriter::with_capacity(BUFFER, file);
         let written = file.write_all(bytes);
+        let mut checksum = Checksum::default();
+        checksum.update(bytes);
         // From here on dropping this removes the file.
-        self.held = Held::File { name, file };
+        self.held = Held::File { name, file, checksum };
         written
     }
 }
@@ -89,11 +100,12 @@ impl Write for SpoolFile {
             }
             self.spill()?;
         }
-        let Held::File { file, .. } = &mut self.held else {
+        let Held::File { file, checksum, .. } = &mut self.held else {
             return Err(io::Error::other("the payload is finished"));
         };
         self.spool.failpoints.io("spool.write")?;
         let written = file.write(data)?;
+        checksum.update(&data[..written]);
         self.bytes += written as u64;
         Ok(written)
     }
@@ -108,7 +120,7 @@ impl Write for SpoolFile {
 
 impl Drop for SpoolFile {
     fn drop(&mut self) {
-        let Held::File { name, file } = std::mem::replace(&mut self.held, Held::Finished) else { return };
+        let Held::File { name, file, .. } = std::mem::replace(&mut self.held, Held::Finished) else { return };
         // What is still in the buffer is not worth writing.
         drop(file.into_parts());
         if let Err(error) = self.spool.remove(&name) {

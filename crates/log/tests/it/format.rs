@@ -33,7 +33,9 @@ async fn fill(log: &dyn Log) {
     log.append(creation("movies")).await.unwrap();
     log.append(documents("movies", payload(log, 1, 40))).await.unwrap();
     let file = PayloadContent::File { name: "golden.payload".to_owned() };
-    log.append(documents("movies", PayloadRef { bytes: 5, documents: 2, content: file })).await.unwrap();
+    log.append(documents("movies", PayloadRef { bytes: 5, documents: 2, checksum: None, content: file }))
+        .await
+        .unwrap();
     let selection = Selection::ByIds { ids: vec!["1".to_owned(), "b".to_owned()] };
     log.append(entry("books", Operation::DocumentDeletion { selection })).await.unwrap();
     let settings = json!({ "stopWords": ["the"] });

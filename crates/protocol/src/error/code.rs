@@ -246,7 +246,7 @@ codes! {
         MiroirTooManyRequests,
     ],
     Internal INTERNAL_SERVER_ERROR => [
-        MiroirMergeFailed,
+        MiroirMergeFailed, MiroirPayloadLost,
     ],
     System BAD_GATEWAY => [
         MiroirNodeError,

@@ -189,6 +189,7 @@ impl Dispatch {
 impl Blame {
     pub(crate) fn of(error: &ResponseError) -> Self {
         match error.code().map(|code| code.error_type()) {
+            _ if error.code() == Some(Code::MiroirPayloadLost) => Self::Write,
             Some(ErrorType::System) => Self::Node,
             // A document of more than 127 levels: it is nothing that passes.
             Some(ErrorType::Internal) if error.message().contains("recursion limit exceeded") => Self::Write,
@@ -229,6 +230,7 @@ mod tests {
         assert_eq!(blame(Code::Internal), Blame::Unclear);
         let deep = "Index `a`: internal: recursion limit exceeded at line 1 column 128.";
         assert_eq!(Blame::of(&ResponseError::new(Code::Internal, deep)), Blame::Write);
+        assert_eq!(blame(Code::MiroirPayloadLost), Blame::Write, "nobody has its documents any more");
         assert_eq!(blame(Code::InvalidDocumentGeoField), Blame::Write);
         assert_eq!(blame(Code::VectorEmbeddingError), Blame::Write);
     }

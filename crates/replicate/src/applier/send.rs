@@ -19,8 +19,8 @@ use super::{
     request::{Payload, Reply, is_about_the_tag, reply},
 };
 use crate::{
-    payloads::Payloads,
-    steps::{Content, Step},
+    payloads::{Payloads, payload_lost},
+    steps::{Content, Done, Step},
     tag::{Tag, TagText, mark},
     work::Work,
 };
@@ -101,7 +101,8 @@ impl Sender {
     }
 
     /// Sends the steps of a group of entries, but for those the node has accepted, and gives the node's tasks. A step
-    /// that the node refuses ends the group. Documents that the node has keep the place of their first write.
+    /// that the node refuses ends the group, and so does the loss of its documents. Documents that the node has keep the
+    /// place of their first write.
     pub(crate) async fn send(
         &mut self,
         group: &[Work],
@@ -110,10 +111,28 @@ impl Sender {
         code_bits: u32,
         firsts: &mut Firsts,
     ) -> Result<Vec<NodeTask>, ApplyError> {
+        let mut tasks = Vec::with_capacity(steps.len());
+        match self.send_steps(&mut tasks, group, steps, slots, code_bits, firsts).await {
+            Err(ApplyError::Log(error)) if error.is_lost_payload() => {
+                tasks.push(NodeTask::refused(payload_lost(&error), Done::Succeeded));
+            }
+            sent => sent?,
+        }
+        Ok(tasks)
+    }
+
+    async fn send_steps(
+        &mut self,
+        tasks: &mut Vec<NodeTask>,
+        group: &[Work],
+        steps: &[Step],
+        slots: &Arc<SlotSet>,
+        code_bits: u32,
+        firsts: &mut Firsts,
+    ) -> Result<(), ApplyError> {
         let (first, last) = (&group[0].entry, &group[group.len() - 1].entry);
         let mark = Some(mark(first, last));
         let (first, last) = (first.uid, last.uid);
-        let mut tasks = Vec::with_capacity(steps.len());
         let mut number = 0;
         // The node's task for the step before, where an earlier try had sent that already.
         let mut resumed = None;
@@ -149,11 +168,11 @@ impl Sender {
                 let refused = task.error().is_some();
                 tasks.push(task);
                 if refused {
-                    return Ok(tasks);
+                    return Ok(());
                 }
             }
         }
-        Ok(tasks)
+        Ok(())
     }
 
     /// The node's task for a part of a step, where `resumed` is the one for the step before if an earlier try had sent that.

@@ -12,7 +12,7 @@ use std::{
 
 use miroir_log::{Log, LogError, Operation, PayloadReader, PayloadRef, Selection};
 use miroir_payload::{Part, Rules, SplitError, infer_primary_key, parts};
-use miroir_protocol::error::ResponseError;
+use miroir_protocol::error::{Code, ResponseError};
 use miroir_shard::{Slot, SlotSet};
 use tokio::task::spawn_blocking;
 
@@ -63,7 +63,15 @@ impl Payloads {
     ) -> Result<Option<String>, PayloadError> {
         let reader = self.log.open_payload(payload).await?;
         let small = is_small(&reader);
-        let infer = move || infer_primary_key(reader).map_err(PayloadError::from);
+        let infer = move || {
+            let mut checked = reader.checked();
+            let inferred = infer_primary_key(&mut checked);
+            // What is damaged may look wrong.
+            if inferred.is_err() {
+                checked.finish().map_err(LogError::from)?;
+            }
+            inferred.map_err(PayloadError::from)
+        };
         if small { guarded(infer) } else { blocking(infer).await }
     }
 
@@ -83,7 +91,11 @@ impl Payloads {
             let small = is_small(&reader);
             let look = move || {
                 let writing = Writing::create(&directory, uid, bytes).map_err(LogError::from)?;
-                writing.fill(reader, &key, rules)
+                let mut checked = reader.checked();
+                let filled = writing.fill(&mut checked, &key, rules);
+                // What is damaged may look wrong, or right.
+                checked.finish().map_err(LogError::from)?;
+                filled
             };
             if small { guarded(look) } else { blocking(look).await }
         };
@@ -114,7 +126,10 @@ impl Payloads {
                 Ok(ids.iter().any(|id| slots.contains(Slot::of(id))))
             }
             Operation::DocumentAdditionOrUpdate { .. } => {
-                Ok(!self.pieces(std::slice::from_ref(work), slots, 0).await?.is_empty())
+                match self.pieces(std::slice::from_ref(work), slots, 0).await {
+                    Err(error) if error.is_lost_payload() => Ok(true),
+                    pieces => Ok(!pieces?.is_empty()),
+                }
             }
             _ => Ok(true),
         }
@@ -137,6 +152,8 @@ impl Payloads {
     ) -> Result<Option<(&'a PayloadRef, Arc<StoredSplit>)>, LogError> {
         let Some(payload) = work.entry.operation.payload() else { return Ok(None) };
         let key = work.prepared.effect().and_then(|effect| effect.primary_key.as_deref()).unwrap_or_default();
+        // The index of one that was lost meanwhile may still be known.
+        self.log.open_payload(payload).await?;
         match self.split(work.uid(), payload, key, None).await {
             Ok(split) => Ok(Some((payload, split))),
             Err(PayloadError::Log(error)) => Err(error),
@@ -184,6 +201,13 @@ async fn parts_for(
     };
     // What is small and in memory takes less than going to another thread does.
     if (1..=SMALL_INDEX).contains(&split.in_memory()) { find() } else { blocking(find).await }
+}
+
+/// What the task of a write fails with whose documents are lost.
+pub(crate) fn payload_lost(error: &LogError) -> ResponseError {
+    let text =
+        format!("The documents of this task were lost on the gateway's disk: {error}. Send them again.");
+    ResponseError::new(Code::MiroirPayloadLost, text)
 }
 
 /// Whether a payload is in memory and short.

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use miroir_log::{LogError, PayloadReader};
+use miroir_log::LogError;
 use miroir_payload::{IndexReader, PrimaryKey, Rules, Split, SplitSummary};
 
 use super::PayloadError;
@@ -124,7 +124,7 @@ impl Writing {
     /// Looks through the payload.
     pub(super) fn fill(
         self,
-        payload: PayloadReader,
+        payload: impl Read,
         primary_key: &str,
         rules: Arc<Rules>,
     ) -> Result<StoredSplit, PayloadError> {

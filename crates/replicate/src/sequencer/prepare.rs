@@ -13,7 +13,7 @@ use super::{
 use crate::{
     fleet_state::{FleetState, Present},
     head::{Head, HeadIndex},
-    payloads::{Doubtful, Open, PayloadError, Payloads},
+    payloads::{Doubtful, Open, PayloadError, Payloads, payload_lost},
     prepared::{Effect, Prepared},
     progress::Progress,
     topology::CurrentTopology,
@@ -244,10 +244,11 @@ fn change_settings(uid: &str, index: Option<&HeadIndex>, change: &Value, creates
     })
 }
 
-/// A document's error is the task's; one of the disk is not the client's.
+/// A document's error is the task's, and so is the loss of the documents; any other one of the disk is not the client's.
 fn refused(error: PayloadError) -> Result<Option<Decision>, LogError> {
     match error {
         PayloadError::Document(error) => Ok(Some(Err(error))),
+        PayloadError::Log(error) if error.is_lost_payload() => Ok(Some(Err(payload_lost(&error)))),
         PayloadError::Log(error) => Err(error),
     }
 }

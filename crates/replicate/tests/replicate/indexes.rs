@@ -1,6 +1,6 @@
 //! Indexes and settings.
 
-use miroir_log::{Log, Operation};
+use miroir_log::{Log, Method, Operation};
 use miroir_protocol::tasks::{Swap, TaskStatus};
 use serde_json::json;
 
@@ -205,6 +205,23 @@ async fn the_primary_key_changes_while_an_index_is_empty_and_a_lagging_group_del
     rig.node("g1n0").set_down(false);
     rig.applied_everywhere(uid).await;
     assert_eq!(rig.node("g1n0").index("movies").expect("the index").primary_key.as_deref(), Some("id"));
+}
+
+#[tokio::test]
+async fn a_write_without_documents_may_name_another_primary_key() {
+    let rig = Rig::start(&[2]).await;
+    rig.add("movies", &[json!({"id": 1})]).await;
+    let named = |documents: &[serde_json::Value]| {
+        let mut operation = rig.documents(documents, Method::Replace, false);
+        if let Operation::DocumentAdditionOrUpdate { primary_key, .. } = &mut operation {
+            *primary_key = Some("isbn".to_owned());
+        }
+        operation
+    };
+    let nothing = rig.append("movies", named(&[])).await;
+    rig.succeeded(nothing).await;
+    let something = rig.append("movies", named(&[json!({"isbn": 1})])).await;
+    rig.failed(something, "index_primary_key_already_exists").await;
 }
 
 fn swap(left: &str, right: &str, rename: bool) -> Operation {

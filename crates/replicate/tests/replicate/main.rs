@@ -1,5 +1,6 @@
 //! Replication on a real log, against nodes in memory that fail on purpose.
 
+mod damaged;
 mod fake;
 mod faults;
 mod firsts;

@@ -122,7 +122,7 @@ async fn a_function_that_fails_on_one_document_changes_none_anywhere() {
 }
 
 /// By id the document, of all nodes of a group together.
-fn held_by(rig: &Rig, group: &str) -> BTreeMap<String, Value> {
+pub(crate) fn held_by(rig: &Rig, group: &str) -> BTreeMap<String, Value> {
     let nodes = rig.nodes.iter().filter(|node| node.name.starts_with(group));
     nodes.flat_map(|node| node.documents("movies")).map(|(id, document)| (id, document.into())).collect()
 }

@@ -3,8 +3,8 @@
 use std::{io::Write, sync::Arc, time::Duration};
 
 use miroir_log::{
-    Log, Method, NewEntry, Operation, PayloadContent, PayloadRef, Selection, SqliteLog, SqliteOptions,
-    StoredMap, failpoints::Failpoints,
+    Log, Method, NewEntry, Operation, PayloadRef, Selection, SqliteLog, SqliteOptions, StoredMap,
+    failpoints::Failpoints,
 };
 use miroir_nodes::{Fleet, Node, NodeConfig};
 use miroir_protocol::tasks::{TaskStatus, TaskView};
@@ -111,6 +111,11 @@ impl Rig {
         self.resume().await;
     }
 
+    /// The log's directory.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// A copy of the log's directory; of a rig that is stopped.
     pub(crate) fn copy_log(&self) -> TempDir {
         let copy = TempDir::new().expect("a directory");
@@ -187,28 +192,21 @@ impl Rig {
     }
 
     pub(crate) fn documents(&self, documents: &[Value], method: Method, skip_creation: bool) -> Operation {
+        Self::addition(self.payload(documents), method, skip_creation)
+    }
+
+    pub(crate) fn addition(payload: PayloadRef, method: Method, skip_creation: bool) -> Operation {
         Operation::DocumentAdditionOrUpdate {
             method,
             primary_key: Some("id".to_owned()),
-            payload: self.payload(documents),
+            payload,
             allow_index_creation: true,
             skip_creation,
         }
     }
 
     pub(crate) fn payload(&self, documents: &[Value]) -> PayloadRef {
-        if documents.is_empty() {
-            return PayloadRef {
-                bytes: 0,
-                documents: 0,
-                content: PayloadContent::Inline { bytes: bytes::Bytes::new() },
-            };
-        }
-        let mut file = self.log().spool().create();
-        for document in documents {
-            writeln!(file, "{document}").expect("written");
-        }
-        file.finish(documents.len() as u64).expect("finished")
+        payload_in(self.log(), documents)
     }
 
     pub(crate) async fn delete(&self, index: &str, ids: &[u32]) -> u32 {
@@ -280,6 +278,15 @@ impl Rig {
             self.nodes.iter().map(|node| format!("{} {}", node.name, self.progress().applied(&node.name)));
         format!("{:?}, nodes at {}", self.log().positions(), nodes.collect::<Vec<_>>().join(", "))
     }
+}
+
+/// A payload with these documents.
+pub(crate) fn payload_in(log: &SqliteLog, documents: &[Value]) -> PayloadRef {
+    let mut file = log.spool().create();
+    for document in documents {
+        writeln!(file, "{document}").expect("written");
+    }
+    file.finish(documents.len() as u64).expect("finished")
 }
 
 fn client(node: &FakeNode) -> Node {

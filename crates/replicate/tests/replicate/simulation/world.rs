@@ -198,5 +198,10 @@ fn histories(nodes: &[FakeNode], map: &ShardMap, changing: bool) -> BTreeMap<Str
 fn inline(documents: &[Value]) -> PayloadRef {
     let lines: String = documents.iter().map(|document| format!("{document}\n")).collect();
     let (bytes, count) = (lines.len() as u64, documents.len() as u64);
-    PayloadRef { bytes, documents: count, content: PayloadContent::Inline { bytes: lines.into() } }
+    PayloadRef {
+        bytes,
+        documents: count,
+        checksum: None,
+        content: PayloadContent::Inline { bytes: lines.into() },
+    }
 }
