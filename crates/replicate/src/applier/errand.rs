@@ -4,6 +4,8 @@
 //! dispatches: everything before [`Window::next`](super::window::Window::next) is in the node's queue then, and nothing
 //! behind it.
 
+mod replay;
+
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use bytes::Bytes;
@@ -12,15 +14,9 @@ use miroir_shard::{SlotSet, slots_filter};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{
-    Applier,
-    error::ApplyError,
-    share::Owned,
-    starts::Starts,
-    window::{GROUPED, GROUPED_BYTES, is_addition, is_alike},
-};
+use super::{Applier, error::ApplyError, starts::Starts};
 use crate::{
-    steps::{Content, Done as StepDone, Step, document_steps, json_step},
+    steps::{Content, Done as StepDone, Step, json_step},
     work::Work,
 };
 
@@ -238,44 +234,6 @@ impl Applier {
         Ok(false)
     }
 
-    async fn replay(&mut self, starts: &Starts, from: u32, until: u32) -> Result<Vec<u32>, Failure> {
-        self.exchanges.learn(&*self.shared.log, starts.first()).await.map_err(ApplyError::from)?;
-        for (index, uid) in self.exchanges.iter() {
-            if uid >= starts.of_index(index) {
-                return Err(ErrandError::Superseded(index.to_owned()).into());
-            }
-        }
-        let mut tasks = Vec::new();
-        let mut next = from;
-        while next < until {
-            let mut works =
-                Work::read(&*self.shared.log, next, SLICE as usize).await.map_err(ApplyError::from)?;
-            works.retain(|work| work.uid() < until);
-            let Some(last) = works.last().map(Work::uid) else { break };
-            let mut rest = &works[..];
-            while let Some(first) = rest.first() {
-                let slots = starts.at(first.entry.index_uid.as_deref().unwrap_or_default(), first.uid());
-                let is_whole = Arc::ptr_eq(&slots, starts.slots());
-                let taken = if is_whole { together(rest) } else { 1 };
-                tasks.extend(self.replay_group(&rest[..taken], slots).await?);
-                rest = &rest[taken..];
-            }
-            next = last + 1;
-        }
-        Ok(tasks)
-    }
-
-    async fn replay_group(&mut self, group: &[Work], slots: Arc<SlotSet>) -> Result<Vec<u32>, Failure> {
-        let code_bits = self.share.at(0).code_bits;
-        let owned = Owned { slots: slots.clone(), among_others: true, code_bits };
-        let steps = if slots.is_empty() { Vec::new() } else { document_steps(&group[0], &owned) };
-        let sent = self.carrier.send(group, &steps, &slots, code_bits, &mut self.firsts).await;
-        let tasks = sent.map_err(Failure::Node)?;
-        let given: Vec<u32> = tasks.iter().filter_map(|task| task.uid).collect();
-        given.iter().for_each(|uid| self.tasks.has_given(*uid));
-        Ok(given)
-    }
-
     /// Sends one request; what the node refuses because the index is not there has nothing to be done.
     async fn send_step(&mut self, step: &Step, documents: Option<Bytes>) -> Result<Option<u32>, Failure> {
         let task = self.carrier.send_alone(step, documents).await.map_err(Failure::Node)?;
@@ -307,16 +265,6 @@ fn put_step(index: &str) -> Step {
         found_as: None,
         is_for_retries: false,
     }
-}
-
-/// How many entries from the first on are documents for the same index, and few enough to go out together.
-fn together(works: &[Work]) -> usize {
-    let mut bytes = 0;
-    let alike = works.iter().take(GROUPED).take_while(|work| {
-        bytes += work.bytes();
-        bytes <= GROUPED_BYTES && is_addition(work) && is_alike(&works[0], work)
-    });
-    alike.count().max(1)
 }
 
 impl From<ErrandError> for Failure {

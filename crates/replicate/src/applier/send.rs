@@ -1,40 +1,33 @@
 //! Sending a node what an entry is for it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
-use miroir_nodes::{Node, NodeRequest, full};
-use miroir_protocol::{error::Code, tasks::Kind};
+use http::Uri;
+use miroir_nodes::{Node, NodeRequest};
+use miroir_protocol::tasks::Kind;
 use miroir_shard::SlotSet;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{
     dispatch::NodeTask,
     error::ApplyError,
     firsts::{Firsts, Flight},
-    lacking::Lacking,
     node_tasks::NodeTasks,
-    request::{Payload, Reply, is_about_the_tag, reply},
+    request::{LOOK, Payload, Reply, Requests},
 };
 use crate::{
     payloads::{Payloads, payload_lost},
     steps::{Content, Done, Step},
-    tag::{Tag, TagText, mark},
+    tag::{Tag, mark},
     work::Work,
 };
-
-/// How long a node may take over a request, whose body is at most a piece of a payload.
-const TIMEOUT: Duration = Duration::from_secs(120);
-/// How long it may take over a question.
-const LOOK: Duration = Duration::from_secs(10);
 
 /// Sends steps to one node.
 pub(crate) struct Sender {
     node: Node,
+    requests: Requests,
     payloads: Arc<Payloads>,
-    log: String,
     tasks: NodeTasks,
     /// What the node has accepted already, by tag.
     accepted: BTreeMap<Tag, u32>,
@@ -43,10 +36,6 @@ pub(crate) struct Sender {
     reached: u32,
     /// Whether an earlier try may have sent a part of what is sent next.
     retries: bool,
-    /// Whether the node's version takes `customMetadata`.
-    tags: bool,
-    /// The settings that the node's version does not have.
-    lacking: Lacking,
 }
 
 // === impl Sender ===
@@ -55,17 +44,8 @@ impl Sender {
     pub(crate) fn new(node: Node, payloads: Arc<Payloads>, log: String) -> Self {
         let accepted = BTreeMap::new();
         let tasks = NodeTasks::new(node.clone(), log.clone());
-        Self {
-            node,
-            payloads,
-            log,
-            tasks,
-            accepted,
-            reached: 0,
-            retries: true,
-            tags: true,
-            lacking: Lacking::default(),
-        }
+        let requests = Requests::new(node.clone(), log);
+        Self { node, requests, payloads, tasks, accepted, reached: 0, retries: true }
     }
 
     /// Begins anew behind what the node has done. What it has accepted beyond is not sent again.
@@ -147,6 +127,8 @@ impl Sender {
             }
             let payloads = match &step.content {
                 Content::Json(body) => vec![Payload::Json(body.as_ref())],
+                // Whose they are does not matter to who gets none of them.
+                Content::Documents if slots.is_empty() => Vec::new(),
                 Content::Documents => {
                     let pieces = self.payloads.pieces(group, slots, code_bits).await?;
                     pieces.into_iter().map(Payload::Documents).collect()
@@ -225,7 +207,7 @@ impl Sender {
             (Content::Documents, None) => Payload::Copies(Bytes::new()),
         };
         let none = Tag { first: 0, last: 0, step: 0, mark: None };
-        Ok(match self.request_enabled(none, step, &payload).await? {
+        Ok(match self.requests.send(none, step, &payload).await? {
             Reply::Accepted(uid) => NodeTask::accepted(uid, step.done),
             Reply::Refused(error) => NodeTask::refused(error, step.done),
         })
@@ -236,7 +218,7 @@ impl Sender {
         if let Some(uid) = self.accepted.remove(&tag).filter(|_| step.is_tagged()) {
             return Ok(NodeTask::found(uid, step.done));
         }
-        Ok(match self.request_enabled(tag, step, payload).await? {
+        Ok(match self.requests.send(tag, step, payload).await? {
             Reply::Accepted(uid) => {
                 if step.is_tagged() {
                     // What the node has accepted for later entries comes before this one there, so it must come again.
@@ -246,93 +228,5 @@ impl Sender {
             }
             Reply::Refused(error) => NodeTask::refused(error, step.done),
         })
-    }
-
-    /// Sends a step; where the node has to be told first that it may edit documents, that too.
-    async fn request_enabled(
-        &mut self,
-        tag: Tag,
-        step: &Step,
-        payload: &Payload<'_>,
-    ) -> Result<Reply, ApplyError> {
-        match self.request(tag, step, payload).await? {
-            Reply::Refused(error)
-                if error.code() == Some(Code::FeatureNotEnabled)
-                    && step.path.ends_with("/documents/edit") =>
-            {
-                self.enable_editing().await?;
-                self.request(tag, step, payload).await
-            }
-            reply => Ok(reply),
-        }
-    }
-
-    /// Whether clients may edit documents by functions is the gateway's own setting; its nodes have to know how.
-    async fn enable_editing(&self) -> Result<(), ApplyError> {
-        let mut request = Request::new(full(r#"{"editDocumentsByFunction":true}"#));
-        *request.method_mut() = Method::PATCH;
-        *request.uri_mut() = Uri::from_static("/experimental-features");
-        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.node.ask_once(request, LOOK).await?;
-        Ok(())
-    }
-
-    async fn request(&mut self, tag: Tag, step: &Step, payload: &Payload<'_>) -> Result<Reply, ApplyError> {
-        if self.tags && step.is_tagged() {
-            let text = TagText { log: &self.log, tag };
-            let separator = if step.path.contains('?') { '&' } else { '?' };
-            let tagged = format!("{}{separator}customMetadata={text}", step.path);
-            match self.request_once(step, &tagged, payload).await? {
-                Reply::Refused(error) if is_about_the_tag(&error) => {
-                    tracing::info!(
-                        node = self.node.name(),
-                        "node takes no tags, it is told the same twice after a crash"
-                    );
-                    self.tags = false;
-                }
-                reply => return Ok(reply),
-            }
-        }
-        match payload {
-            Payload::Json(Some(settings)) if step.path.ends_with("/settings") => {
-                self.request_settings(step, settings).await
-            }
-            payload => self.request_once(step, &step.path, payload).await,
-        }
-    }
-
-    /// Sends settings, without those that the node turns out not to have.
-    async fn request_settings(&mut self, step: &Step, settings: &Value) -> Result<Reply, ApplyError> {
-        loop {
-            let reduced = self.lacking.without(settings);
-            let payload = Payload::Json(Some(reduced.as_ref().unwrap_or(settings)));
-            match self.request_once(step, &step.path, &payload).await? {
-                Reply::Refused(error) => match self.lacking.learn(&error) {
-                    Some(setting) => {
-                        tracing::warn!(node = self.node.name(), setting, "node's version lacks a setting");
-                    }
-                    None => return Ok(Reply::Refused(error)),
-                },
-                reply => return Ok(reply),
-            }
-        }
-    }
-
-    async fn request_once(
-        &self,
-        step: &Step,
-        path: &str,
-        payload: &Payload<'_>,
-    ) -> Result<Reply, ApplyError> {
-        let uri: Uri = path.parse().map_err(|_| ApplyError::Unwilling {
-            status: StatusCode::BAD_REQUEST,
-            message: format!("`{path}` is no path"),
-        })?;
-        let mut request = Request::new(payload.body()?);
-        *request.method_mut() = step.method.clone();
-        *request.uri_mut() = uri;
-        request.headers_mut().insert(header::CONTENT_TYPE, payload.content_type());
-        let answer = self.node.ask_once(request, TIMEOUT).await?;
-        reply(answer.status, &answer.body)
     }
 }

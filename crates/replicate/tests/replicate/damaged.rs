@@ -7,9 +7,12 @@ use std::{
 };
 
 use miroir_log::{Log, Method, NewEntry, SqliteLog, SqliteOptions};
+use miroir_replicate::Change;
 use serde_json::{Value, json};
 
 use crate::{
+    fake::Op,
+    moving::{add_node, settled},
     refused::held_by,
     rig::{Rig, payload_in},
 };
@@ -27,6 +30,10 @@ fn each_payload(directory: &Path, does: impl Fn(&Path)) {
         files.filter(|path| path.extension().is_some_and(|end| end == "payload")).collect();
     assert!(!payloads.is_empty());
     payloads.iter().for_each(|path| does(path));
+}
+
+fn is_put(op: &Op) -> bool {
+    matches!(op, Op::Put { .. })
 }
 
 /// Turns a letter inside a document into another one: nothing that would be no JSON.
@@ -87,4 +94,30 @@ async fn a_write_that_is_damaged_before_a_node_has_it_comes_from_another_copy() 
         assert_eq!(held_by(&rig, "g1").len(), 203);
         assert!(held_by(&rig, "g1").values().all(|document| !document["text"].to_string().contains('y')));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_that_move_are_copied_again_where_a_write_to_be_done_again_is_lost() {
+    let mut rig = Rig::start_moving(&[2]).await;
+    let first = rig.add("movies", &many(0..30)).await;
+    rig.applied_everywhere(first).await;
+    // Both nodes have been sent the write and have not done it: copies are taken from before it.
+    for name in ["g0n0", "g0n1"] {
+        rig.node(name).hold(true);
+    }
+    let written = rig.add("movies", &many(20..200)).await;
+    rig.until("it is sent", || ["g0n0", "g0n1"].iter().all(|name| rig.node(name).waiting() == 1)).await;
+    each_payload(rig.directory(), |path| fs::remove_file(path).expect("removed"));
+    let nodes = vec![add_node(&mut rig, "x").await];
+    rig.rebalancer().start(&Change::Add { nodes }).await.expect("started");
+    rig.until("it is given documents", || rig.node("x").done().iter().any(|(_, op)| is_put(op))).await;
+    for name in ["g0n0", "g0n1"] {
+        rig.node(name).hold(false);
+    }
+    rig.succeeded(written).await;
+    settled(&rig).await;
+    let count = |name: &str| rig.node(name).documents("movies").len();
+    assert!(count("x") > 40, "{}", count("x"));
+    rig.until("every document is there once", || held_by(&rig, "").len() == 200).await;
+    rig.until("no more than once", || ["g0n0", "g0n1", "x"].map(count).iter().sum::<usize>() == 200).await;
 }

@@ -22,7 +22,7 @@ use crate::{
 
 const LONG: Duration = Duration::from_secs(30);
 
-async fn add_node(rig: &mut Rig, name: &str) -> NewNode {
+pub(crate) async fn add_node(rig: &mut Rig, name: &str) -> NewNode {
     let node = FakeNode::start(name).await;
     let url = format!("http://{}", node.authority);
     rig.nodes.push(node);
@@ -30,7 +30,7 @@ async fn add_node(rig: &mut Rig, name: &str) -> NewNode {
 }
 
 /// Waits until no change is under way.
-async fn settled(rig: &Rig) {
+pub(crate) async fn settled(rig: &Rig) {
     let waiting = async {
         loop {
             let status = rig.rebalancer().status();

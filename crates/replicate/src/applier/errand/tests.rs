@@ -7,7 +7,10 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::{
-    applier::{Dispatch, Shared, dispatch::NodeTask},
+    applier::{
+        Shared,
+        dispatch::{Dispatch, NodeTask},
+    },
     failures::Failures,
     payloads::Payloads,
     progress::Progress,
