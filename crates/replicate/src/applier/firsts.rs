@@ -139,14 +139,13 @@ impl Firsts {
         for ids in ids.chunks(ASKED) {
             let body = json!({ "ids": ids, "fields": [key.path(), SEQUENCE_FIELD], "limit": ids.len() });
             let answer = node.ask(&NodeRequest::query(path.clone(), body.to_string()), LOOK).await?;
-            let unwilling = |message: String| ApplyError::Unwilling { status: answer.status, message };
             match answer.status {
                 StatusCode::OK => {
                     let see = |id: &str, place| {
                         held.insert(id_hash(id), place);
                     };
                     held_places(&answer.body, key, see)
-                        .map_err(|error| unwilling(format!("unreadable documents: {error}")))?;
+                        .map_err(|error| ApplyError::unreadable(answer.status, "documents", error))?;
                 }
                 StatusCode::NOT_FOUND => break,
                 StatusCode::BAD_REQUEST => {
@@ -158,9 +157,7 @@ impl Firsts {
                     self.is_deaf = true;
                     break;
                 }
-                _ => {
-                    return Err(unwilling(String::from_utf8_lossy(&answer.body).chars().take(500).collect()));
-                }
+                _ => return Err(ApplyError::unwilling(answer.status, &answer.body)),
             }
         }
         Ok(held)

@@ -7,6 +7,7 @@ use miroir_nodes::{Node, NodeRequest};
 use miroir_protocol::{
     error::{Code, ResponseError},
     size_of_text,
+    tasks::Kind,
 };
 use miroir_shard::SLOT_FIELD;
 use serde::Deserialize;
@@ -134,6 +135,12 @@ impl NodeTasks {
         Ok(page.results.into_iter().next().and_then(|view| view.index_uid))
     }
 
+    /// The newest task of this type.
+    pub(crate) async fn newest_of(&self, kind: Kind) -> Result<Option<u32>, ApplyError> {
+        let page = self.page(&format!("/tasks?types={kind}&limit=1")).await?;
+        Ok(page.results.first().map(|newest| newest.uid))
+    }
+
     /// The entries of tasks up to this one are sent again.
     pub(crate) fn disregard(&mut self, newest: Option<u32>) {
         self.void = self.void.max(newest);
@@ -147,11 +154,11 @@ impl NodeTasks {
     async fn page(&self, path: &str) -> Result<Page, ApplyError> {
         let path: Uri = path.parse().unwrap_or_else(|_| Uri::from_static("/tasks"));
         let answer = self.node.ask(&NodeRequest::get(path), TIMEOUT).await?;
-        let unwilling = |message: String| ApplyError::Unwilling { status: answer.status, message };
         if !answer.status.is_success() {
-            return Err(unwilling(String::from_utf8_lossy(&answer.body).into_owned()));
+            return Err(ApplyError::unwilling(answer.status, &answer.body));
         }
-        serde_json::from_slice(&answer.body).map_err(|error| unwilling(format!("unreadable tasks: {error}")))
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| ApplyError::unreadable(answer.status, "tasks", error))
     }
 }
 

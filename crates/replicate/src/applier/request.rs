@@ -173,10 +173,7 @@ impl Requests {
 
 /// Reads the answer to a write.
 pub(super) fn reply(status: StatusCode, body: &[u8]) -> Result<Reply, ApplyError> {
-    let unwilling = || ApplyError::Unwilling {
-        status,
-        message: String::from_utf8_lossy(body).chars().take(500).collect(),
-    };
+    let unwilling = || ApplyError::unwilling(status, body);
     if status.is_success() {
         let accepted: Accepted = serde_json::from_slice(body).map_err(|_| unwilling())?;
         return Ok(Reply::Accepted(accepted.task_uid));

@@ -3,18 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use http::Uri;
-use miroir_nodes::{Node, NodeRequest};
-use miroir_protocol::tasks::Kind;
+use miroir_nodes::Node;
 use miroir_shard::SlotSet;
-use serde::Deserialize;
 
 use super::{
     dispatch::NodeTask,
     error::ApplyError,
     firsts::{Firsts, Flight},
     node_tasks::NodeTasks,
-    request::{LOOK, Payload, Reply, Requests},
+    request::{Payload, Reply, Requests},
 };
 use crate::{
     payloads::{Payloads, payload_lost},
@@ -166,33 +163,13 @@ impl Sender {
         resumed: Option<u32>,
     ) -> Result<NodeTask, ApplyError> {
         let found = match (step.found_as, resumed) {
-            (Some(kind), Some(before)) => self.found_behind(before, kind).await?,
+            (Some(kind), Some(before)) => self.tasks.newest_of(kind).await?.filter(|uid| *uid > before),
             _ => None,
         };
         match found {
             Some(uid) => Ok(NodeTask::found(uid, step.done)),
             None => self.task(tag, step, payload).await,
         }
-    }
-
-    /// The node's task of this type behind the one for the step before, where it has accepted one.
-    async fn found_behind(&self, before: u32, kind: Kind) -> Result<Option<u32>, ApplyError> {
-        #[derive(Deserialize)]
-        struct Page {
-            results: Vec<Found>,
-        }
-        #[derive(Deserialize)]
-        struct Found {
-            uid: u32,
-        }
-        let path = format!("/tasks?types={kind}&limit=1");
-        let path: Uri = path.parse().unwrap_or_else(|_| Uri::from_static("/tasks"));
-        let answer = self.node.ask(&NodeRequest::get(path), LOOK).await?;
-        let page: Page = serde_json::from_slice(&answer.body).map_err(|error| ApplyError::Unwilling {
-            status: answer.status,
-            message: format!("unreadable tasks: {error}"),
-        })?;
-        Ok(page.results.first().map(|found| found.uid).filter(|uid| *uid > before))
     }
 
     /// Sends a step that stands for no entry, with documents where it has some.
