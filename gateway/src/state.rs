@@ -15,7 +15,7 @@ use crate::{
         rules::RuleBook,
     },
     keys::ApiKeys,
-    read::ranks::KnownFacets,
+    read::{ranks::KnownFacets, unequal::KnownAttributes},
     room::Room,
     telemetry::Messages,
     webhooks::Webhooks,
@@ -55,6 +55,8 @@ pub(crate) struct Inner {
     pub mirror: Arc<Mirror>,
     /// The facets whose values are known.
     pub facets: KnownFacets,
+    /// Which attributes nodes know.
+    pub attributes: KnownAttributes,
     /// What the filters count.
     pub metrics: MetricRegistry,
     /// Where dumps and snapshots are written.

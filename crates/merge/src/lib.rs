@@ -36,7 +36,7 @@ pub use self::{
     facets::{FacetOrder, FacetRanks, FacetSpec, TiedFacet},
     federated::{
         Alone, FederatedQuery, FederatedSpec, MergedFacets, are_many, facets_in_doubt_of, hits_in_doubt,
-        is_in_doubt, merge_federated, tied_facets_of, words_are_enough,
+        is_in_doubt, listed_facets_of, merge_federated, tied_facets_of, words_are_enough,
     },
     search::{
         LocatedHits, Paging, SearchSpec, facet_ranks, facets_in_doubt, groups_overlap, locate_hits,

@@ -85,8 +85,7 @@ impl AskedSearch {
             limit = limit.max(spec.only_skipped());
         }
         if client.is_paged() {
-            // By a vector, a node that looks for no hits groups none of those that it counts.
-            if limit == 0 && spec.distinct.is_some() && client.hybrid.is_none() {
+            if limit == 0 && spec.distinct.is_some() {
                 limit = SAMPLE;
             }
             query.page = Some(1);
@@ -235,8 +234,11 @@ fn spec(client: &SearchQuery, index: &IndexRecord, displayed: &Displayed, counte
     } else {
         Paging::Window { offset: client.offset, limit: client.limit }
     };
-    let distinct =
-        client.distinct.clone().or_else(|| Some(settings["distinctAttribute"].as_str()?.to_owned()));
+    // By a vector, a node that looks for no hits groups none of those that it counts.
+    let counts_alone = client.hybrid.is_some() && client.is_paged() && paging.is_empty();
+    let distinct = client.distinct.clone().filter(|_| !counts_alone);
+    let of_index = || Some(settings["distinctAttribute"].as_str().filter(|_| !counts_alone)?.to_owned());
+    let distinct = distinct.or_else(of_index);
     let strip_facets = extra_facet(index, client, distinct.as_deref());
     let retrieved = displayed.allow(client.attributes_to_retrieve.as_ref());
     let wants = |name: &String| {

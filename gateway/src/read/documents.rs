@@ -25,6 +25,7 @@ use super::{
     scatter::{Terms, ask_any, scatter},
     search::mark_partial,
     targets::{Scope, Target, Targets, turn},
+    unequal::told_apart,
     visibility::is_within,
 };
 use crate::{
@@ -40,6 +41,9 @@ pub(crate) async fn browse(
     terms: Terms,
 ) -> Answer {
     let path: Uri = format!("/indexes/{}/documents/fetch", index.uid).parse().map_err(|_| no_path())?;
+    let apart = told_apart(gateway, index, query.filter.as_ref(), terms).await;
+    let apart = apart.map(|filter| BrowseQuery { filter: Some(filter), ..query.clone() });
+    let query = apart.as_ref().unwrap_or(query);
     let (asked, spec) = asked(query);
     let filter = asked.filter.as_ref();
     let slots = match &query.ids {

@@ -23,6 +23,7 @@ use super::{
     search::{found, hidden_in, missing_member, path as search_path},
     survey::{MOST_COUNTED, NO_GROUPS},
     targets::{Scope, Target, turn},
+    unequal::told_apart,
 };
 use crate::{answer::Answer, state::Gateway};
 
@@ -40,6 +41,9 @@ pub(crate) async fn facet_search(
     let path: Uri = format!("/indexes/{}/facet-search", index.uid)
         .parse()
         .map_err(|_| ResponseError::new(Code::Internal, "The index uid cannot be put into a request."))?;
+    let apart = told_apart(gateway, index, query.filter.as_ref(), terms).await;
+    let apart = apart.map(|filter| FacetSearchQuery { filter: Some(filter), ..query.clone() });
+    let query = apart.as_ref().unwrap_or(query);
     let slots = slots_of_filter(query.filter.as_ref(), index.primary_key.as_deref());
     let scope = Scope { indexes: vec![&index.uid], slots, turn: turn(&index.uid) };
     let of_values = scatter(gateway, &scope, terms, |target: &Target| {

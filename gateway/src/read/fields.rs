@@ -25,7 +25,7 @@ use crate::{
 /// How many fields a list has where it is not said.
 const LIMIT: u64 = 20;
 /// More fields than an index has.
-const ALL: u64 = 1_000_000;
+pub(super) const ALL: u64 = 1_000_000;
 
 /// Answers a list of fields, in the order of their names.
 pub(crate) async fn fields(gateway: &Gateway, index: &IndexRecord, body: &Bytes, terms: Terms) -> Answer {

@@ -25,5 +25,6 @@ pub(crate) mod stats;
 mod survey;
 mod targets;
 pub(crate) mod task_documents;
+pub(crate) mod unequal;
 mod visibility;
 pub(crate) mod whole;

@@ -27,6 +27,7 @@ use super::{
     scatter::{Gathered, Terms, scatter, shard_list},
     survey::ungrouped_limits,
     targets::{Scope, Target},
+    unequal::told_apart,
     visibility::Displayed,
 };
 use crate::{
@@ -79,6 +80,9 @@ pub(super) async fn merged(
 ) -> Result<Merged, ResponseError> {
     query.check_semantic()?;
     let start = Instant::now();
+    let apart = told_apart(gateway, index, query.filter.as_ref(), terms).await;
+    let apart = apart.map(|filter| SearchQuery { filter: Some(filter), ..query.clone() });
+    let query = apart.as_ref().unwrap_or(query);
     let mut asked = AskedSearch::of(index, query);
     asked.spec.pinned = gateway.rules.may_pin_in(&index.uid);
     asked.spec.distinct_twice &= !gateway.has_legacy_search();

@@ -27,6 +27,7 @@ use super::{
     search::{elapsed_ms, found, hidden_in, missing_member, performance_details},
     survey::NO_GROUPS,
     targets::{Scope, Target, turn},
+    unequal::told_apart,
     visibility::Displayed,
 };
 use crate::{answer::Answer, state::Gateway};
@@ -45,6 +46,9 @@ pub(crate) async fn similar(
     terms: Terms,
 ) -> Answer {
     let start = Instant::now();
+    let apart = told_apart(gateway, index, query.filter.as_ref(), terms).await;
+    let apart = apart.map(|filter| SimilarQuery { filter: Some(filter), ..query.clone() });
+    let query = apart.as_ref().unwrap_or(query);
     let asked = Asked::of(index, query);
     // An id that no document can have is refused by any node, in its turn among other errors.
     let id = query.document_id().ok();

@@ -125,7 +125,7 @@ pub(crate) async fn of_everything(
     }
     let parts = match parts {
         Some(parts) => parts,
-        None => everybody(&topology, &path, terms).await?,
+        None => everybody(&topology, &NodeRequest::get(path), terms).await?,
     };
     let last_update: Option<OffsetDateTime> = visible().map(|(_, index)| index.updated_at).max();
     Ok(json!({
@@ -149,7 +149,8 @@ async fn whole_copy(
     }
     let nodes = targets.asked.iter().map(|target| target.node.clone());
     let alone = topology.map.groups().len() == 1;
-    let parts = ask_all(nodes, path, patience(terms, alone)).await?;
+    let request = NodeRequest::get(path.clone());
+    let parts = ask_all(nodes, &request, patience(terms, alone)).await?;
     Ok((parts.len() == targets.asked.len()).then_some(parts))
 }
 
@@ -178,7 +179,7 @@ async fn index_stats(
     let mut sum = match whole {
         Some(whole) => IndexStats::sum(whole.into_iter()),
         None => {
-            let all = everybody(&gateway.topology.load(), &stats, terms).await?;
+            let all = everybody(&gateway.topology.load(), &NodeRequest::get(stats), terms).await?;
             IndexStats::sum(all.into_iter()).scaled_to(documents)
         }
     };
@@ -187,13 +188,13 @@ async fn index_stats(
 }
 
 /// What every node says that answers soon.
-async fn everybody<T: for<'de> Deserialize<'de>>(
+pub(super) async fn everybody<T: for<'de> Deserialize<'de>>(
     topology: &Topology,
-    path: &Uri,
+    request: &NodeRequest,
     terms: Terms,
 ) -> Result<Vec<T>, ResponseError> {
     let up = topology.fleet.iter().filter(|node| node.health().is_up() && node.health().is_trusted());
-    ask_all(up.cloned(), path, patience(terms, false)).await
+    ask_all(up.cloned(), request, patience(terms, false)).await
 }
 
 /// How long nodes are waited for, the only ones for as long as the request may take.
@@ -205,10 +206,10 @@ fn patience(terms: Terms, alone: bool) -> Duration {
 /// Asks nodes at once, and gives the answers of those that answer.
 async fn ask_all<T: for<'de> Deserialize<'de>>(
     nodes: impl Iterator<Item = Node>,
-    path: &Uri,
+    request: &NodeRequest,
     timeout: Duration,
 ) -> Result<Vec<T>, ResponseError> {
-    let calls: Vec<Call> = nodes.map(|node| Call { node, request: NodeRequest::get(path.clone()) }).collect();
+    let calls: Vec<Call> = nodes.map(|node| Call { node, request: request.clone() }).collect();
     let mut answers = Vec::new();
     for outcome in fan_out(&calls, timeout).await {
         match sort(outcome) {

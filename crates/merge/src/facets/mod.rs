@@ -119,6 +119,11 @@ impl<'a> Distribution<'a> {
         Ok(())
     }
 
+    /// The attributes.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(AsRef::as_ref)
+    }
+
     /// Leaves out an attribute.
     pub(crate) fn remove(&mut self, name: &str) {
         self.0.remove(name);

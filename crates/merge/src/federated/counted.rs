@@ -78,6 +78,18 @@ pub fn tied_facets_of(
     Ok(all)
 }
 
+/// The attributes that the answers list, by index: those that any of its documents ever had.
+///
+/// # Errors
+///
+/// If an answer is cut, or not what Meilisearch sends.
+pub fn listed_facets_of(answers: &[Bytes]) -> Result<BTreeMap<String, BTreeSet<String>>, MergeError> {
+    let facets = facets_of(answers)?.0.into_iter();
+    Ok(facets
+        .map(|(index, facets)| (index.into_owned(), facets.names().map(str::to_owned).collect()))
+        .collect())
+}
+
 /// The facets that the answers list, and how many documents each says are found.
 fn facets_of(answers: &[Bytes]) -> Result<(ByIndex<'_>, Vec<Option<u64>>), MergeError> {
     let (mut facets, mut found) = (ByIndex::new(), Vec::with_capacity(answers.len()));

@@ -50,6 +50,11 @@ impl<'a> Facets<'a> {
         self.distribution.is_in_doubt(spec, &self.stats)
     }
 
+    /// The attributes.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.distribution.names()
+    }
+
     /// The attributes whose lists by count hold equal counts.
     pub(super) fn tied(&self, spec: &FacetSpec) -> Result<Vec<TiedFacet>, MergeError> {
         self.distribution.tied(spec, &self.stats)

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 pub use self::{
     alone::{Alone, is_in_doubt, words_are_enough},
-    counted::{are_many, facets_in_doubt_of, tied_facets_of},
+    counted::{are_many, facets_in_doubt_of, listed_facets_of, tied_facets_of},
 };
 
 use self::{

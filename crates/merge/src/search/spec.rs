@@ -131,6 +131,11 @@ impl SearchSpec {
 }
 
 impl Paging {
+    /// Whether no hits are given, however many there are.
+    pub fn is_empty(self) -> bool {
+        self.window().take == 0
+    }
+
     /// Which hits are given, as long as there are some.
     pub(crate) fn window(self) -> Window {
         match self {

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::Uri;
 use miroir_merge::{
-    FacetOrder, FederatedSpec, MergedFacets, Paging, SearchSpec, hits_in_doubt, merge_federated,
+    FacetOrder, FederatedSpec, MergedFacets, Paging, SearchSpec, hits_in_doubt, listed_facets_of,
+    merge_federated,
 };
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
@@ -33,6 +34,7 @@ use super::{
     scatter::{Gathered, Terms, scatter},
     search::{elapsed_ms, found, hidden_in, missing_member, new_request_uid, performance_details},
     targets::{Scope, Target, turn},
+    unequal::told_apart,
 };
 use crate::{answer::Answer, state::Gateway};
 
@@ -42,14 +44,18 @@ const HITS_PER_PAGE: usize = 20;
 /// Answers all searches with one list of hits.
 pub(super) async fn federated(
     gateway: &Gateway,
-    queries: Vec<IndexQuery>,
+    mut queries: Vec<IndexQuery>,
     federation: &Federation,
     terms: Terms,
 ) -> Answer {
     let start = Instant::now();
+    for query in &mut queries {
+        let Ok(index) = gateway.index(query.index_uid.as_str()) else { continue };
+        let apart = told_apart(gateway, &index, query.filter.as_ref(), terms).await;
+        query.filter = apart.or(query.filter.take());
+    }
     let network = remotes::named_in(gateway, &queries).await?;
     let asked = Asked::all(gateway, queries, federation, network.as_ref())?;
-    check_orders(gateway, federation, &asked)?;
     if federation.personalize.is_some() {
         return Err(features::PERSONALIZATION.needed_for("reranking search results"));
     }
@@ -62,6 +68,10 @@ pub(super) async fn federated(
         NodeRequest::query(Uri::from_static("/multi-search"), body)
     };
     let gathered = gather(gateway, &scope, terms, asked.len() > 1, request).await;
+    let answers = gathered.as_ref().map_or(&[][..], |gathered| &gathered.answers);
+    let refused =
+        gathered.as_ref().err().and_then(|error| query_of(error, &asked)).map(|query| &*query.index.uid);
+    check_orders(gateway, federation, &asked, (answers, refused))?;
     let mut gathered = gathered.map_err(|error| hidden_in_query(error, &asked))?;
     let mut spec = spec(&asked, federation, paging);
     let singly = Singly { gateway, asked: &asked, spec: &spec, scope: &scope, terms };
@@ -132,30 +142,43 @@ async fn gather(
     scatter(gateway, scope, terms, request).await
 }
 
+/// The query that a node's error is about.
+fn query_of<'a>(error: &ResponseError, asked: &'a [Asked]) -> Option<&'a Asked> {
+    let (place, _) = error.message().strip_prefix("Inside `.queries[")?.split_once(']')?;
+    asked.get(place.parse::<usize>().ok()?)
+}
+
 /// A node's error, without the names of attributes that clients do not see in the index of the query that it is about.
 fn hidden_in_query(error: ResponseError, asked: &[Asked]) -> ResponseError {
-    let place = error.message().strip_prefix("Inside `.queries[").and_then(|rest| rest.split_once(']'));
-    let query = place.and_then(|(place, _)| asked.get(place.parse::<usize>().ok()?));
-    match query {
+    match query_of(&error, asked) {
         Some(query) => hidden_in(error, &query.index.settings),
         None => error,
     }
 }
 
-/// Counts of one facet become one only where all indexes order its values in the same way.
-fn check_orders(gateway: &Gateway, federation: &Federation, asked: &[Asked]) -> Result<(), ResponseError> {
+/// Counts of one facet become one only where all indexes that know it order its values in the same way. Indexes are looked at in the
+/// order of their names; one in which nodes refused a query only after those before it.
+fn check_orders(
+    gateway: &Gateway,
+    federation: &Federation,
+    asked: &[Asked],
+    (answers, refused): (&[Bytes], Option<&str>),
+) -> Result<(), ResponseError> {
     if federation.merge_facets.is_none() {
         return Ok(());
     }
+    let listed = listed_facets_of(answers).map_err(|error| merge_failed(&error))?;
+    let is_unknown = |uid: &str, facet: &str| listed.get(uid).is_some_and(|listed| !listed.contains(facet));
     let catalog = gateway.log.catalog();
     let mut orders: BTreeMap<String, (&str, FacetOrder)> = BTreeMap::new();
     for uid in federation.facets_by_index.keys() {
         let Some(index) = catalog.indexes.get(uid.as_str()) else { continue };
         let spec = facet_spec(&index.settings);
-        for facet in counted(federation, index) {
+        let counted = counted(federation, index);
+        for facet in counted.into_iter().filter(|facet| !is_unknown(uid.as_str(), facet)) {
             let order = spec.order_of(&facet);
             let (first, first_order) = *orders.entry(facet.clone()).or_insert((uid.as_str(), order));
-            if first_order != order {
+            if first_order != order && refused.is_none_or(|refused| uid.as_str() <= refused) {
                 let error = inconsistent(&facet, (first, first_order), (uid.as_str(), order));
                 let place = asked.iter().position(|query| query.index.uid == uid.as_str());
                 return Err(match place {

@@ -1,0 +1,278 @@
+//! Conditions with `!=`, where some nodes have never had a document with the attribute.
+//!
+//! By `archived != true`, a node finds no documents where it does not know the attribute, and by `NOT archived = true` all of
+//! them; where it knows it, the two are the same. So a node that has none of the few documents with an attribute
+//! would find nothing of what one node with all documents finds. Where some nodes know an attribute and others may not, they
+//! are asked in the second way. Which do is told by their lists of fields, and known until something is written; that all do, until
+//! the shards move. Nodes of versions that have no such lists are asked as the client asks.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Range,
+};
+
+use http::Uri;
+use miroir_log::IndexRecord;
+use miroir_nodes::NodeRequest;
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::{fields::ALL, scatter::Terms, stats::everybody};
+use crate::state::Gateway;
+
+/// Of how many indexes it is known which attributes their nodes know.
+const MOST_INDEXES: usize = 256;
+
+/// Which attributes nodes know, by index.
+#[derive(Debug, Default)]
+pub(crate) struct KnownAttributes(Mutex<HashMap<String, Known>>);
+
+/// Which attributes the nodes of an index know.
+#[derive(Debug, Clone)]
+struct Known {
+    at: Moment,
+    /// What all of them know.
+    everywhere: BTreeSet<String>,
+    /// What any of them knows.
+    somewhere: BTreeSet<String>,
+}
+
+/// When something was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    epoch: u64,
+    map: u64,
+    created_at: OffsetDateTime,
+}
+
+/// A node's list of fields.
+#[derive(Deserialize)]
+struct Fields {
+    results: Vec<Field>,
+}
+
+#[derive(Deserialize)]
+struct Field {
+    name: String,
+}
+
+/// The filter as nodes are asked it, if that is not as the client writes it.
+pub(super) async fn told_apart(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    filter: Option<&Value>,
+    terms: Terms,
+) -> Option<Value> {
+    let filter = filter?;
+    let mut names = BTreeSet::new();
+    collect(filter, &mut names);
+    let topology = gateway.topology.load();
+    let nodes = topology.fleet.iter().count();
+    if names.is_empty() || nodes < 2 {
+        return None;
+    }
+    let (epoch, map) = (gateway.epoch().now(), topology.map.epoch());
+    let now = Moment { epoch, map, created_at: index.created_at };
+    let known = match gateway.attributes.of(&index.uid, &names, now) {
+        Some(known) => known,
+        None => {
+            let path: Uri = format!("/indexes/{}/fields", index.uid).parse().ok()?;
+            let request = NodeRequest::query(path, json!({ "limit": ALL }).to_string());
+            let told: Vec<Fields> = everybody(&topology, &request, terms).await.unwrap_or_default();
+            gateway.attributes.keep(&index.uid, Known::of(&told, nodes, now))
+        }
+    };
+    replaced(filter, &|name| known.is_uneven(name))
+}
+
+/// The attributes of which a filter says `!=`.
+fn collect(filter: &Value, names: &mut BTreeSet<String>) {
+    match filter {
+        Value::String(text) if text.contains("!=") => {
+            names.extend(conditions(text).into_iter().map(|condition| condition.name));
+        }
+        Value::Array(terms) => terms.iter().for_each(|term| collect(term, names)),
+        _ => {}
+    }
+}
+
+/// The filter with `NOT … =` for every `!=` of such attributes; `None` where there are none.
+fn replaced(filter: &Value, is_uneven: &impl Fn(&str) -> bool) -> Option<Value> {
+    match filter {
+        Value::String(text) => {
+            let mut out = text.clone();
+            for condition in conditions(text).iter().rev().filter(|condition| is_uneven(&condition.name)) {
+                out.replace_range(condition.operator.clone(), "=");
+                out.insert_str(condition.start, "NOT ");
+            }
+            (out != *text).then(|| out.into())
+        }
+        Value::Array(terms) => {
+            let new: Vec<Option<Value>> = terms.iter().map(|term| replaced(term, is_uneven)).collect();
+            let both = || terms.iter().zip(&new);
+            let terms = both().map(|(old, new)| new.as_ref().unwrap_or(old).clone());
+            new.iter().any(Option::is_some).then(|| terms.collect())
+        }
+        _ => None,
+    }
+}
+
+/// A condition with `!=`: where it starts, and its operator.
+struct Condition {
+    start: usize,
+    operator: Range<usize>,
+    name: String,
+}
+
+/// The conditions with `!=` of an expression.
+fn conditions(text: &str) -> Vec<Condition> {
+    let (mut found, mut last) = (Vec::new(), None::<Range<usize>>);
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let len = token(rest);
+        match rest.chars().next() {
+            Some(space) if space.is_whitespace() => {}
+            Some('!') if rest.starts_with("!=") => {
+                if let Some(word) = last.take() {
+                    let name = text.get(word.clone()).unwrap_or_default();
+                    let name = name.trim_matches(['"', '\'']).replace('\\', "");
+                    found.push(Condition { start: word.start, operator: at..at + 2, name });
+                }
+            }
+            Some('!' | '=' | '<' | '>' | '(' | ')' | '[' | ']' | ',') => last = None,
+            _ => last = Some(at..at + len),
+        }
+        at += len;
+    }
+    found
+}
+
+/// The length of what a text begins with: a word, something in quotes, `!=`, or another character.
+fn token(text: &str) -> usize {
+    let mut letters = text.char_indices();
+    let Some((_, first)) = letters.next() else { return 0 };
+    let is_word = |letter: char| !letter.is_whitespace() && !"!=<>()[],\"'".contains(letter);
+    match first {
+        '"' | '\'' => {
+            let mut is_escaped = false;
+            let end = letters.find(|(_, letter)| {
+                let ends = *letter == first && !is_escaped;
+                is_escaped = *letter == '\\' && !is_escaped;
+                ends
+            });
+            end.map_or(text.len(), |(at, _)| at + 1)
+        }
+        '!' if text.starts_with("!=") => 2,
+        letter if is_word(letter) => text.find(|letter| !is_word(letter)).unwrap_or(text.len()),
+        letter => letter.len_utf8(),
+    }
+}
+
+// === impl KnownAttributes ===
+
+impl KnownAttributes {
+    /// What is known now, if it is enough to tell of these attributes.
+    fn of(&self, uid: &str, names: &BTreeSet<String>, now: Moment) -> Option<Known> {
+        let all = self.0.lock();
+        let known =
+            all.get(uid).filter(|known| known.at.map == now.map && known.at.created_at == now.created_at)?;
+        let is_everywhere = |name: &String| known.everywhere.contains(name);
+        (known.at.epoch == now.epoch || names.iter().all(is_everywhere)).then(|| known.clone())
+    }
+
+    fn keep(&self, uid: &str, known: Known) -> Known {
+        let mut all = self.0.lock();
+        if all.len() >= MOST_INDEXES {
+            all.clear();
+        }
+        all.insert(uid.to_owned(), known.clone());
+        known
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    /// By what those of so many nodes tell that answer.
+    fn of(told: &[Fields], nodes: usize, at: Moment) -> Self {
+        let mut knowing = BTreeMap::<&str, usize>::new();
+        for field in told.iter().flat_map(|fields| &fields.results) {
+            *knowing.entry(&field.name).or_default() += 1;
+        }
+        let all = knowing.iter().filter(|(_, knowing)| **knowing == nodes);
+        Self {
+            at,
+            everywhere: all.map(|(name, _)| (*name).to_owned()).collect(),
+            somewhere: knowing.keys().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    /// Whether one node may know an attribute and another one not.
+    fn is_uneven(&self, name: &str) -> bool {
+        self.somewhere.contains(name) && !self.everywhere.contains(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(filter: Value, uneven: &[&str]) -> Value {
+        replaced(&filter, &|name| uneven.contains(&name)).unwrap_or(filter)
+    }
+
+    #[test]
+    fn what_is_not_equal_is_not_what_is_equal() {
+        for (said, sent) in [
+            ("a != 1", "NOT a = 1"),
+            (
+                "b = 1 AND a!='x != y' OR NOT (a != \"q\\\" a != 2\")",
+                "b = 1 AND NOT a='x != y' OR NOT (NOT a = \"q\\\" a != 2\")",
+            ),
+            ("'a' != 1", "NOT 'a' = 1"),
+            ("b != 1 AND x = 'a != 2'", "b != 1 AND x = 'a != 2'"),
+            ("é.ü != 1 AND a\u{a0}!= 2", "é.ü != 1 AND NOT a\u{a0}= 2"),
+            ("a ! = 1", "a ! = 1"),
+            ("a IN [a != 1", "a IN [NOT a = 1"),
+            ("!= a", "!= a"),
+            ("a = 'x", "a = 'x"),
+        ] {
+            assert_eq!(asked(json!(said), &["a"]), json!(sent));
+        }
+        let terms = json!(["b != 1", ["c = 1", "a != 2"], 7]);
+        assert_eq!(asked(terms, &["a"]), json!(["b != 1", ["c = 1", "NOT a = 2"], 7]));
+    }
+
+    fn known(nodes: &[&[&str]], of: usize, epoch: u64) -> Known {
+        let fields = |names: &&[&str]| Fields {
+            results: names.iter().map(|name| Field { name: (*name).to_owned() }).collect(),
+        };
+        let told: Vec<Fields> = nodes.iter().map(fields).collect();
+        Known::of(&told, of, moment(epoch))
+    }
+
+    fn moment(epoch: u64) -> Moment {
+        Moment { epoch, map: 1, created_at: OffsetDateTime::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn attributes_of_some_nodes_are_uneven() {
+        let all = known(&[&["a", "b", "b.x"], &["a", "b"]], 2, 1);
+        assert!(!all.is_uneven("a") && !all.is_uneven("b") && all.is_uneven("b.x"));
+        assert!(!all.is_uneven("c"), "nobody's is nobody's");
+        assert!(known(&[&["a"]], 2, 1).is_uneven("a"), "a node did not answer");
+    }
+
+    #[test]
+    fn what_all_nodes_know_stays_known() {
+        let attributes = KnownAttributes::default();
+        attributes.keep("films", known(&[&["a", "b"], &["a"]], 2, 1));
+        let is_known =
+            |name: &str, now| attributes.of("films", &BTreeSet::from([name.to_owned()]), now).is_some();
+        assert!(is_known("a", moment(1)) && is_known("b", moment(1)) && is_known("c", moment(1)));
+        assert!(is_known("a", moment(2)) && !is_known("b", moment(2)) && !is_known("c", moment(2)));
+        assert!(!is_known("a", Moment { map: 2, ..moment(2) }), "shards have moved");
+    }
+}
