@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::sleep;
 
 use crate::{
     error::NodeError,
     node::Node,
     request::{Answer, NodeRequest},
 };
+
+/// How often it is looked whether nodes answer.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// One node's part of a request.
 #[derive(Clone, Debug)]
@@ -35,6 +39,16 @@ pub async fn fan_out(calls: &[Call], timeout: Duration) -> Vec<Outcome> {
         return vec![ask(only, timeout).await];
     }
     join_all(calls.iter().map(|call| ask(call, timeout))).await
+}
+
+/// Ends once one of these nodes [answers](crate::Health::answers) no more: what was asked of it need not be waited for any longer.
+pub async fn one_falls_silent<'a, I>(nodes: I)
+where
+    I: IntoIterator<Item = &'a Node> + Clone,
+{
+    while nodes.clone().into_iter().all(|node| node.health().answers()) {
+        sleep(LOOK).await;
+    }
 }
 
 async fn ask(call: &Call, timeout: Duration) -> Outcome {

@@ -30,7 +30,7 @@ pub use self::{
     connect::{Dial, Dialing, Stream},
     cover::{Instead, Judged, Part, Reading, Uncovered, cover},
     error::{BoxError, NodeError},
-    fan_out::{Call, Outcome, fan_out},
+    fan_out::{Call, Outcome, fan_out, one_falls_silent},
     fleet::Fleet,
     health::{Health, HealthState},
     latency::Latency,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{StatusCode, Uri};
-use miroir_nodes::{Answer, Call, NodeRequest, fan_out};
+use miroir_nodes::{Answer, Call, Node, NodeRequest, fan_out, one_falls_silent};
 use miroir_protocol::document::document_id;
 use miroir_shard::Slot;
 use serde::Deserialize;
@@ -76,13 +76,28 @@ impl FleetState {
     async fn documents_in(&self, topology: &Topology, group: usize, uid: u32, path: &Uri) -> Option<u64> {
         let nodes = topology.map.nodes().iter().filter(|node| usize::from(node.group) == group);
         let call = |node: &miroir_shard::Node| {
-            let is_there = self.progress.applied(&node.name) >= uid;
-            let node = topology.fleet.get(&node.name).filter(|_| is_there)?.clone();
+            let node = self.knows(topology, &node.name, uid)?.clone();
             Some(Call { node, request: NodeRequest::get(path.clone()) })
         };
         let calls: Vec<Call> = nodes.map(call).collect::<Option<_>>()?;
-        fan_out(&calls, TIMEOUT).await.into_iter().map(|outcome| documents(&outcome.result.ok()?)).sum()
+        ask_all(&calls).await?.iter().map(documents).sum()
     }
+
+    /// A node, where it answers and has come so far.
+    fn knows<'a>(&self, topology: &'a Topology, node: &str, position: u32) -> Option<&'a Node> {
+        let node = topology.fleet.get(node).filter(|node| node.health().answers());
+        node.filter(|node| self.progress.applied(node.name()) >= position)
+    }
+}
+
+/// What all of them answer; `None` where one does not, which is noticed as soon as it is known of the node.
+async fn ask_all(calls: &[Call]) -> Option<Vec<Answer>> {
+    let outcomes = tokio::select! {
+        biased;
+        outcomes = fan_out(calls, TIMEOUT) => outcomes,
+        () = one_falls_silent(calls.iter().map(|call| &call.node)) => return None,
+    };
+    outcomes.into_iter().map(|outcome| outcome.result.ok()).collect()
 }
 
 // === impl Present ===
@@ -118,8 +133,8 @@ impl Present<'_> {
             let owners = map.groups().get(group)?.owners(map.shard_of(Slot::of(id)));
             let mut nodes =
                 owners.iter().filter(|owner| owner.state.is_read()).filter_map(|owner| map.node(owner.node));
-            let node = nodes.find(|node| self.fleet.progress.applied(&node.name) >= position)?;
-            asked.entry(&node.name).or_default().push(id);
+            let node = nodes.find_map(|node| self.fleet.knows(topology, &node.name, position))?;
+            asked.entry(node.name()).or_default().push(id);
         }
         let path: Uri = format!("/indexes/{}/documents/fetch", self.index).parse().ok()?;
         let call = |(node, ids): (&str, Vec<&str>)| {
@@ -129,8 +144,8 @@ impl Present<'_> {
         };
         let calls: Vec<Call> = asked.into_iter().map(call).collect::<Option<_>>()?;
         let mut present = BTreeSet::new();
-        for outcome in fan_out(&calls, TIMEOUT).await {
-            present.extend(ids_in(&outcome.result.ok()?, self.primary_key)?);
+        for answer in ask_all(&calls).await? {
+            present.extend(ids_in(&answer, self.primary_key)?);
         }
         Some(present)
     }

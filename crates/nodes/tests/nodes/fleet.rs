@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::server::{LONG, Reply, deadline, nobody, node, path, server};
-use miroir_nodes::{Call, Fleet, HealthState, Node, NodeError, NodeRequest, Prober, fan_out, probe};
+use miroir_nodes::{
+    Call, Fleet, HealthState, Node, NodeError, NodeRequest, Prober, check_versions, fan_out,
+    one_falls_silent, probe,
+};
 
 fn calls(nodes: &[Node]) -> Vec<Call> {
     let request = NodeRequest::query(path("/indexes/movies/search"), r#"{"q":"x"}"#);
@@ -106,4 +109,28 @@ async fn a_node_that_comes_back_with_older_data_is_found_out() {
     assert!(probe(&node, LONG).await);
     assert!(!probe(&node, LONG).await);
     assert_eq!(node.health().state(), HealthState::Lost);
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_holds_a_start_up_for_a_moment_only() {
+    let good = server(|_, _| Reply::Body(r#"{"pkgVersion":"1.50.0"}"#)).await;
+    let old = server(|_, _| Reply::Body(r#"{"pkgVersion":"1.2.0"}"#)).await;
+    let hung = server(|_, _| Reply::Hang).await;
+    let fleet = |others: [&str; 2]| -> Fleet {
+        [node("good", &good.address), node("a", others[0]), node("b", others[1])].into_iter().collect()
+    };
+    let start = std::time::Instant::now();
+    assert!(check_versions(&fleet([&hung.address, &hung.address])).await.is_ok());
+    assert!(start.elapsed() < Duration::from_millis(1_500), "{:?}", start.elapsed());
+    assert!(check_versions(&fleet([&hung.address, &old.address])).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_asked_of_several_is_given_up_once_one_of_them_answers_no_more() {
+    let (one, hung) = (server(|_, _| Reply::Body("one")).await, server(|_, _| Reply::Hang).await);
+    let nodes = [one.node(), hung.node()];
+    let silent = || one_falls_silent(&nodes);
+    assert!(tokio::time::timeout(Duration::from_millis(120), silent()).await.is_err(), "both answer");
+    (0..2).for_each(|_| _ = nodes[1].health().failed());
+    deadline(silent()).await;
 }

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::Method;
-use miroir_nodes::Node;
+use miroir_nodes::{Node, one_falls_silent};
 use miroir_protocol::error::ResponseError;
 use miroir_shard::{SlotSet, slots_filter};
 use serde_json::{Value, json};
@@ -117,7 +117,14 @@ impl Rehearsals {
             let body = json!({ "function": function, "context": edit.context, "filter": filter });
             let path = format!("/indexes/{}/documents/edit", edit.index);
             let sender = Sender::new(node.clone(), self.payloads.clone(), self.log.clone());
-            playing.spawn(play(node, sender, path, body));
+            playing.spawn(async move {
+                tokio::select! {
+                    biased;
+                    played = play(node.clone(), sender, path, body) => played,
+                    // Another group is asked, and everything behind it waits no longer.
+                    () = one_falls_silent([&node]) => Played::Nowhere,
+                }
+            });
         }
         let mut worst = Played::Fine;
         while let Some(played) = playing.join_next().await {

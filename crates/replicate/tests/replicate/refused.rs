@@ -156,3 +156,39 @@ async fn copies_do_not_differ_after_a_write_that_some_nodes_failed() {
 async fn what_makes_copies_equal_is_sent_again_where_it_was_lost() {
     copies_become_equal_after_a_failure(|rig| rig.nodes.iter().for_each(|node| node.drop_before(2))).await;
 }
+
+/// Reads have given up on a node, and nothing has come from it since.
+async fn falls_silent(rig: &Rig, node: &str) {
+    let client = rig.client(node).expect("a node");
+    (0..2).for_each(|_| _ = client.health().failed());
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_while_others_wait_for_what_it_says_is_given_up_once_that_is_known() {
+    let rig = Rig::start(&[2, 2]).await;
+    with_vectors(&rig).await;
+    rig.node("g0n0").set_hanging(true);
+    let edit = Operation::DocumentEdition { function: "doc.n = 1".to_owned(), context: None, filter: None };
+    let edited = rig.append("movies", edit).await;
+    rig.until("it is asked to try the function out", || rig.node("g0n0").has_left_unanswered()).await;
+    falls_silent(&rig, "g0n0").await;
+    rig.succeeded(edited).await;
+    rig.node("g0n0").set_hanging(false);
+    rig.applied_everywhere(edited).await;
+
+    // The same while it is asked which documents it has.
+    rig.node("g0n0").set_hanging(true);
+    let known: Vec<Value> = (0..10).map(|id| json!({ "id": id, "title": "x" })).collect();
+    let asked = std::time::Instant::now();
+    let update = rig.append("movies", rig.documents(&known, Method::Update, false)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    falls_silent(&rig, "g0n0").await;
+    rig.succeeded(update).await;
+    let next = rig.append("movies", rig.documents(&known, Method::Update, false)).await;
+    rig.succeeded(next).await;
+    assert!(
+        asked.elapsed() < std::time::Duration::from_secs(4),
+        "no question was waited for: {:?}",
+        asked.elapsed()
+    );
+}

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -35,6 +35,9 @@ pub(crate) struct FakeNode {
 #[derive(Debug, Default)]
 struct Power {
     down: AtomicBool,
+    hangs: AtomicBool,
+    /// How many requests it has not answered for that.
+    unanswered: AtomicUsize,
     changed: Notify,
 }
 
@@ -66,6 +69,29 @@ impl FakeNode {
 
     pub(crate) fn is_down(&self) -> bool {
         self.power.down.load(Ordering::SeqCst)
+    }
+
+    /// Takes requests and answers none, until it goes on.
+    pub(crate) fn set_hanging(&self, hangs: bool) {
+        self.power.hangs.store(hangs, Ordering::SeqCst);
+        self.power.changed.notify_waiters();
+    }
+
+    /// Whether it has not answered a request.
+    pub(crate) fn has_left_unanswered(&self) -> bool {
+        self.power.unanswered.load(Ordering::SeqCst) > 0
+    }
+
+    /// Waits while it hangs.
+    async fn goes_on(&self) {
+        loop {
+            let changed = self.power.changed.notified();
+            if !self.power.hangs.load(Ordering::SeqCst) {
+                return;
+            }
+            self.power.unanswered.fetch_add(1, Ordering::SeqCst);
+            changed.await;
+        }
     }
 
     /// Waits until it is down.

@@ -35,5 +35,6 @@ pub(super) async fn serve(listener: TcpListener, node: FakeNode) {
 async fn serve_one(node: &FakeNode, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return Err(Dropped) };
+    node.goes_on().await;
     node.with_state(|state| answer(state, &head.method, &head.uri, &body.to_bytes()))
 }
