@@ -12,7 +12,10 @@ use crate::{fleet::Fleet, node::Node, request::NodeRequest};
 const OLDEST: (u32, u32) = (1, 15);
 /// The newest version that has been tried.
 const NEWEST: (u32, u32) = (1, 50);
+/// How long a node may take to tell its version that is to join.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// The same as the gateway starts: nobody is answered before that.
+const AT_THE_START: Duration = Duration::from_millis(500);
 
 /// A node that cannot be served from.
 #[derive(Debug, Error)]
@@ -35,14 +38,18 @@ struct Version {
 /// than was tried is told of.
 pub async fn check_versions(fleet: &Fleet) -> Result<(), TooOld> {
     let nodes = fleet.with_own_connections();
-    let checks = nodes.iter().map(check_version);
+    let checks = nodes.iter().map(|node| check_version_within(node, AT_THE_START));
     futures_util::future::join_all(checks).await.into_iter().collect()
 }
 
 /// Asks one node for its version, as [`check_versions`] does.
 pub async fn check_version(node: &Node) -> Result<(), TooOld> {
+    check_version_within(node, TIMEOUT).await
+}
+
+async fn check_version_within(node: &Node, timeout: Duration) -> Result<(), TooOld> {
     let name = node.name();
-    let answer = match node.ask(&NodeRequest::get(Uri::from_static("/version")), TIMEOUT).await {
+    let answer = match node.ask(&NodeRequest::get(Uri::from_static("/version")), timeout).await {
         Ok(answer) if answer.status == StatusCode::OK => answer,
         Ok(answer) => {
             tracing::warn!(node = name, status = %answer.status, "node does not tell its version");

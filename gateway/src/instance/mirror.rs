@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::{Method, StatusCode, Uri};
-use miroir_nodes::{Node, NodeRequest};
+use miroir_nodes::{Fleet, Node, NodeRequest, one_falls_silent};
 use miroir_protocol::error::{Code, ResponseError};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -110,12 +110,23 @@ impl Mirror {
         self.tell(&node.unvouched()).await
     }
 
-    /// Tells the nodes that are up what they have not got, once.
+    /// Tells the nodes that are up what they have not got, once. One that turns out to hang is not waited for.
     pub(crate) async fn settle(&self, gateway: &Gateway) -> bool {
-        let topology = gateway.topology.load();
-        let up = topology.fleet.iter().filter(|node| node.health().is_up()).cloned();
-        let told = futures_util::future::join_all(up.map(|node| self.tell_all(node))).await;
-        told.into_iter().all(|told| told) && topology.fleet.iter().all(|node| node.health().is_up())
+        self.settle_with(&gateway.topology.load().fleet).await
+    }
+
+    async fn settle_with(&self, fleet: &Fleet) -> bool {
+        let up = fleet.iter().filter(|node| node.health().is_up()).cloned();
+        let told = futures_util::future::join_all(up.map(|node| self.tell_while_it_answers(node))).await;
+        told.into_iter().all(|told| told) && fleet.iter().all(|node| node.health().is_up())
+    }
+
+    async fn tell_while_it_answers(&self, node: Node) -> bool {
+        tokio::select! {
+            biased;
+            told = self.tell_all(node.clone()) => told,
+            () = one_falls_silent([&node]) => false,
+        }
     }
 
     /// A number that grows whenever nodes may answer otherwise because of what they were told.
@@ -254,6 +265,10 @@ mod tests {
 
     /// A node that takes its time over every request, counts them, and has no tasks.
     async fn slow_node(requests: Arc<AtomicUsize>) -> Node {
+        node("n", requests, Duration::from_millis(20)).await
+    }
+
+    async fn node(name: &str, requests: Arc<AtomicUsize>, takes: Duration) -> Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let authority = listener.local_addr().expect("an address").to_string();
         tokio::spawn(async move {
@@ -263,7 +278,7 @@ mod tests {
                     let mut buffer = [0; 1024];
                     while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
                         requests.fetch_add(1, Ordering::SeqCst);
-                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        tokio::time::sleep(takes).await;
                         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n{\"results\":[]}";
                         stream.write_all(answer).await.expect("written");
                     }
@@ -271,7 +286,7 @@ mod tests {
             }
         });
         let config = NodeConfig {
-            name: "n".to_owned(),
+            name: name.to_owned(),
             authority,
             key: None,
             connect_timeout: Duration::from_secs(5),
@@ -291,6 +306,26 @@ mod tests {
         let told = tokio::join!(mirror.tell_all(node.clone()), mirror.tell_all(node));
         assert_eq!(told, (true, true));
         assert_eq!(requests.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_turns_out_to_hang_keeps_nobody_waiting() {
+        let (asked, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let hanging = node("hanging", asked.clone(), Duration::from_secs(3600)).await;
+        let fleet: Fleet = [hanging.clone(), slow_node(told.clone()).await].into_iter().collect();
+        let mirror = Mirror::default();
+        let wish = Wish::Request { method: Method::DELETE, path: "/chats/x".to_owned(), body: None };
+        mirror.want(Wanted { name: "chat".to_owned(), wish });
+        let is_noticed = async {
+            while asked.load(Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            (0..2).for_each(|_| _ = hanging.health().failed());
+        };
+        let both = async { tokio::join!(mirror.settle_with(&fleet), is_noticed) };
+        let (settled, ()) = tokio::time::timeout(TIMEOUT, both).await.expect("before anybody gives up");
+        assert!(!settled && mirror.missing("hanging").len() == 1);
+        assert_eq!(told.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
