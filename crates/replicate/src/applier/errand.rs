@@ -64,9 +64,9 @@ pub(crate) struct Done {
 /// Why an errand was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ErrandError {
-    /// The index was exchanged, renamed or deleted since: its copies mean nothing any more.
-    #[error("index `{0}` has become another one")]
-    Superseded(String),
+    /// These indexes were exchanged, renamed or deleted since: their copies mean nothing any more.
+    #[error("indexes have become others: {0:?}")]
+    Superseded(BTreeSet<String>),
     /// What was to be mended has been written since.
     #[error("it has been written since")]
     Written,
@@ -212,7 +212,7 @@ impl Applier {
     async fn check_same(&mut self, index: &str, from: u32) -> Result<(), Failure> {
         self.exchanges.learn(&*self.shared.log, from).await.map_err(ApplyError::from)?;
         match self.exchanges.last(index) {
-            Some(uid) if uid >= from => Err(ErrandError::Superseded(index.to_owned()).into()),
+            Some(uid) if uid >= from => Err(ErrandError::Superseded([index.to_owned()].into()).into()),
             _ => Ok(()),
         }
     }

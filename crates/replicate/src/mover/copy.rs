@@ -131,7 +131,10 @@ impl Wave<'_> {
             let span = Span { first, last: self.mover.progress.sent(source.name()) };
             reads += 1;
             match read {
-                Ok(documents) if self.is_converging(index, span).await? => break (documents, span),
+                Ok(Some(documents)) if self.is_converging(index, span).await? => break (documents, span),
+                // It was exchanged or deleted since it was listed, of which the log tells when it is done again. A node that has
+                // lost it is found out in the end.
+                Ok(None) => return Ok(()),
                 Ok(_) if reads > REREADS => {
                     return Err(Remote(source).failed("its documents change all the time"));
                 }
@@ -180,10 +183,10 @@ impl Wave<'_> {
         Ok(true)
     }
 
-    /// An index has become another one: what was copied of it is replaced by what it is now, wherever it has come to.
-    pub(super) async fn copy_again(&mut self, index: &str) -> Result<(), MoveError> {
+    /// Indexes have become others: what was copied of them is replaced by what they are now, wherever it has come to.
+    pub(super) async fn copy_again(&mut self, changed: BTreeSet<String>) -> Result<(), MoveError> {
         let known = self.mover.progress.sent(self.to.name());
-        let indexes = self.exchanged_with(index).await?;
+        let indexes = self.exchanged_with(changed).await?;
         // Those that become others from here on are told of when the log is done again.
         let (slots, since) = (self.slots.clone(), u32::MAX);
         let errand = Errand::Clear { indexes: indexes.clone(), slots, since };
@@ -198,14 +201,13 @@ impl Wave<'_> {
         self.copy(Some(&indexes)).await
     }
 
-    /// An index with all those that it has changed places with since anything was copied: what was copied of one may be in
+    /// Indexes with all those that they have changed places with since anything was copied: what was copied of one may be in
     /// another one now.
-    async fn exchanged_with(&self, index: &str) -> Result<BTreeSet<String>, MoveError> {
+    async fn exchanged_with(&self, mut all: BTreeSet<String>) -> Result<BTreeSet<String>, MoveError> {
         let mut groups: Vec<Vec<String>> = Vec::new();
         let note = |work: &Work| groups.push(exchanged(work).into_iter().map(str::to_owned).collect());
         Work::look_through(&*self.mover.log, self.starts.first()..u32::MAX, note).await?;
         groups.retain(|group| group.len() > 1);
-        let mut all = BTreeSet::from([index.to_owned()]);
         let mut known = 0;
         while known < all.len() {
             known = all.len();

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Uri};
-use miroir_nodes::{Node, NodeRequest};
+use http::{Method, StatusCode, Uri};
+use miroir_nodes::{Answer, Node, NodeRequest};
+use miroir_protocol::error::ResponseError;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 use tokio::time::{sleep, timeout};
@@ -80,7 +81,14 @@ impl Remote<'_> {
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: NodeRequest) -> Result<T, MoveError> {
-        let answer = self.0.ask(&request, TIMEOUT).await.map_err(|error| self.failed(error))?;
+        self.read(&self.answer(request).await?)
+    }
+
+    async fn answer(&self, request: NodeRequest) -> Result<Answer, MoveError> {
+        self.0.ask(&request, TIMEOUT).await.map_err(|error| self.failed(error))
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, MoveError> {
         if !answer.status.is_success() {
             let body = String::from_utf8_lossy(&answer.body);
             return Err(self.failed(format!(
@@ -124,24 +132,29 @@ impl Remote<'_> {
         Ok(indexes.filter_map(|(_, index)| index["numberOfDocuments"].as_u64()).sum())
     }
 
-    /// How many documents of an index match.
+    /// How many documents of an index match; none where there is no such index.
     pub(crate) async fn count(&self, index: &str, filter: &str) -> Result<u64, MoveError> {
-        Ok(self.fetch(index, filter, 0).await?.total)
+        Ok(self.fetch(index, filter, 0).await?.map_or(0, |documents| documents.total))
     }
 
-    /// All documents of an index that match, as they are at one moment, with what clients do not see.
-    pub(crate) async fn documents(&self, index: &str, filter: &str) -> Result<Documents, MoveError> {
+    /// All documents of an index that match, as they are at one moment, with what clients do not see; `None` where there is no
+    /// such index.
+    pub(crate) async fn documents(&self, index: &str, filter: &str) -> Result<Option<Documents>, MoveError> {
         let documents = self.fetch(index, filter, ALL).await?;
-        if documents.results.len() as u64 != documents.total {
+        if documents.as_ref().is_some_and(|given| given.results.len() as u64 != given.total) {
             return Err(self.failed("it does not give all documents"));
         }
         Ok(documents)
     }
 
-    async fn fetch(&self, index: &str, filter: &str, limit: u32) -> Result<Documents, MoveError> {
+    async fn fetch(&self, index: &str, filter: &str, limit: u32) -> Result<Option<Documents>, MoveError> {
         let body = json!({ "filter": filter, "limit": limit, "retrieveVectors": true });
         let path = self.path(&format!("/indexes/{index}/documents/fetch"))?;
-        self.ask(NodeRequest::query(path, body.to_string())).await
+        let answer = self.answer(NodeRequest::query(path, body.to_string())).await?;
+        if is_without_index(&answer) {
+            return Ok(None);
+        }
+        self.read(&answer).map(Some)
     }
 
     /// How often somebody else than this log has written documents of an index, as far as the node still knows.
@@ -224,6 +237,13 @@ impl Remote<'_> {
     }
 }
 
+/// Whether a node answers that there is no such index.
+fn is_without_index(answer: &Answer) -> bool {
+    let error = || serde_json::from_slice::<ResponseError>(&answer.body);
+    answer.status == StatusCode::NOT_FOUND
+        && error().is_ok_and(|error| error.code_name() == "index_not_found")
+}
+
 impl Documents {
     /// The documents as a payload: one a line. A node shows vectors where there are none, too; these are left out.
     pub(crate) fn payload(&self) -> Bytes {
@@ -245,7 +265,40 @@ impl Documents {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
     use super::*;
+    use crate::testing::client;
+
+    /// A node that answers everything with this.
+    async fn answering(status: &str, body: &str) -> Node {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let node = client("n", &listener.local_addr().expect("an address").to_string());
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut buffer = [0; 4096];
+            while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                stream.write_all(answer.as_bytes()).await.expect("written");
+            }
+        });
+        node
+    }
+
+    #[tokio::test]
+    async fn an_index_that_is_gone_is_no_fault_of_the_node() {
+        let gone = r#"{"message":"Index `x` not found.","code":"index_not_found","type":"invalid_request","link":"l"}"#;
+        let node = answering("404 Not Found", gone).await;
+        assert_eq!(Remote(&node).count("x", "a = 1").await, Ok(0));
+        assert!(matches!(Remote(&node).documents("x", "a = 1").await, Ok(None)));
+        for (status, body) in [("404 Not Found", "nothing here"), ("500 Internal Server Error", gone)] {
+            let node = answering(status, body).await;
+            assert!(Remote(&node).documents("x", "a = 1").await.is_err(), "{status} {body}");
+        }
+    }
 
     #[test]
     fn documents_are_passed_on_as_they_are_but_for_vectors_that_are_none() {

@@ -110,7 +110,7 @@ impl<'a> Wave<'a> {
                     }
                     from = done.position;
                 }
-                Err(ErrandError::Superseded(index)) => self.copy_again(&index).await?,
+                Err(ErrandError::Superseded(indexes)) => self.copy_again(indexes).await?,
                 Err(error) => return Err(Remote(&self.to).failed(error)),
             }
         }

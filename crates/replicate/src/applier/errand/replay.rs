@@ -1,6 +1,6 @@
 //! What the log says of shards is done again on a node that is given them.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use miroir_protocol::error::Code;
 use miroir_shard::SlotSet;
@@ -28,10 +28,11 @@ impl Applier {
         until: u32,
     ) -> Result<Vec<u32>, Failure> {
         self.exchanges.learn(&*self.shared.log, starts.first()).await.map_err(ApplyError::from)?;
-        for (index, uid) in self.exchanges.iter() {
-            if uid >= starts.of_index(index) {
-                return Err(ErrandError::Superseded(index.to_owned()).into());
-            }
+        // All of them, as each time that copies are made anew others may become others.
+        let others = self.exchanges.iter().filter(|(index, uid)| *uid >= starts.of_index(index));
+        let others: BTreeSet<String> = others.map(|(index, _)| index.to_owned()).collect();
+        if !others.is_empty() {
+            return Err(ErrandError::Superseded(others).into());
         }
         let mut tasks = Vec::new();
         let mut next = from;
@@ -61,7 +62,7 @@ impl Applier {
         let tasks = sent.map_err(Failure::Node)?;
         // The copy's node may have had these documents before they were lost.
         if let Some(index) = group[0].entry.index_uid.as_ref().filter(|_| tasks.iter().any(is_lost)) {
-            return Err(ErrandError::Superseded(index.clone()).into());
+            return Err(ErrandError::Superseded([index.clone()].into()).into());
         }
         let given: Vec<u32> = tasks.iter().filter_map(|task| task.uid).collect();
         given.iter().for_each(|uid| self.tasks.has_given(*uid));

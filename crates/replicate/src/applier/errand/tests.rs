@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use miroir_log::{Log, SqliteLog, SqliteOptions};
+use miroir_log::{Log, Operation, SqliteLog, SqliteOptions};
+use miroir_protocol::tasks::Swap;
 use miroir_shard::Slot;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -16,7 +17,7 @@ use crate::{
     progress::Progress,
     release::Release,
     tag::Tag,
-    testing::topology,
+    testing::{plain, topology, work},
     topology::CurrentTopology,
 };
 
@@ -86,4 +87,21 @@ async fn copies_wait_for_what_is_in_them_and_for_what_nothing_may_go_out_behind(
     applier.window.push(Dispatch { barrier: true, ..dispatch(2, 2) });
     assert!(!applier.is_time_for(&put(3)), "it may have to go out again");
     assert!(!applier.is_time_for(&Errand::Part { slots: slots() }));
+}
+
+#[tokio::test]
+async fn all_indexes_that_have_become_others_are_told_at_once() {
+    let directory = TempDir::new().expect("a directory");
+    let mut applier = applier(&directory);
+    let renamed = Operation::IndexUpdate { new_uid: Some("films".to_owned()), primary_key: None };
+    applier.exchanges.note(&work(4, renamed, plain()));
+    let swaps = vec![Swap { indexes: ("books".to_owned(), "drafts".to_owned()), rename: false }];
+    applier.exchanges.note(&work(6, Operation::IndexSwap { swaps }, plain()));
+    let mut starts = Starts::new(slots(), 0);
+    // The copy of one was read behind it.
+    starts.copied("drafts", slots(), Span { first: 7, last: 9 });
+    let errand = Errand::Replay { starts: Arc::new(starts), from: 0, join: false };
+    let Err(Failure::Errand(error)) = applier.run_errand(errand).await else { panic!("done") };
+    let others = ["books", "films", "movies"].map(str::to_owned);
+    assert_eq!(error, ErrandError::Superseded(others.into()));
 }

@@ -224,7 +224,9 @@ impl Mover {
         for node in nodes {
             span.first = span.first.min(self.progress.applied(node.name()));
             // An index that one node does not have yet, or not any more, is being made or deleted.
-            let Ok(documents) = Remote(node).documents(scope.index, &filter).await else { return Ok(None) };
+            let Ok(Some(documents)) = Remote(node).documents(scope.index, &filter).await else {
+                return Ok(None);
+            };
             span.last = span.last.max(self.progress.sent(node.name()));
             let key = self.primary_key(scope.index);
             let versions = documents.results.iter().filter_map(|text| Version::read(text, key.as_deref()));
