@@ -25,6 +25,8 @@ use crate::{
 const BATCH: usize = 512;
 /// How often the fleet is looked at even where no node moves: a group that goes down stops being waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The same while a task waits for it.
+const LOOK_SOON: Duration = Duration::from_millis(100);
 
 /// The one task that finishes tasks.
 pub(crate) struct Tracker {
@@ -71,9 +73,13 @@ impl Tracker {
                 biased;
                 _ = moved.changed() => {}
                 () = prepared => {}
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = tokio::time::sleep(self.until_next_look()) => {}
             }
         }
+    }
+
+    fn until_next_look(&self) -> Duration {
+        if self.next < self.release.position() { LOOK_SOON } else { LOOK_AGAIN }
     }
 
     /// Finishes the next few tasks; false where none is ready.
