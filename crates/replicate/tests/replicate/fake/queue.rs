@@ -209,7 +209,11 @@ impl State {
                     if value == "bad" {
                         return Err(invalid("invalid_settings_synonyms", name));
                     }
-                    index.settings.insert(name.clone(), value.clone());
+                    match value {
+                        // A setting that is reset is the node's own again.
+                        Value::Null => index.settings.remove(name),
+                        value => index.settings.insert(name.clone(), value.clone()),
+                    };
                 }
             }
             Op::ResetSettings => self.indexes.entry(uid.clone()).or_default().settings.clear(),
