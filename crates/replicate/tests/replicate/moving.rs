@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use miroir_log::{Log, LogError, failpoints::Action};
@@ -155,6 +155,30 @@ async fn several_nodes_join_at_once_as_soon_as_all_of_them_answer() {
         let got = map.shards_of(map.node_id(node).expect("a member")).count();
         assert_eq!(got, 16, "{node}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_answers_errors_or_nothing_does_not_join_and_nobody_waits_long_for_it() {
+    let (mut rig, mut history) = loaded(&[2], 300).await;
+    let change = Change::Add { nodes: vec![add_node(&mut rig, "x").await] };
+    rig.node("x").set_failing(true);
+    let failing = rig.rebalancer().start(&change).await.expect_err("it answers with errors");
+    assert!(
+        matches!(&failing, ChangeError::Silent { node, reason } if node == "x" && reason.contains("500")),
+        "{failing}"
+    );
+    rig.node("x").set_failing(false);
+    rig.node("x").set_hanging(true);
+    let asked = Instant::now();
+    let (hanging, last) = tokio::join!(rig.rebalancer().start(&change), put(&rig, &mut history, 200..250));
+    assert!(matches!(&hanging, Err(ChangeError::Silent { node, .. }) if node == "x"), "{hanging:?}");
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    rig.succeeded(last).await;
+    rig.node("x").set_hanging(false);
+    rig.rebalancer().start(&change).await.expect("started");
+    let last = put(&rig, &mut history, 250..400).await;
+    at_rest(&rig, last).await;
+    check(&rig, &history, "joined");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

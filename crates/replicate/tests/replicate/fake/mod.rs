@@ -36,6 +36,7 @@ pub(crate) struct FakeNode {
 struct Power {
     down: AtomicBool,
     hangs: AtomicBool,
+    fails: AtomicBool,
     /// How many requests it has not answered for that.
     unanswered: AtomicUsize,
     changed: Notify,
@@ -75,6 +76,15 @@ impl FakeNode {
     pub(crate) fn set_hanging(&self, hangs: bool) {
         self.power.hangs.store(hangs, Ordering::SeqCst);
         self.power.changed.notify_waiters();
+    }
+
+    /// Answers everything with 500, until it does not any more.
+    pub(crate) fn set_failing(&self, fails: bool) {
+        self.power.fails.store(fails, Ordering::SeqCst);
+    }
+
+    fn is_failing(&self) -> bool {
+        self.power.fails.load(Ordering::SeqCst)
     }
 
     /// Whether it has not answered a request.

@@ -222,7 +222,7 @@ fn fetch(state: &State, uid: &str, body: &Bytes) -> Response<Full<Bytes>> {
     json_answer(StatusCode::OK, json!({ "results": shown, "total": found.len() }))
 }
 
-fn refusal(status: StatusCode, code: &str, message: &str) -> Response<Full<Bytes>> {
+pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response<Full<Bytes>> {
     json_answer(status, error_body(code, "invalid_request", message))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::{
     FakeNode,
-    routes::{Answer, Dropped, answer},
+    routes::{Answer, Dropped, answer, refusal},
 };
 
 /// Serves until its runtime ends. While the node is down every connection is closed, and every new one.
@@ -36,5 +36,8 @@ async fn serve_one(node: &FakeNode, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return Err(Dropped) };
     node.goes_on().await;
+    if node.is_failing() {
+        return Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", "An internal error."));
+    }
     node.with_state(|state| answer(state, &head.method, &head.uri, &body.to_bytes()))
 }
