@@ -58,6 +58,7 @@ impl Server {
             grace: config.server.grace,
             upgrade_socket: config.server.upgrade_socket.clone(),
             upgrade,
+            ..EdgeConfig::default()
         })?;
         let listeners: Vec<miroir_edge::Listener> = config.server.listen.iter().map(listener).collect();
         let public = edge.bind(&listeners)?;

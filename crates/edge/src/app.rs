@@ -31,18 +31,20 @@ const LAST_HEAD: Duration = Duration::from_millis(250);
 /// Serves the requests of a connection by a tower service.
 pub(crate) struct App<S> {
     service: S,
+    stalled: Duration,
     options: HttpServerOptions,
 }
 
 // === impl App ===
 
 impl<S> App<S> {
-    /// `h2c` is whether the connection is known to begin with HTTP/2's preface.
-    pub(crate) fn new(service: S, h2c: bool) -> Self {
+    /// `stalled` is how long a client may take none of an answer, `h2c` whether the connection is known to begin with HTTP/2's
+    /// preface.
+    pub(crate) fn new(service: S, stalled: Duration, h2c: bool) -> Self {
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(Duration::from_secs(KEEP_ALIVE_SECONDS));
-        Self { service, options }
+        Self { service, stalled, options }
     }
 }
 
@@ -66,7 +68,7 @@ where
             return None;
         }
         let closing = || *shutdown.borrow();
-        match exchange::serve(&mut session, self.service.clone(), closing).await {
+        match exchange::serve(&mut session, self.service.clone(), self.stalled, closing).await {
             Outcome::Complete => reuse(session).await,
             Outcome::Broken => None,
         }

@@ -9,6 +9,8 @@ pub struct EdgeConfig {
     pub threads: usize,
     /// How long requests in flight may take to finish once the edge drains.
     pub grace: Duration,
+    /// How long a client may take none of an answer: who only asks and does not read would keep others from asking.
+    pub stalled: Duration,
     /// The Unix socket over which listening sockets are handed to the next process. Put it into
     /// a directory that only the service's own user can enter.
     pub upgrade_socket: Option<PathBuf>,
@@ -40,7 +42,13 @@ pub struct Tls {
 
 impl Default for EdgeConfig {
     fn default() -> Self {
-        Self { threads: 1, grace: Duration::from_secs(30), upgrade_socket: None, upgrade: false }
+        Self {
+            threads: 1,
+            grace: Duration::from_secs(30),
+            stalled: Duration::from_secs(60),
+            upgrade_socket: None,
+            upgrade: false,
+        }
     }
 }
 

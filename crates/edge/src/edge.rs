@@ -120,8 +120,9 @@ impl Edge {
     {
         for Bound { socket, tls, http2 } in binding.0 {
             let address = socket.address;
-            let h2c = (http2 && tls.is_none()).then(|| App::new(service.clone(), true));
-            let app = Connections::new(App::new(service.clone(), false), h2c, self.open.clone());
+            let app = |h2c| App::new(service.clone(), self.config.stalled, h2c);
+            let h2c = (http2 && tls.is_none()).then(|| app(true));
+            let app = Connections::new(app(false), h2c, self.open.clone());
             let mut endpoint = ListenerConfig::tcp(address.to_string())
                 .l4_buffer(L4BufferSettings::new(READ_BUFFER, WRITE_BUFFER));
             if let Some(tls) = tls {

@@ -22,9 +22,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How much of such a body is thrown away in that time.
 const LINGER_LIMIT: usize = 16 * 1024 * 1024;
 
-/// How long a client may take none of an answer, and how fast it has to take it on the whole, in bytes a second: who only
-/// asks and does not read would keep others from asking.
-const STALLED: Duration = Duration::from_secs(60);
+/// How fast a client has to take an answer on the whole, in bytes a second.
 const SLOWEST: u64 = 1024;
 
 /// How long the rest of a short unwanted body may take to come.
@@ -39,10 +37,11 @@ pub(crate) enum Outcome {
     Broken,
 }
 
-/// Serves the request whose head the session has read.
+/// Serves the request whose head the session has read; the client may take none of the answer for as long as `stalled`.
 pub(crate) async fn serve<S, B>(
     session: &mut ServerSession,
     service: S,
+    stalled: Duration,
     closing: impl Fn() -> bool,
 ) -> Outcome
 where
@@ -59,7 +58,7 @@ where
         return Outcome::Broken;
     };
     let sent = match response {
-        Some(response) => send(session, &mut intake, response, &asked, closing).await,
+        Some(response) => send(session, &mut intake, response, &asked, stalled, closing).await,
         None => refuse(session, StatusCode::INTERNAL_SERVER_ERROR).await.map_err(Into::into),
     };
     if let Err(error) = sent {
@@ -129,6 +128,7 @@ async fn send<B>(
     intake: &mut Intake,
     response: Response<B>,
     asked: &Asked,
+    stalled: Duration,
     closing: impl Fn() -> bool,
 ) -> Result<(), BoxError>
 where
@@ -143,7 +143,7 @@ where
     keep_or_close(session, close || closing() || framing == Framing::UntilClose, intake);
     session.write_response_header(Box::new(parts.into())).await?;
     if framing == Framing::Empty {
-        write(session, Bytes::new(), true).await?;
+        write(session, Bytes::new(), true, stalled).await?;
         return Ok(());
     }
     let mut body = pin!(body);
@@ -154,16 +154,21 @@ where
             () = gone(session, intake) => return Err("the client left".into()),
         };
         let Some(frame) = frame.transpose().map_err(Into::into)? else { break };
-        if send_frame(session, frame, body.is_end_stream()).await? {
+        if send_frame(session, frame, body.is_end_stream(), stalled).await? {
             return Ok(());
         }
     }
-    write(session, Bytes::new(), true).await
+    write(session, Bytes::new(), true, stalled).await
 }
 
 /// Writes a part of an answer, as long as the client takes it.
-async fn write(session: &mut ServerSession, data: Bytes, last: bool) -> Result<(), BoxError> {
-    let patience = STALLED + Duration::from_secs(data.len() as u64 / SLOWEST);
+async fn write(
+    session: &mut ServerSession,
+    data: Bytes,
+    last: bool,
+    stalled: Duration,
+) -> Result<(), BoxError> {
+    let patience = stalled + Duration::from_secs(data.len() as u64 / SLOWEST);
     tokio::time::timeout(patience, session.write_response_body(data, last))
         .await
         .map_err(|_| "the client does not read the answer")?
@@ -171,10 +176,15 @@ async fn write(session: &mut ServerSession, data: Bytes, last: bool) -> Result<(
 }
 
 /// Sends one frame; tells whether the body is at its end.
-async fn send_frame(session: &mut ServerSession, frame: Frame<Bytes>, last: bool) -> Result<bool, BoxError> {
+async fn send_frame(
+    session: &mut ServerSession,
+    frame: Frame<Bytes>,
+    last: bool,
+    stalled: Duration,
+) -> Result<bool, BoxError> {
     match frame.into_data() {
         Ok(data) => {
-            write(session, data, last).await?;
+            write(session, data, last, stalled).await?;
             Ok(last)
         }
         Err(frame) => match frame.into_trailers() {

@@ -15,13 +15,16 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use miroir_edge::{BoxError, RequestBody};
-use tokio::{io::AsyncWriteExt, sync::Semaphore};
+use miroir_edge::{BoxError, EdgeConfig, Listener, RequestBody};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Semaphore,
+};
 
 const PIECE: usize = 64 * 1024;
 
-/// Pieces without end; counts how many were asked for.
-struct Endless(Arc<AtomicUsize>);
+/// Pieces of that many bytes without end; counts how many were asked for.
+struct Endless(Arc<AtomicUsize>, usize);
 
 impl Body for Endless {
     type Data = Bytes;
@@ -29,7 +32,7 @@ impl Body for Endless {
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.0.fetch_add(1, Ordering::SeqCst);
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; PIECE])))))
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; PIECE]).slice(..self.1)))))
     }
 }
 
@@ -51,7 +54,7 @@ async fn a_slow_reader_stalls_the_producer() {
     let produced = Arc::new(AtomicUsize::new(0));
     let counter = produced.clone();
     let edge = TestEdge::start(move |_| {
-        let endless = Endless(counter.clone());
+        let endless = Endless(counter.clone(), PIECE);
         async move { Response::new(endless.boxed_unsync()) }
     });
     let mut client = edge.connect().await;
@@ -62,6 +65,26 @@ async fn a_slow_reader_stalls_the_producer() {
     assert!(stalled * PIECE < 32 << 20, "{stalled} pieces were produced for a reader that sleeps");
     client.text(stalled * PIECE + (2 << 20)).await;
     assert!(within(settled(&produced)).await > stalled);
+}
+
+#[tokio::test]
+async fn who_reads_nothing_of_an_answer_for_long_loses_the_connection() {
+    let config = EdgeConfig { stalled: Duration::from_millis(300), ..EdgeConfig::default() };
+    let produced = Arc::new(AtomicUsize::new(0));
+    let counter = produced.clone();
+    let edge = TestEdge::start_with(config, Listener::plain(([127, 0, 0, 1], 0).into()), move |_| {
+        let endless = Endless(counter.clone(), 256);
+        async move { Response::new(endless.boxed_unsync()) }
+    });
+    let mut client = edge.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.head().await;
+    let stalled = within(settled(&produced)).await;
+    let mut rest = Vec::new();
+    // The end of the answer is missing; the connection may be reset.
+    let _ = within(client.0.read_to_end(&mut rest)).await;
+    assert!(rest.len() < 32 << 20 && !rest.ends_with(b"0\r\n\r\n"), "{} bytes", rest.len());
+    assert_eq!(produced.load(Ordering::SeqCst), stalled, "nothing was produced for it any more");
 }
 
 #[tokio::test]
