@@ -31,8 +31,11 @@ impl Mover {
                 continue;
             }
             let failed: Failed = serde_json::from_value(failed).map_err(LogError::from)?;
-            let is_there = self.log.catalog().index(&failed.index).is_some();
-            if is_there && !self.make_equal(&failed.index, &failed.slots()).await? {
+            let index = self.name_since(&failed.index, uid).await?;
+            let index = index.filter(|index| self.log.catalog().index(index).is_some());
+            if let Some(index) = index
+                && !self.make_equal(&index, &failed.slots()).await?
+            {
                 all = false;
                 continue;
             }

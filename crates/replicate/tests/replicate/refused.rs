@@ -123,20 +123,33 @@ async fn a_function_that_fails_on_one_document_changes_none_anywhere() {
 
 /// By id the document, of all nodes of a group together.
 pub(crate) fn held_by(rig: &Rig, group: &str) -> BTreeMap<String, Value> {
+    held_of("movies", rig, group)
+}
+
+fn held_of(index: &str, rig: &Rig, group: &str) -> BTreeMap<String, Value> {
     let nodes = rig.nodes.iter().filter(|node| node.name.starts_with(group));
-    nodes.flat_map(|node| node.documents("movies")).map(|(id, document)| (id, document.into())).collect()
+    nodes.flat_map(|node| node.documents(index)).map(|(id, document)| (id, document.into())).collect()
+}
+
+fn numbered(ids: std::ops::Range<u32>, n: u32) -> Vec<Value> {
+    ids.map(|id| json!({ "id": id, "n": n })).collect()
+}
+
+/// Writes documents, and then some of them again with one that the nodes refuse that are to have it. Gives that task.
+async fn fails_in_part(rig: &Rig) -> u32 {
+    rig.add("movies", &numbered(0..60, 0)).await;
+    let mut second = numbered(30..90, 5);
+    second.push(json!({ "id": 90, "bad": true }));
+    let failed = rig.add("movies", &second).await;
+    rig.failed(failed, "invalid_document_geo_field").await;
+    failed
 }
 
 /// In each group another part of the write fails: what is left of it is the same in the end, once the gateway has been
 /// started again and `meanwhile` has happened.
 async fn copies_become_equal_after_a_failure(meanwhile: impl FnOnce(&Rig)) {
     let mut rig = Rig::start_moving(&[2, 3]).await;
-    let documents = |ids: std::ops::Range<u32>, n: u32| ids.map(move |id| json!({ "id": id, "n": n }));
-    rig.add("movies", &documents(0..60, 0).collect::<Vec<_>>()).await;
-    let mut second: Vec<Value> = documents(30..90, 5).collect();
-    second.push(json!({ "id": 90, "bad": true }));
-    let failed = rig.add("movies", &second).await;
-    rig.failed(failed, "invalid_document_geo_field").await;
+    let failed = fails_in_part(&rig).await;
     meanwhile(&rig);
     // What is to be done is not forgotten.
     rig.restart().await;
@@ -155,6 +168,24 @@ async fn copies_do_not_differ_after_a_write_that_some_nodes_failed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_makes_copies_equal_is_sent_again_where_it_was_lost() {
     copies_become_equal_after_a_failure(|rig| rig.nodes.iter().for_each(|node| node.drop_before(2))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_do_not_differ_after_a_failed_write_though_the_index_has_got_another_name() {
+    let mut rig = Rig::start(&[2, 3]).await;
+    fails_in_part(&rig).await;
+    let rename = Operation::IndexUpdate { primary_key: None, new_uid: Some("films".to_owned()) };
+    let renamed = rig.append("movies", rename).await;
+    rig.succeeded(renamed).await;
+    // Another one has its name now.
+    let last = rig.add("movies", &numbered(0..5, 1)).await;
+    rig.succeeded(last).await;
+    rig.applied_everywhere(last).await;
+    let held = |rig: &Rig, group| held_of("films", rig, group);
+    assert_ne!(held(&rig, "g0"), held(&rig, "g1"));
+    rig.start_to_move().await;
+    rig.until("copies are equal", || held(&rig, "g0") == held(&rig, "g1")).await;
+    assert_eq!(held_by(&rig, "g0").len(), 5);
 }
 
 /// Reads have given up on a node, and nothing has come from it since.

@@ -61,10 +61,15 @@ impl Rig {
     /// The same, of a fleet that can be changed.
     pub(crate) async fn start_moving(groups: &[usize]) -> Self {
         let mut rig = Self::start(groups).await;
-        rig.stop().await;
-        rig.moving = true;
-        rig.resume().await;
+        rig.start_to_move().await;
         rig
+    }
+
+    /// From now on the fleet can be changed, and copies are made equal.
+    pub(crate) async fn start_to_move(&mut self) {
+        self.stop().await;
+        self.moving = true;
+        self.resume().await;
     }
 
     /// Opens the log and goes on from what it says.

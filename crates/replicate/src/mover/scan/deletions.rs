@@ -1,4 +1,4 @@
-//! What the log has deleted since it was written.
+//! What the log has deleted since it was written, and what an index is called since.
 
 use std::collections::BTreeMap;
 
@@ -44,6 +44,41 @@ impl Mover {
         Work::look_through(&*self.log, from..u32::MAX, look).await?;
         Ok(deleted)
     }
+
+    /// What an index is called now that was called so when an entry was done; `None` where it is gone. Nothing counts that has
+    /// not finished: what finishes later is not in the catalog either.
+    pub(in crate::mover) async fn name_since(
+        &self,
+        index: &str,
+        uid: u32,
+    ) -> Result<Option<String>, MoveError> {
+        let finished = *self.progress.finished().borrow();
+        let mut name = Some(index.to_owned());
+        let follow = |work: &Work| name = name.take().and_then(|name| name_after(name, work));
+        Work::look_through(&*self.log, uid + 1..finished, follow).await?;
+        Ok(name)
+    }
+}
+
+/// What an index is called after an entry; `None` where that deletes it.
+fn name_after(mut name: String, work: &Work) -> Option<String> {
+    let failed = work.prepared.effect().is_some_and(|effect| effect.failure.is_some());
+    if failed || !work.prepared.is_sent() {
+        return Some(name);
+    }
+    if matches!(work.entry.operation, Operation::IndexDeletion)
+        && work.entry.index_uid.as_ref() == Some(&name)
+    {
+        return None;
+    }
+    for (_, one, other) in exchanged_names(work) {
+        if name == one {
+            name = other;
+        } else if name == other {
+            name = one;
+        }
+    }
+    Some(name)
 }
 
 /// The names that change places by an entry, in order.
@@ -89,6 +124,26 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{plain, work};
+
+    #[test]
+    fn an_index_is_followed_to_the_name_it_has() {
+        let of = |uid: &str, operation| {
+            let work = work(4, operation, plain());
+            let mut entry = (*work.entry).clone();
+            entry.index_uid = Some(uid.to_owned());
+            Work { entry: std::sync::Arc::new(entry), ..work }
+        };
+        let renamed = |uid, to: &str| {
+            of(uid, Operation::IndexUpdate { new_uid: Some(to.to_owned()), primary_key: None })
+        };
+        let after = |name: &str, work: &Work| name_after(name.to_owned(), work);
+        let films = renamed("movies", "films");
+        assert_eq!(after("movies", &films).as_deref(), Some("films"));
+        assert_eq!(after("books", &films).as_deref(), Some("books"));
+        let gone = of("movies", Operation::IndexDeletion);
+        assert_eq!((after("movies", &gone), after("films", &gone).as_deref()), (None, Some("films")));
+    }
 
     #[test]
     fn an_index_is_followed_through_the_names_it_had() {
