@@ -25,7 +25,7 @@ use super::{
     scatter::{Terms, ask_any, scatter},
     search::mark_partial,
     targets::{Scope, Target, Targets, turn},
-    unequal::told_apart,
+    unequal::{or_as_written, told_apart},
     visibility::is_within,
 };
 use crate::{
@@ -40,10 +40,21 @@ pub(crate) async fn browse(
     query: &BrowseQuery,
     terms: Terms,
 ) -> Answer {
+    let Some(filter) = told_apart(gateway, index, query.filter.as_ref(), terms).await else {
+        return browse_as_asked(gateway, index, query, terms).await;
+    };
+    let apart = BrowseQuery { filter: Some(filter), ..query.clone() };
+    let answer = Box::pin(browse_as_asked(gateway, index, &apart, terms)).await;
+    or_as_written(answer, || Box::pin(browse_as_asked(gateway, index, query, terms))).await
+}
+
+async fn browse_as_asked(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    query: &BrowseQuery,
+    terms: Terms,
+) -> Answer {
     let path: Uri = format!("/indexes/{}/documents/fetch", index.uid).parse().map_err(|_| no_path())?;
-    let apart = told_apart(gateway, index, query.filter.as_ref(), terms).await;
-    let apart = apart.map(|filter| BrowseQuery { filter: Some(filter), ..query.clone() });
-    let query = apart.as_ref().unwrap_or(query);
     let (asked, spec) = asked(query);
     let filter = asked.filter.as_ref();
     let slots = match &query.ids {

@@ -23,7 +23,7 @@ use super::{
     search::{found, hidden_in, missing_member, path as search_path},
     survey::{MOST_COUNTED, NO_GROUPS},
     targets::{Scope, Target, turn},
-    unequal::told_apart,
+    unequal::{or_as_written, told_apart},
 };
 use crate::{answer::Answer, state::Gateway};
 
@@ -38,12 +38,23 @@ pub(crate) async fn facet_search(
     query: &FacetSearchQuery,
     terms: Terms,
 ) -> Answer {
+    let Some(filter) = told_apart(gateway, index, query.filter.as_ref(), terms).await else {
+        return search_as_asked(gateway, index, query, terms).await;
+    };
+    let apart = FacetSearchQuery { filter: Some(filter), ..query.clone() };
+    let answer = Box::pin(search_as_asked(gateway, index, &apart, terms)).await;
+    or_as_written(answer, || Box::pin(search_as_asked(gateway, index, query, terms))).await
+}
+
+async fn search_as_asked(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    query: &FacetSearchQuery,
+    terms: Terms,
+) -> Answer {
     let path: Uri = format!("/indexes/{}/facet-search", index.uid)
         .parse()
         .map_err(|_| ResponseError::new(Code::Internal, "The index uid cannot be put into a request."))?;
-    let apart = told_apart(gateway, index, query.filter.as_ref(), terms).await;
-    let apart = apart.map(|filter| FacetSearchQuery { filter: Some(filter), ..query.clone() });
-    let query = apart.as_ref().unwrap_or(query);
     let slots = slots_of_filter(query.filter.as_ref(), index.primary_key.as_deref());
     let scope = Scope { indexes: vec![&index.uid], slots, turn: turn(&index.uid) };
     let of_values = scatter(gateway, &scope, terms, |target: &Target| {

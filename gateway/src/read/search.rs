@@ -27,7 +27,7 @@ use super::{
     scatter::{Gathered, Terms, scatter, shard_list},
     survey::ungrouped_limits,
     targets::{Scope, Target},
-    unequal::told_apart,
+    unequal::{or_as_written, told_apart},
     visibility::Displayed,
 };
 use crate::{
@@ -79,10 +79,23 @@ pub(super) async fn merged(
     request_uid: String,
 ) -> Result<Merged, ResponseError> {
     query.check_semantic()?;
+    let Some(filter) = told_apart(gateway, index, query.filter.as_ref(), terms).await else {
+        return merged_as_asked(gateway, index, query, terms, request_uid).await;
+    };
+    let apart = SearchQuery { filter: Some(filter), ..query.clone() };
+    // Boxed, so that other searches do not carry what these need.
+    let answer = Box::pin(merged_as_asked(gateway, index, &apart, terms, request_uid.clone())).await;
+    or_as_written(answer, || Box::pin(merged_as_asked(gateway, index, query, terms, request_uid))).await
+}
+
+async fn merged_as_asked(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    query: &SearchQuery,
+    terms: Terms,
+    request_uid: String,
+) -> Result<Merged, ResponseError> {
     let start = Instant::now();
-    let apart = told_apart(gateway, index, query.filter.as_ref(), terms).await;
-    let apart = apart.map(|filter| SearchQuery { filter: Some(filter), ..query.clone() });
-    let query = apart.as_ref().unwrap_or(query);
     let mut asked = AskedSearch::of(index, query);
     asked.spec.pinned = gateway.rules.may_pin_in(&index.uid);
     asked.spec.distinct_twice &= !gateway.has_legacy_search();

@@ -27,7 +27,7 @@ use super::{
     search::{elapsed_ms, found, hidden_in, missing_member, performance_details},
     survey::NO_GROUPS,
     targets::{Scope, Target, turn},
-    unequal::told_apart,
+    unequal::{or_as_written, told_apart},
     visibility::Displayed,
 };
 use crate::{answer::Answer, state::Gateway};
@@ -45,10 +45,22 @@ pub(crate) async fn similar(
     visible: Option<&Value>,
     terms: Terms,
 ) -> Answer {
+    let Some(filter) = told_apart(gateway, index, query.filter.as_ref(), terms).await else {
+        return similar_as_asked(gateway, index, query, visible, terms).await;
+    };
+    let apart = SimilarQuery { filter: Some(filter), ..query.clone() };
+    let answer = Box::pin(similar_as_asked(gateway, index, &apart, visible, terms)).await;
+    or_as_written(answer, || Box::pin(similar_as_asked(gateway, index, query, visible, terms))).await
+}
+
+async fn similar_as_asked(
+    gateway: &Gateway,
+    index: &IndexRecord,
+    query: &SimilarQuery,
+    visible: Option<&Value>,
+    terms: Terms,
+) -> Answer {
     let start = Instant::now();
-    let apart = told_apart(gateway, index, query.filter.as_ref(), terms).await;
-    let apart = apart.map(|filter| SimilarQuery { filter: Some(filter), ..query.clone() });
-    let query = apart.as_ref().unwrap_or(query);
     let asked = Asked::of(index, query);
     // An id that no document can have is refused by any node, in its turn among other errors.
     let id = query.document_id().ok();

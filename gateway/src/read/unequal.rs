@@ -4,7 +4,7 @@
 //! them; where it knows it, the two are the same. So a node that has none of the few documents with an attribute
 //! would find nothing of what one node with all documents finds. Where some nodes know an attribute and others may not, they
 //! are asked in the second way. Which do is told by their lists of fields, and known until something is written; that all do, until
-//! the shards move. Nodes of versions that have no such lists are asked as the client asks.
+//! the shards move. Nodes of versions that have no such lists tell of what is at the top of documents alone.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -14,9 +14,11 @@ use std::{
 use http::Uri;
 use miroir_log::IndexRecord;
 use miroir_nodes::NodeRequest;
+use miroir_protocol::error::ResponseError;
+use miroir_replicate::Topology;
 use parking_lot::Mutex;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::{fields::ALL, scatter::Terms, stats::everybody};
@@ -58,6 +60,13 @@ struct Field {
     name: String,
 }
 
+/// The same of an earlier version: of how many documents each attribute is.
+#[derive(Deserialize)]
+struct Stats {
+    #[serde(rename = "fieldDistribution")]
+    fields: Map<String, Value>,
+}
+
 /// The filter as nodes are asked it, if that is not as the client writes it.
 pub(super) async fn told_apart(
     gateway: &Gateway,
@@ -78,13 +87,40 @@ pub(super) async fn told_apart(
     let known = match gateway.attributes.of(&index.uid, &names, now) {
         Some(known) => known,
         None => {
-            let path: Uri = format!("/indexes/{}/fields", index.uid).parse().ok()?;
-            let request = NodeRequest::query(path, json!({ "limit": ALL }).to_string());
-            let told: Vec<Fields> = everybody(&topology, &request, terms).await.unwrap_or_default();
+            let told = fields(&topology, &index.uid, terms).await;
             gateway.attributes.keep(&index.uid, Known::of(&told, nodes, now))
         }
     };
     replaced(filter, &|name| known.is_uneven(name))
+}
+
+/// An answer to what is [told apart](told_apart), or what is wrong with it as the client writes it.
+pub(super) async fn or_as_written<T, A>(
+    answer: Result<T, ResponseError>,
+    as_written: impl FnOnce() -> A,
+) -> Result<T, ResponseError>
+where
+    A: Future<Output = Result<T, ResponseError>>,
+{
+    match answer {
+        Err(error) => Err(as_written().await.err().unwrap_or(error)),
+        answer => answer,
+    }
+}
+
+/// What every node knows.
+async fn fields(topology: &Topology, uid: &str, terms: Terms) -> Vec<BTreeSet<String>> {
+    let path = |rest: &str| format!("/indexes/{uid}/{rest}").parse::<Uri>();
+    let Ok((lists, stats)) = path("fields").and_then(|lists| Ok((lists, path("stats")?))) else {
+        return Vec::new();
+    };
+    let lists = NodeRequest::query(lists, json!({ "limit": ALL }).to_string());
+    if let Ok(lists) = everybody::<Fields>(topology, &lists, terms).await {
+        let names = |list: Fields| list.results.into_iter().map(|field| field.name).collect();
+        return lists.into_iter().map(names).collect();
+    }
+    let stats = everybody::<Stats>(topology, &NodeRequest::get(stats), terms).await.unwrap_or_default();
+    stats.into_iter().map(|stats| stats.fields.into_iter().map(|(name, _)| name).collect()).collect()
 }
 
 /// The attributes of which a filter says `!=`.
@@ -196,10 +232,10 @@ impl KnownAttributes {
 
 impl Known {
     /// By what those of so many nodes tell that answer.
-    fn of(told: &[Fields], nodes: usize, at: Moment) -> Self {
+    fn of(told: &[BTreeSet<String>], nodes: usize, at: Moment) -> Self {
         let mut knowing = BTreeMap::<&str, usize>::new();
-        for field in told.iter().flat_map(|fields| &fields.results) {
-            *knowing.entry(&field.name).or_default() += 1;
+        for name in told.iter().flatten() {
+            *knowing.entry(name).or_default() += 1;
         }
         let all = knowing.iter().filter(|(_, knowing)| **knowing == nodes);
         Self {
@@ -246,10 +282,8 @@ mod tests {
     }
 
     fn known(nodes: &[&[&str]], of: usize, epoch: u64) -> Known {
-        let fields = |names: &&[&str]| Fields {
-            results: names.iter().map(|name| Field { name: (*name).to_owned() }).collect(),
-        };
-        let told: Vec<Fields> = nodes.iter().map(fields).collect();
+        let names = |names: &&[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let told: Vec<BTreeSet<String>> = nodes.iter().map(names).collect();
         Known::of(&told, of, moment(epoch))
     }
 

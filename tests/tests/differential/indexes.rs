@@ -110,6 +110,7 @@ pub(crate) const INDEXES: &[Index] = &[
             "nested.items.size",
             "nested.depth.level",
             "on",
+            "rare",
         ],
         sortable: &["price", "colour", "nested.depth.level", "group"],
         nested: &["nested.items", "nested.depth.word", "nested.items.kind", "nested.*", "_geo"],
@@ -273,7 +274,7 @@ fn airports() -> Value {
 fn with_vectors() -> Value {
     json!({
         "filterableAttributes": [
-            "_geo", "colour", "group", "price", "nested", "on",
+            "_geo", "colour", "group", "price", "nested", "on", "rare",
             {"attributePatterns": ["mix*"], "features": {"facetSearch": true, "filter": {"comparison": true}}},
         ],
         "sortableAttributes": ["_geo", "price", "colour", "nested.depth.level", "group"],

@@ -86,6 +86,10 @@ fn document(dice: &mut Dice, number: usize) -> Value {
     if dice.percent(50) {
         set("_geo", json!({"lat": degrees(dice, 26, 48), "lng": degrees(dice, -124, -70)}));
     }
+    // Some nodes have no document with it.
+    if number == 8 || number == 590 {
+        set("rare", json!(number % 7));
+    }
     let vector = if number % 10 == 3 { json!(vector(dice)) } else { Value::Null };
     set("_vectors", json!({ "manual": vector }));
     members.into()

@@ -34,7 +34,7 @@ use super::{
     scatter::{Gathered, Terms, scatter},
     search::{elapsed_ms, found, hidden_in, missing_member, new_request_uid, performance_details},
     targets::{Scope, Target, turn},
-    unequal::told_apart,
+    unequal::{or_as_written, told_apart},
 };
 use crate::{answer::Answer, state::Gateway};
 
@@ -44,16 +44,34 @@ const HITS_PER_PAGE: usize = 20;
 /// Answers all searches with one list of hits.
 pub(super) async fn federated(
     gateway: &Gateway,
-    mut queries: Vec<IndexQuery>,
+    queries: Vec<IndexQuery>,
+    federation: &Federation,
+    terms: Terms,
+) -> Answer {
+    let mut apart = None::<Vec<IndexQuery>>;
+    for (place, query) in queries.iter().enumerate() {
+        let Ok(index) = gateway.index(query.index_uid.as_str()) else { continue };
+        let filter = told_apart(gateway, &index, query.filter.as_ref(), terms).await;
+        if let Some(filter) = filter
+            && let Some(query) = apart.get_or_insert_with(|| queries.clone()).get_mut(place)
+        {
+            query.filter = Some(filter);
+        }
+    }
+    // Boxed, so that what waits for it is not as large as all that it asks.
+    let ask = |queries| Box::pin(federated_as_asked(gateway, queries, federation, terms));
+    let Some(apart) = apart else { return ask(queries).await };
+    let answer = ask(apart).await;
+    or_as_written(answer, || ask(queries)).await
+}
+
+async fn federated_as_asked(
+    gateway: &Gateway,
+    queries: Vec<IndexQuery>,
     federation: &Federation,
     terms: Terms,
 ) -> Answer {
     let start = Instant::now();
-    for query in &mut queries {
-        let Ok(index) = gateway.index(query.index_uid.as_str()) else { continue };
-        let apart = told_apart(gateway, &index, query.filter.as_ref(), terms).await;
-        query.filter = apart.or(query.filter.take());
-    }
     let network = remotes::named_in(gateway, &queries).await?;
     let asked = Asked::all(gateway, queries, federation, network.as_ref())?;
     if federation.personalize.is_some() {
