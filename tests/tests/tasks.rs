@@ -63,6 +63,28 @@ fn what_waits_for_nodes_that_are_down_can_be_canceled() {
 }
 
 #[test]
+fn what_is_not_equal_is_deleted_from_nodes_that_do_not_know_the_attribute_too() {
+    let (_cluster, client) = start();
+    let settings = json!({ "filterableAttributes": ["kept", "ghost", "id", "tag"] });
+    client.patch("/indexes/a/settings").json(&settings).succeeds();
+    client.ended(add(&client, "a", 0..40));
+    // One document alone has the attribute: of two nodes one knows nothing of it.
+    client.put("/indexes/a/documents").json(&json!([{ "id": 7, "kept": true }])).succeeds();
+    let nobodys =
+        client.post("/indexes/a/documents/delete").json(&json!({ "filter": "ghost != 1" })).succeeds();
+    assert_eq!(nobodys["details"]["deletedDocuments"], 0, "as in Meilisearch: nobody ever had it");
+    let some = json!({ "filter": ["kept != true", "id < 20"] });
+    let some = client.post("/indexes/a/documents/delete").json(&some).succeeds();
+    assert_eq!(some["details"]["deletedDocuments"], 19);
+    assert_eq!(some["details"]["originalFilter"], r#"["kept != true","id < 20"]"#, "as the client wrote it");
+    // The attribute comes with a write that no node has done yet.
+    client.put("/indexes/a/documents").json(&json!([{ "id": 30, "tag": "new" }])).accepted();
+    let rest = client.post("/indexes/a/documents/delete").json(&json!({ "filter": "tag != new" })).accepted();
+    assert_eq!(client.ended(rest)["details"]["deletedDocuments"], 20);
+    assert_eq!(count(&client, "a"), 1);
+}
+
+#[test]
 fn swapped_indexes_take_everything_along() {
     let (_cluster, client) = start();
     let first = add(&client, "a", 0..10);

@@ -23,6 +23,7 @@ mod size;
 pub mod stats;
 pub mod swap;
 pub mod tasks;
+pub mod unequal;
 pub mod webhooks;
 
 pub use self::size::{exact as size_text, parsed as size_of_text};

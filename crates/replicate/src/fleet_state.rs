@@ -19,6 +19,10 @@ use crate::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a node may take to tell of its attributes.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// More attributes than an index can have.
+const FIELDS: u32 = 1_000_000;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Asks the fleet, for as long as it takes to get an answer.
@@ -32,6 +36,25 @@ pub(crate) struct FleetState {
 #[serde(rename_all = "camelCase")]
 struct Stats {
     number_of_documents: u64,
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    results: Vec<Field>,
+}
+
+#[derive(Deserialize)]
+struct Field {
+    name: String,
+}
+
+/// Which attributes an index has, or ever had.
+#[derive(Debug, Default)]
+pub(crate) struct Attributes {
+    /// Those that nodes have told of.
+    pub(crate) known: BTreeSet<String>,
+    /// Whether a node does not answer.
+    pub(crate) is_one_silent: bool,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +94,25 @@ impl FleetState {
             }
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// The attributes of an index, as nodes know them that have come to a position from which on it is the same index. Those that
+    /// do not answer are not waited for.
+    pub(crate) async fn attributes(&self, index: &str, position: u32) -> Attributes {
+        let topology = self.topology.load();
+        let Ok(path) = format!("/indexes/{index}/fields").parse::<Uri>() else {
+            return Attributes::default();
+        };
+        let request = NodeRequest::query(path, json!({ "limit": FIELDS }).to_string());
+        let nodes = topology.map.nodes();
+        let there = nodes.iter().filter_map(|node| self.knows(&topology, &node.name, position));
+        let calls: Vec<Call> =
+            there.map(|node| Call { node: node.clone(), request: request.clone() }).collect();
+        let outcomes = fan_out(&calls, PATIENCE).await.into_iter();
+        let told: Vec<_> = outcomes.filter_map(|outcome| fields(&outcome.result.ok()?)).collect();
+        let answers = |node: &Node| node.health().answers();
+        let is_one_silent = !nodes.iter().all(|node| topology.fleet.get(&node.name).is_some_and(answers));
+        Attributes { known: told.into_iter().flatten().collect(), is_one_silent }
     }
 
     async fn documents_in(&self, topology: &Topology, group: usize, uid: u32, path: &Uri) -> Option<u64> {
@@ -156,6 +198,11 @@ fn ids_in(answer: &Answer, primary_key: &str) -> Option<Vec<String>> {
         Ok(listed) => listed.results.iter().map(|document| document_id(document, primary_key).ok()).collect(),
         Err(_) => (answer.status == StatusCode::NOT_FOUND).then(Vec::new),
     }
+}
+
+fn fields(answer: &Answer) -> Option<Vec<String>> {
+    let fields: Fields = serde_json::from_slice(&answer.body).ok()?;
+    Some(fields.results.into_iter().map(|field| field.name).collect())
 }
 
 fn documents(answer: &Answer) -> Option<u64> {

@@ -2,6 +2,7 @@
 
 use miroir_protocol::error::ResponseError;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::physical::Embedders;
 
@@ -41,6 +42,9 @@ pub(crate) struct Effect {
     /// on the rest of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedders: Option<Embedders>,
+    /// The filter as nodes are told it, where that is not as the client wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Value>,
     /// Why a node could not apply it: known only once one has tried. The task fails; every copy still tries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<ResponseError>,

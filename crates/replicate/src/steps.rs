@@ -132,10 +132,10 @@ pub(crate) fn steps(entry: &Entry, prepared: &Prepared, owned: &Owned) -> Vec<St
             });
         }
         Operation::DocumentAdditionOrUpdate { .. } => {}
-        Operation::DocumentDeletion { selection } => steps.extend(deletion(uid, selection, owned)),
+        Operation::DocumentDeletion { selection } => steps.extend(deletion(uid, selection, effect, owned)),
         Operation::DocumentEdition { function, context, filter } => {
             let function = edition::guarded(function, &edition::mark(entry));
-            let filter = among(filter.as_ref(), owned.filter());
+            let filter = among(effect.filter.as_ref().or(filter.as_ref()), owned.filter());
             let body = json!({ "function": function, "context": context, "filter": filter });
             steps.push(json_step(Method::POST, format!("/indexes/{uid}/documents/edit"), Some(body), None));
         }
@@ -202,7 +202,7 @@ pub(crate) fn among(filter: Option<&Value>, own: Option<String>) -> Option<Value
     }
 }
 
-fn deletion(uid: &str, selection: &Selection, owned: &Owned) -> Option<Step> {
+fn deletion(uid: &str, selection: &Selection, effect: &Effect, owned: &Owned) -> Option<Step> {
     let documents = format!("/indexes/{uid}/documents");
     match selection {
         Selection::ByIds { ids } => {
@@ -212,6 +212,7 @@ fn deletion(uid: &str, selection: &Selection, owned: &Owned) -> Option<Step> {
             (!own.is_empty()).then(|| json_step(Method::POST, path, Some(json!(own)), None))
         }
         Selection::ByFilter { filter } => {
+            let filter = effect.filter.as_ref().unwrap_or(filter);
             let body = json!({ "filter": among(Some(filter), owned.filter()) });
             Some(json_step(Method::POST, format!("{documents}/delete"), Some(body), None))
         }

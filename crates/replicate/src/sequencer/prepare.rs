@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use miroir_log::{Entry, Log, LogError, Method, Operation};
-use miroir_protocol::{document::DocumentError, error::ResponseError};
+use miroir_log::{Entry, Log, LogError, Method, Operation, Selection};
+use miroir_protocol::{
+    document::DocumentError,
+    error::ResponseError,
+    unequal::{unequal_attributes, with_not},
+};
 use serde_json::Value;
 
 use super::{
@@ -68,6 +72,9 @@ impl Preparer {
                 Some(change_settings(uid, index, settings, *allow_index_creation))
             }
             Operation::DocumentEdition { .. } => self.edit_documents(entry, uid, index).await,
+            Operation::DocumentDeletion { selection: Selection::ByFilter { filter } } => {
+                self.delete_by_filter(entry, uid, index, filter).await
+            }
             _ => Some(match index {
                 Some(index) => Ok(Effect { primary_key: index.primary_key.clone(), ..Effect::default() }),
                 None => Err(ResponseError::index_not_found(uid)),
@@ -132,7 +139,44 @@ impl Preparer {
                 return Some(Err(error));
             }
         }
-        Some(Ok(Effect { primary_key: index.primary_key.clone(), ..Effect::default() }))
+        let filter = match filter {
+            Some(filter) => self.told(entry.uid, uid, index, filter).await?,
+            None => None,
+        };
+        Some(Ok(Effect { primary_key: index.primary_key.clone(), filter, ..Effect::default() }))
+    }
+
+    async fn delete_by_filter(
+        &self,
+        entry: &Entry,
+        uid: &str,
+        index: Option<&HeadIndex>,
+        filter: &Value,
+    ) -> Option<Decision> {
+        let Some(index) = index else { return Some(Err(ResponseError::index_not_found(uid))) };
+        let filter = self.told(entry.uid, uid, index, filter).await?;
+        Some(Ok(Effect { primary_key: index.primary_key.clone(), filter, ..Effect::default() }))
+    }
+
+    /// A filter as nodes are to be told it, if that is not as the client wrote it: a node that has none of the documents with an
+    /// attribute finds nothing by `!=`, where one node with all of them does. `None` where it is not known yet whether any
+    /// has; a node that does not answer is not waited for.
+    async fn told(
+        &self,
+        position: u32,
+        uid: &str,
+        index: &HeadIndex,
+        filter: &Value,
+    ) -> Option<Option<Value>> {
+        let names = unequal_attributes(filter);
+        if names.is_empty() {
+            return Some(None);
+        }
+        let is_quiet = self.is_quiet_before(position);
+        let attributes = self.fleet.attributes(uid, index.only_grows_from).await;
+        let is_known = |name: &String| attributes.known.contains(name);
+        let is_decided = is_quiet || attributes.is_one_silent || names.iter().all(is_known);
+        is_decided.then(|| with_not(filter, |name| attributes.known.contains(name)))
     }
 
     async fn add_documents(
