@@ -181,12 +181,14 @@ impl Mirror {
                         let mut state = self.state.lock();
                         state.lacking.entry(name.clone()).or_default().insert(rules::FEATURE.to_owned());
                     }
-                    tracing::warn!(
-                        node = name,
-                        what = wanted.name,
-                        error = error.message(),
-                        "node refuses it"
-                    );
+                    let (what, error) = (&wanted.name, error.message());
+                    match &wanted.wish {
+                        // An old version lacks nothing as long as there are none.
+                        Wish::Rules(rules) if rules.is_empty() => {
+                            tracing::debug!(node = name, what, error, "node refuses it");
+                        }
+                        _ => tracing::warn!(node = name, what, error, "node refuses it"),
+                    }
                 }
                 Told::Unreachable => return false,
             }
