@@ -5,7 +5,28 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
+use serde::Deserialize;
 use serde_json::Value;
+
+/// What a node says of the fields of an index: those that any of its documents ever had.
+#[derive(Debug, Deserialize)]
+pub struct KnownFields {
+    results: Vec<Field>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Field {
+    name: String,
+}
+
+// === impl KnownFields ===
+
+impl KnownFields {
+    /// Their names.
+    pub fn into_names(self) -> impl Iterator<Item = String> {
+        self.results.into_iter().map(|field| field.name)
+    }
+}
 
 /// The attributes of which a filter says `!=`.
 pub fn unequal_attributes(filter: &Value) -> BTreeSet<String> {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use http::{StatusCode, Uri};
-use miroir_nodes::{Answer, Call, Node, NodeRequest, fan_out, one_falls_silent};
-use miroir_protocol::document::document_id;
+use miroir_nodes::{Answer, Call, Node, NodeRequest, Outcome, fan_out, one_falls_silent};
+use miroir_protocol::{document::document_id, unequal::KnownFields};
 use miroir_shard::Slot;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -36,16 +36,6 @@ pub(crate) struct FleetState {
 #[serde(rename_all = "camelCase")]
 struct Stats {
     number_of_documents: u64,
-}
-
-#[derive(Deserialize)]
-struct Fields {
-    results: Vec<Field>,
-}
-
-#[derive(Deserialize)]
-struct Field {
-    name: String,
 }
 
 /// Which attributes an index has, or ever had.
@@ -109,10 +99,11 @@ impl FleetState {
         let calls: Vec<Call> =
             there.map(|node| Call { node: node.clone(), request: request.clone() }).collect();
         let outcomes = fan_out(&calls, PATIENCE).await.into_iter();
-        let told: Vec<_> = outcomes.filter_map(|outcome| fields(&outcome.result.ok()?)).collect();
+        let told = |outcome: Outcome| serde_json::from_slice(&outcome.result.ok()?.body).ok();
+        let known = outcomes.filter_map(told).flat_map(KnownFields::into_names).collect();
         let answers = |node: &Node| node.health().answers();
         let is_one_silent = !nodes.iter().all(|node| topology.fleet.get(&node.name).is_some_and(answers));
-        Attributes { known: told.into_iter().flatten().collect(), is_one_silent }
+        Attributes { known, is_one_silent }
     }
 
     async fn documents_in(&self, topology: &Topology, group: usize, uid: u32, path: &Uri) -> Option<u64> {
@@ -198,11 +189,6 @@ fn ids_in(answer: &Answer, primary_key: &str) -> Option<Vec<String>> {
         Ok(listed) => listed.results.iter().map(|document| document_id(document, primary_key).ok()).collect(),
         Err(_) => (answer.status == StatusCode::NOT_FOUND).then(Vec::new),
     }
-}
-
-fn fields(answer: &Answer) -> Option<Vec<String>> {
-    let fields: Fields = serde_json::from_slice(&answer.body).ok()?;
-    Some(fields.results.into_iter().map(|field| field.name).collect())
 }
 
 fn documents(answer: &Answer) -> Option<u64> {

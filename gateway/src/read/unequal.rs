@@ -13,7 +13,7 @@ use miroir_log::IndexRecord;
 use miroir_nodes::NodeRequest;
 use miroir_protocol::{
     error::ResponseError,
-    unequal::{unequal_attributes, with_not},
+    unequal::{KnownFields, unequal_attributes, with_not},
 };
 use miroir_replicate::Topology;
 use parking_lot::Mutex;
@@ -49,18 +49,7 @@ struct Moment {
     created_at: OffsetDateTime,
 }
 
-/// A node's list of fields.
-#[derive(Deserialize)]
-struct Fields {
-    results: Vec<Field>,
-}
-
-#[derive(Deserialize)]
-struct Field {
-    name: String,
-}
-
-/// The same of an earlier version: of how many documents each attribute is.
+/// What a node of an earlier version says instead of its fields: of how many documents each attribute is.
 #[derive(Deserialize)]
 struct Stats {
     #[serde(rename = "fieldDistribution")]
@@ -114,9 +103,8 @@ async fn fields(topology: &Topology, uid: &str, terms: Terms) -> Vec<BTreeSet<St
         return Vec::new();
     };
     let lists = NodeRequest::query(lists, json!({ "limit": ALL }).to_string());
-    if let Ok(lists) = everybody::<Fields>(topology, &lists, terms).await {
-        let names = |list: Fields| list.results.into_iter().map(|field| field.name).collect();
-        return lists.into_iter().map(names).collect();
+    if let Ok(lists) = everybody::<KnownFields>(topology, &lists, terms).await {
+        return lists.into_iter().map(|list| list.into_names().collect()).collect();
     }
     let stats = everybody::<Stats>(topology, &NodeRequest::get(stats), terms).await.unwrap_or_default();
     stats.into_iter().map(|stats| stats.fields.into_iter().map(|(name, _)| name).collect()).collect()
